@@ -1,0 +1,2 @@
+//! Starts and fills throw-away clusters.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Tests against real servers, in one binary so that the crate is linked once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]

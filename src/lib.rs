@@ -1,0 +1,36 @@
+//! Lifeboat saves a Kubernetes cluster's state and proves that it can be brought back.
+//!
+//! The rooms below stand in the order in which data flows:
+//!
+//! ```text
+//!   etcd, API server                                        data directory, new cluster
+//!         │                                                            ▲
+//!      source ──▶ pipeline::seal ──▶ store ──▶ catalogue ──▶ pipeline::open ──▶ restore
+//!                       ▲                          │
+//!                       └── point (the nouns) ─────┴──▶ snapshot (reads a database file)
+//! ```
+//!
+//! `backup` is the one walk from left to right; `cli` starts it, `config` tells it what to do, `report` shows
+//! what came of it. Which room may import which is checked by `integration/rooms.rs`.
+
+pub mod point;
+
+pub mod source;
+
+pub mod snapshot;
+
+pub mod pipeline;
+
+pub mod store;
+
+pub mod catalogue;
+
+pub mod backup;
+
+pub mod restore;
+
+pub mod report;
+
+pub mod config;
+
+pub mod cli;

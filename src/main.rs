@@ -1,0 +1,2 @@
+//! The `lifeboat` program: see `lifeboat --help`.
+fn main() {}
