@@ -1,1 +1,21 @@
-//! (room)
+//! The nouns: recovery point, artifact, manifest, digest, key. No I/O, no other room.
+
+mod artifact;
+mod digest;
+mod error;
+mod id;
+mod key;
+mod manifest;
+
+pub use artifact::{
+    Artifact, ArtifactKind, EtcdFacts, ExcludedBy, KvHash, MemberFacts, ResourceCount, ResourceFacts,
+    ResourceProblem,
+};
+pub use digest::Digest;
+pub use error::PointError;
+pub use id::PointId;
+pub use key::Key;
+pub use manifest::{
+    ClusterFacts, FORMAT_MAJOR, FORMAT_MINOR, FormatVersion, Manifest, Problem, Status, ToolFacts,
+    Verification,
+};
