@@ -1,1 +1,18 @@
-//! (room)
+//! Bytes to bytes: digest, compress, encrypt and back again, and the signature over a manifest.
+//!
+//! [`seal`] and [`open`] are each other's inverse. Both run on a thread of their own between bounded channels, so
+//! that memory does not grow with the input and back-pressure reaches the source. No plaintext touches a disk here.
+
+mod encrypt;
+mod error;
+mod open;
+mod seal;
+mod sign;
+mod tar;
+
+pub use encrypt::{Identities, Recipients, generate_identity};
+pub use error::PipelineError;
+pub use open::{Opened, Origin, Sum, open, proves_identity};
+pub use seal::{Feed, SealOptions, Sealed, SealedStream, Sealing, seal};
+pub use sign::{Signer, Verifier, generate_signing_key};
+pub use tar::{TAR_END, tar_header, tar_padding};

@@ -1,0 +1,294 @@
+use super::{Identities, PipelineError};
+use crate::point::Digest;
+use bytes::{Buf, Bytes};
+use futures_util::{StreamExt, stream::BoxStream};
+use sha2::{Digest as _, Sha256};
+use std::{
+    io::{self, Read, Write},
+    sync::mpsc,
+};
+use tokio::runtime::Handle;
+
+/// Decrypted bytes pass between the two threads in pieces of this size, a few at a time.
+const PIECE: usize = 256 << 10;
+const PIECES_WAITING: usize = 4;
+
+/// The stored bytes of an artifact, read by a thread that may block.
+pub struct Origin {
+    stream: BoxStream<'static, io::Result<Bytes>>,
+    runtime: Handle,
+    current: Bytes,
+}
+
+impl Origin {
+    /// Reads from `stream`, driven by `runtime`. It must be read outside of the runtime's own threads.
+    pub fn new(stream: BoxStream<'static, io::Result<Bytes>>, runtime: Handle) -> Self {
+        Origin { stream, runtime, current: Bytes::new() }
+    }
+}
+
+impl Read for Origin {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.runtime.block_on(self.stream.next()) {
+                Some(chunk) => self.current = chunk?,
+                None => return Ok(0),
+            }
+        }
+        let n = buf.len().min(self.current.len());
+        self.current.copy_to_slice(&mut buf[..n]);
+        Ok(n)
+    }
+}
+
+/// Size and digest of bytes that went by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sum {
+    /// How many.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub sha256: Digest,
+}
+
+/// What opening an artifact found.
+#[derive(Debug)]
+pub struct Opened {
+    /// The bytes in the store, all of them, also when they could not be opened.
+    pub stored: Sum,
+    /// The plaintext, or why it could not be had.
+    pub plain: Result<Sum, PipelineError>,
+}
+
+/// Opens an artifact: decrypts and decompresses `stored` into `plain`, and digests both. It blocks, and keeps a second
+/// thread busy with decryption. The plaintext must not be believed before the digests have been compared; more than
+/// `limit` bytes of it are refused.
+///
+/// # Errors
+/// Only those of reading the store. What is wrong with the bytes is in [`Opened::plain`].
+pub fn open<R: Read + Send, W: Write>(
+    stored: R,
+    identities: &Identities,
+    limit: u64,
+    plain: W,
+) -> Result<Opened, PipelineError> {
+    let (send, receive) = mpsc::sync_channel(PIECES_WAITING);
+    let (decrypted, decompressed) = std::thread::scope(|scope| {
+        let decrypting = scope.spawn(move || decrypt(stored, identities, send));
+        let decompressed = decompress(Pieces { receive, current: Vec::new(), at: 0 }, limit, plain);
+        (decrypting.join().unwrap_or(Err(PipelineError::Aborted)), decompressed)
+    });
+    let (stored, decrypted) = decrypted?;
+    // Of two complaints the one about the ciphertext explains the other, unless writing the plaintext failed.
+    let plain = match (decrypted, decompressed) {
+        (_, Err(e @ (PipelineError::Io(_) | PipelineError::TooLong(_)))) => Err(e),
+        (Err(e), _) => Err(e),
+        (Ok(()), other) => other,
+    };
+    Ok(Opened { stored, plain })
+}
+
+/// Proves that one of the identities opens an artifact, by its header and its first bytes only.
+pub fn proves_identity<R: Read>(stored: R, identities: &Identities) -> Result<(), PipelineError> {
+    let mut magic = [0; 4];
+    let damaged = |e: io::Error| PipelineError::Decrypt(e.to_string());
+    identities.decrypt(stored)?.read_exact(&mut magic).map_err(damaged)?;
+    // RFC 8878, 3.1.1: a zstd frame begins with this number.
+    if magic == 0xFD2F_B528_u32.to_le_bytes() {
+        Ok(())
+    } else {
+        Err(PipelineError::Decompress("it does not begin like a zstd frame".into()))
+    }
+}
+
+type Piece = Vec<u8>;
+
+fn decrypt<R: Read>(
+    stored: R,
+    identities: &Identities,
+    to: mpsc::SyncSender<Piece>,
+) -> Result<(Sum, Result<(), PipelineError>), PipelineError> {
+    let mut tap = Tap { inner: stored, digest: Sha256::new(), bytes: 0, failed: None };
+    let result = (|| {
+        let mut plain = identities.decrypt(&mut tap)?;
+        loop {
+            let mut piece = Vec::with_capacity(PIECE);
+            let n = (&mut plain).take(PIECE as u64).read_to_end(&mut piece);
+            let n = n.map_err(|e| PipelineError::Decrypt(e.to_string()))?;
+            // A receiver that went away has its own reason, which is the one to report.
+            if n == 0 || to.send(piece).is_err() {
+                return Ok(());
+            }
+        }
+    })();
+    drop(to);
+    if tap.failed.is_none() {
+        // The stored digest covers every byte, also those behind the place where decryption gave up.
+        let _ = io::copy(&mut tap, &mut io::sink());
+    }
+    match tap.failed {
+        Some(e) => Err(PipelineError::Io(e)),
+        None => Ok((Sum { bytes: tap.bytes, sha256: sum(tap.digest) }, result)),
+    }
+}
+
+fn decompress<W: Write>(pieces: Pieces, limit: u64, mut plain: W) -> Result<Sum, PipelineError> {
+    let damaged = |e: io::Error| PipelineError::Decompress(e.to_string());
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(pieces).map_err(damaged)?;
+    let mut digest = Sha256::new();
+    let mut bytes = 0;
+    let mut buf = vec![0; PIECE];
+    loop {
+        let n = decoder.read(&mut buf).map_err(damaged)?;
+        if n == 0 {
+            break;
+        }
+        bytes += n as u64;
+        if bytes > limit {
+            return Err(PipelineError::TooLong(limit));
+        }
+        digest.update(&buf[..n]);
+        plain.write_all(&buf[..n])?;
+    }
+    plain.flush()?;
+    Ok(Sum { bytes, sha256: sum(digest) })
+}
+
+fn sum(digest: Sha256) -> Digest {
+    <[u8; 32]>::from(digest.finalize()).into()
+}
+
+/// Digests what is read through it and remembers why reading failed.
+struct Tap<R> {
+    inner: R,
+    digest: Sha256,
+    bytes: u64,
+    failed: Option<io::Error>,
+}
+
+impl<R: Read> Read for Tap<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.inner.read(buf) {
+            Ok(n) => {
+                self.digest.update(&buf[..n]);
+                self.bytes += n as u64;
+                Ok(n)
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Err(e),
+            Err(e) => {
+                let told = io::Error::new(e.kind(), e.to_string());
+                self.failed = Some(e);
+                Err(told)
+            }
+        }
+    }
+}
+
+struct Pieces {
+    receive: mpsc::Receiver<Piece>,
+    current: Piece,
+    at: usize,
+}
+
+impl io::BufRead for Pieces {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.at == self.current.len() {
+            self.current = self.receive.recv().unwrap_or_default();
+            self.at = 0;
+        }
+        Ok(&self.current[self.at..])
+    }
+    fn consume(&mut self, n: usize) {
+        self.at += n;
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let ready = io::BufRead::fill_buf(self)?;
+        let n = ready.len().min(buf.len());
+        buf[..n].copy_from_slice(&ready[..n]);
+        io::BufRead::consume(self, n);
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Recipients, SealOptions, generate_identity, seal};
+    use super::*;
+    use futures_util::TryStreamExt;
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret;
+
+    fn identity() -> (Identities, String) {
+        let (secret, recipient) = generate_identity();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), secret.expose_secret()).unwrap();
+        (Identities::from_files(&[file.path()]).unwrap(), recipient)
+    }
+
+    fn sealed(plain: &[u8], recipients: &[String], chunk: usize) -> (Vec<u8>, super::super::Sealed) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let recipients = Recipients::new(recipients).unwrap();
+            let (feed, stream, sealing) = seal(&recipients, SealOptions::default());
+            let chunks: Vec<Bytes> = plain.chunks(chunk).map(Bytes::copy_from_slice).collect();
+            let feeding = async {
+                for chunk in chunks {
+                    feed.write(chunk).await.unwrap();
+                }
+                feed.finish().await.unwrap();
+            };
+            let (_, parts) = tokio::join!(feeding, stream.try_collect::<Vec<Bytes>>());
+            (parts.unwrap().concat(), sealing.result().await.unwrap())
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn open_is_the_inverse_of_seal(plain in prop::collection::vec(0u8..4, 0..300_000), chunk in 1usize..70_000) {
+            let ((key_a, a), (key_b, b)) = (identity(), identity());
+            let (stored, sums) = sealed(&plain, &[a, b], chunk);
+            for key in [&key_a, &key_b] {
+                let mut out = Vec::new();
+                let opened = open(stored.as_slice(), key, plain.len() as u64, &mut out).unwrap();
+                prop_assert_eq!(&out, &plain);
+                prop_assert_eq!(opened.stored, Sum { bytes: sums.stored_bytes, sha256: sums.stored_sha256 });
+                prop_assert_eq!(opened.plain.unwrap(), Sum { bytes: sums.plain_bytes, sha256: sums.plain_sha256 });
+            }
+            prop_assert!(proves_identity(stored.as_slice(), &key_a).is_ok());
+        }
+    }
+
+    #[test]
+    fn damage_is_named_and_nothing_panics() {
+        let (key, recipient) = identity();
+        let plain: Vec<u8> = (0..200_000u32).flat_map(|i| (i % 251).to_le_bytes()).collect();
+        let (stored, sums) = sealed(&plain, &[recipient], 32 << 10);
+        for at in (0..stored.len()).step_by(stored.len() / 150) {
+            let mut changed = stored.clone();
+            changed[at] ^= 1;
+            let opened = open(changed.as_slice(), &key, u64::MAX, io::sink()).unwrap();
+            assert!(opened.plain.is_err(), "byte {at}");
+            assert_ne!(opened.stored.sha256, sums.stored_sha256);
+            assert!(open(&stored[..at], &key, u64::MAX, io::sink()).unwrap().plain.is_err(), "cut at {at}");
+        }
+        let (other, _) = identity();
+        let wrong = open(stored.as_slice(), &other, u64::MAX, io::sink()).unwrap();
+        assert!(matches!(wrong.plain, Err(PipelineError::WrongIdentity)), "{wrong:?}");
+        assert!(matches!(proves_identity(stored.as_slice(), &other), Err(PipelineError::WrongIdentity)));
+        let short = open(stored.as_slice(), &key, 1000, io::sink()).unwrap();
+        assert!(matches!(short.plain, Err(PipelineError::TooLong(1000))), "{short:?}");
+    }
+
+    #[tokio::test]
+    async fn a_feed_that_is_dropped_ends_in_an_error() {
+        let (_, recipient) = identity();
+        let (feed, stream, sealing) = seal(&Recipients::new(&[recipient]).unwrap(), SealOptions::default());
+        feed.write(Bytes::from_static(b"half")).await.unwrap();
+        drop(feed);
+        assert!(stream.try_collect::<Vec<Bytes>>().await.is_err());
+        assert!(matches!(sealing.result().await, Err(PipelineError::Aborted)));
+    }
+}

@@ -1,0 +1,218 @@
+use super::{PipelineError, Recipients};
+use crate::point::Digest;
+use bytes::Bytes;
+use futures_util::Stream;
+use sha2::{Digest as _, Sha256};
+use std::{
+    io::{self, Write},
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::sync::mpsc;
+
+/// The stored bytes leave in parts of this size.
+const PART: usize = 1 << 20;
+/// Parts that may wait for the store.
+const PARTS_WAITING: usize = 4;
+/// Chunks of plaintext that may wait for the compressor: 4 MiB of an etcd snapshot.
+const CHUNKS_WAITING: usize = 128;
+
+/// How to compress.
+#[derive(Debug, Clone, Copy)]
+pub struct SealOptions {
+    /// zstd's level, 1 to 19.
+    pub level: i32,
+    /// zstd's own threads; 0 compresses on the sealing thread.
+    pub workers: u32,
+}
+
+impl Default for SealOptions {
+    fn default() -> Self {
+        SealOptions { level: 1, workers: 0 }
+    }
+}
+
+/// What was sealed: sizes and digests on both ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Bytes that went in.
+    pub plain_bytes: u64,
+    /// Bytes after compression.
+    pub compressed_bytes: u64,
+    /// Bytes that came out.
+    pub stored_bytes: u64,
+    /// SHA-256 of what went in.
+    pub plain_sha256: Digest,
+    /// SHA-256 of what came out.
+    pub stored_sha256: Digest,
+}
+
+enum Input {
+    Data(Bytes),
+    End,
+}
+
+enum Output {
+    Part(Bytes),
+    Failed(io::Error),
+    End,
+}
+
+/// Where plaintext goes in. Dropped without [`Feed::finish`], it aborts the seal: an artifact is never cut short.
+pub struct Feed(mpsc::Sender<Input>);
+
+impl Feed {
+    /// Hands over a chunk; waits while the compressor is behind.
+    pub async fn write(&self, chunk: Bytes) -> Result<(), PipelineError> {
+        self.0.send(Input::Data(chunk)).await.map_err(|_| PipelineError::Aborted)
+    }
+
+    /// Says that this was all.
+    pub async fn finish(self) -> Result<(), PipelineError> {
+        self.0.send(Input::End).await.map_err(|_| PipelineError::Aborted)
+    }
+}
+
+/// The sealed bytes, in parts. It ends without an error only when the seal was finished.
+pub struct SealedStream {
+    parts: mpsc::Receiver<Output>,
+    ended: bool,
+}
+
+impl Stream for SealedStream {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let item = std::task::ready!(self.parts.poll_recv(cx));
+        if !matches!(item, Some(Output::Part(_))) {
+            self.ended = true;
+        }
+        Poll::Ready(match item {
+            Some(Output::Part(part)) => Some(Ok(part)),
+            Some(Output::End) => None,
+            Some(Output::Failed(e)) => Some(Err(e)),
+            None => Some(Err(io::Error::other("the artifact was not sealed to its end"))),
+        })
+    }
+}
+
+/// The seal at work.
+pub struct Sealing(tokio::task::JoinHandle<Result<Sealed, PipelineError>>);
+
+impl Sealing {
+    /// Waits for the end: sizes and digests, or what went wrong.
+    pub async fn result(self) -> Result<Sealed, PipelineError> {
+        self.0.await.unwrap_or(Err(PipelineError::Aborted))
+    }
+}
+
+/// Starts to seal: plaintext into the [`Feed`], digested, compressed, encrypted and digested again, out of the
+/// [`SealedStream`].
+pub fn seal(recipients: &Recipients, options: SealOptions) -> (Feed, SealedStream, Sealing) {
+    let (feed, input) = mpsc::channel(CHUNKS_WAITING);
+    let (output, parts) = mpsc::channel(PARTS_WAITING);
+    let recipients = recipients.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        let result = run(input, Parts::new(output.clone()), &recipients, options);
+        let last = match &result {
+            Ok(_) => Output::End,
+            Err(e) => Output::Failed(io::Error::other(e.to_string())),
+        };
+        // Nobody listens any more when the store gave up first; its error is the one that counts.
+        let _ = output.blocking_send(last);
+        result
+    });
+    (Feed(feed), SealedStream { parts, ended: false }, Sealing(work))
+}
+
+fn run(
+    mut input: mpsc::Receiver<Input>,
+    parts: Parts,
+    recipients: &Recipients,
+    options: SealOptions,
+) -> Result<Sealed, PipelineError> {
+    let encrypted = Counted { inner: recipients.encrypt(parts)?, bytes: 0 };
+    let mut compressed = zstd::stream::write::Encoder::new(encrypted, options.level)?;
+    compressed.include_checksum(true)?;
+    if options.workers > 0 {
+        compressed.multithread(options.workers)?;
+    }
+    let mut plain = Sha256::new();
+    let mut plain_bytes = 0;
+    loop {
+        match input.blocking_recv() {
+            Some(Input::Data(chunk)) => {
+                plain.update(&chunk);
+                plain_bytes += chunk.len() as u64;
+                compressed.write_all(&chunk)?;
+            }
+            Some(Input::End) => break,
+            None => return Err(PipelineError::Aborted),
+        }
+    }
+    let Counted { inner, bytes: compressed_bytes } = compressed.finish()?;
+    let (stored_bytes, stored_sha256) = inner.finish()?.finish()?;
+    let plain_sha256 = Digest::from(<[u8; 32]>::from(plain.finalize()));
+    Ok(Sealed { plain_bytes, compressed_bytes, stored_bytes, plain_sha256, stored_sha256 })
+}
+
+struct Counted<W> {
+    inner: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(buf)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Cuts what is written into parts, and digests them.
+struct Parts {
+    to: mpsc::Sender<Output>,
+    part: Vec<u8>,
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl Parts {
+    fn new(to: mpsc::Sender<Output>) -> Self {
+        Parts { to, part: Vec::with_capacity(PART), digest: Sha256::new(), bytes: 0 }
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        let part = Bytes::from(std::mem::replace(&mut self.part, Vec::with_capacity(PART)));
+        self.digest.update(&part);
+        self.bytes += part.len() as u64;
+        self.to.blocking_send(Output::Part(part)).map_err(|_| io::Error::other("the store stopped listening"))
+    }
+
+    fn finish(mut self) -> io::Result<(u64, Digest)> {
+        if !self.part.is_empty() {
+            self.send()?;
+        }
+        Ok((self.bytes, <[u8; 32]>::from(self.digest.finalize()).into()))
+    }
+}
+
+impl Write for Parts {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let n = buf.len().min(PART - self.part.len());
+        self.part.extend_from_slice(&buf[..n]);
+        if self.part.len() == PART {
+            self.send()?;
+        }
+        Ok(n)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
