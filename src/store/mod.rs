@@ -1,1 +1,115 @@
-//! (room)
+//! Where objects live. Nothing is ever overwritten: an object is created whole, or not at all.
+
+mod error;
+mod file;
+
+pub use error::StoreError;
+pub use file::FileStore;
+
+use crate::point::Key;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use std::{io, ops::Range, sync::Arc};
+
+/// The bytes of an object on their way in. An error in the stream means that the object must not come into being.
+pub type Body = BoxStream<'static, io::Result<Bytes>>;
+
+/// An object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// Its name.
+    pub key: Key,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// An object on its way out.
+pub struct Object {
+    /// The size of the whole object, in bytes.
+    pub bytes: u64,
+    /// The bytes asked for.
+    pub body: Body,
+}
+
+/// What a store can promise, as far as it can tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promises {
+    /// Creating an object fails when it exists already, whoever else writes.
+    pub conditional_create: bool,
+    /// When a write has returned, it survives a loss of power.
+    pub durable: bool,
+    /// Bytes that are free, where that is known.
+    pub free_bytes: Option<u64>,
+    /// What an operator should know, in words.
+    pub remarks: Vec<String>,
+}
+
+/// A place that holds objects by key.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The store's URL, without secrets.
+    fn url(&self) -> &str;
+
+    /// Creates an object from `body` and returns its size as the store has it. When anything fails, nothing is left.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when there is one already; [`StoreError::Body`] when `body` failed.
+    async fn put(&self, key: &Key, body: Body) -> Result<Meta, StoreError>;
+
+    /// Reads an object, or a part of it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object, StoreError>;
+
+    /// An object's size, or `None` when there is none.
+    async fn head(&self, key: &Key) -> Result<Option<Meta>, StoreError>;
+
+    /// The objects below `prefix`, sorted by key.
+    async fn list(&self, prefix: &Key) -> Result<Vec<Meta>, StoreError>;
+
+    /// The names that stand directly below `prefix` and have objects below them, sorted; below the root for `None`.
+    async fn children(&self, prefix: Option<&Key>) -> Result<Vec<String>, StoreError>;
+
+    /// Removes an object. One that is not there is no error.
+    async fn delete(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// What the store can promise.
+    async fn promises(&self) -> Result<Promises, StoreError>;
+}
+
+/// Opens the store that `url` names: `file:///an/absolute/path`.
+pub fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    let bad = |reason: &str| StoreError::Url { url: url.to_owned(), reason: reason.to_owned() };
+    let parsed = url::Url::parse(url).map_err(|e| bad(&e.to_string()))?;
+    match parsed.scheme() {
+        "file" => {
+            let path = parsed
+                .to_file_path()
+                .map_err(|()| bad("a file store is written file:///an/absolute/path"))?;
+            Ok(Arc::new(FileStore::new(path, url)))
+        }
+        other => Err(bad(&format!("`{other}` is not a kind of store that this version has; it has file://"))),
+    }
+}
+
+/// Reads a small object whole; one of more than `limit` bytes is refused.
+pub async fn read_all(store: &dyn Store, key: &Key, limit: u64) -> Result<Vec<u8>, StoreError> {
+    use futures_util::StreamExt;
+    let mut object = store.get(key, None).await?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = object.body.next().await {
+        bytes.extend_from_slice(&chunk.map_err(|e| StoreError::io("read", store.url(), key.as_str(), e))?);
+        if bytes.len() as u64 > limit {
+            return Err(StoreError::TooLarge { key: key.to_string(), limit });
+        }
+    }
+    Ok(bytes)
+}
+
+/// A body of bytes that are at hand.
+pub fn body(bytes: impl Into<Bytes>) -> Body {
+    let bytes = bytes.into();
+    Box::pin(futures_util::stream::once(async move { Ok(bytes) }))
+}
