@@ -1,0 +1,112 @@
+use super::{EtcdError, Member, Survey};
+use crate::point::KvHash;
+use futures_util::future::join_all;
+use std::{collections::BTreeMap, time::Duration};
+
+/// How often, and after how long, members that cannot be compared are asked again: a compaction reaches each of them at
+/// another moment.
+const ROUNDS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// What one member answered when it was asked for its KV hash.
+pub type Answer = Result<KvHash, String>;
+
+/// What the members' answers say together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Agreement {
+    /// All that answered hold the same data.
+    Agree {
+        /// The hash.
+        hash: KvHash,
+        /// Who did not answer, and why.
+        silent: Vec<(String, String)>,
+    },
+    /// Some hold different data.
+    Differ(Vec<String>),
+    /// The answers start from different compact revisions and cannot be compared.
+    NotComparable(Vec<String>),
+    /// Nobody answered.
+    Silent(Vec<(String, String)>),
+}
+
+/// Compares the answers. Hashes are comparable only at one revision and with one compact revision (etcd,
+/// `server/etcdserver/corrupt.go`).
+pub fn judge(answers: &[(String, Answer)]) -> Agreement {
+    let mut groups: BTreeMap<(i64, u32), Vec<&str>> = BTreeMap::new();
+    let mut silent = Vec::new();
+    let mut hash = None;
+    for (member, answer) in answers {
+        match answer {
+            Ok(found) => {
+                groups.entry((found.compact_revision, found.hash)).or_default().push(member);
+                hash = Some(*found);
+            }
+            Err(reason) => silent.push((member.clone(), reason.clone())),
+        }
+    }
+    let compacts: Vec<i64> = groups.keys().map(|(compact, _)| *compact).collect();
+    let same_compact = compacts.windows(2).any(|w| w[0] == w[1]);
+    let line = |((compact, hash), members): (&(i64, u32), &Vec<&str>)| {
+        format!("{} hold hash {hash:08x} (compacted at {compact})", members.join(" and "))
+    };
+    match (hash, groups.len()) {
+        (None, _) => Agreement::Silent(silent),
+        (Some(hash), 1) => Agreement::Agree { hash, silent },
+        _ if same_compact => Agreement::Differ(groups.iter().map(line).collect()),
+        _ => Agreement::NotComparable(groups.iter().map(line).collect()),
+    }
+}
+
+impl Survey {
+    /// Asks every voting member for its KV hash at `revision` and compares the answers. Members that cannot be compared
+    /// yet are asked again a few times.
+    ///
+    /// # Errors
+    /// [`EtcdError::Differ`] when they hold different data.
+    pub async fn compare(&self, revision: i64) -> Result<Agreement, EtcdError> {
+        let mut round = 1;
+        loop {
+            let voters = self.members.iter().filter(|m| m.votes());
+            let answers = join_all(voters.map(|m| async move { (m.label(), ask(m, revision).await) })).await;
+            match judge(&answers) {
+                Agreement::Differ(groups) => return Err(EtcdError::Differ { revision, groups }),
+                Agreement::NotComparable(_) if round < ROUNDS => {
+                    round += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                other => return Ok(other),
+            }
+        }
+    }
+}
+
+async fn ask(member: &Member, revision: i64) -> Answer {
+    let Some(connection) = &member.connection else { return Err("it does not answer".into()) };
+    let mut maintenance = connection.client.maintenance_client();
+    let said = connection.ask(maintenance.hash_kv(revision)).await.map_err(|e| e.to_string())?;
+    Ok(KvHash { hash: said.hash(), revision, compact_revision: said.compact_version() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(name: &str, compact_revision: i64, hash: u32) -> (String, Answer) {
+        (name.into(), Ok(KvHash { hash, revision: 9, compact_revision }))
+    }
+
+    #[test]
+    fn only_what_is_comparable_is_compared() {
+        let down = ("c".to_owned(), Err("down".to_owned()));
+        let hash = KvHash { hash: 1, revision: 9, compact_revision: 5 };
+        let agree = judge(&[answer("a", 5, 1), answer("b", 5, 1), down.clone()]);
+        assert_eq!(agree, Agreement::Agree { hash, silent: vec![("c".into(), "down".into())] });
+        assert!(matches!(judge(&[answer("a", 5, 1), answer("b", 6, 2)]), Agreement::NotComparable(_)));
+        let Agreement::Differ(groups) = judge(&[answer("a", 5, 1), answer("b", 5, 2), answer("c", 5, 1)])
+        else {
+            panic!("they differ")
+        };
+        assert_eq!(groups[0], "a and c hold hash 00000001 (compacted at 5)");
+        assert!(matches!(judge(&[down]), Agreement::Silent(_)));
+    }
+}
