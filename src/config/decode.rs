@@ -5,11 +5,13 @@
 
 use super::error::{Problem, plain};
 use super::node::{Node, Step, locate};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 /// More mistakes than anyone reads at once.
 const MOST_PROBLEMS: usize = 30;
+/// Each look into the text reads all of it; beyond this many, digits in text get the benefit of the doubt.
+const MOST_LOOKS: u32 = 64;
 
 struct Finding {
     steps: Vec<Step>,
@@ -21,11 +23,12 @@ struct Finding {
 pub(super) struct Log<'a> {
     text: &'a str,
     findings: RefCell<Vec<Finding>>,
+    looks: Cell<u32>,
 }
 
 impl<'a> Log<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, findings: RefCell::default() }
+        Self { text, findings: RefCell::default(), looks: Cell::new(MOST_LOOKS) }
     }
 
     pub(super) fn into_problems(self) -> Vec<Problem> {
@@ -108,15 +111,18 @@ impl<'a> Cursor<'a> {
     /// The value of a field that is there and not empty.
     pub(super) fn entry(&self, name: &str) -> Option<Cursor<'a>> {
         let Node::Map(entries) = self.node else { return None };
-        let named = |(key, value): &(Node, Node)| matches!(key, Node::Text(text) if text == name) && !matches!(value, Node::Null);
+        let named = |(key, value): &(Node, Node)| {
+            matches!(key, Node::Text(text) if text == name) && !matches!(value, Node::Null)
+        };
         let index = entries.iter().position(named)?;
         Some(self.entry_at(index, name, &entries.get(index)?.1))
     }
 
     pub(super) fn fields(&self) -> Option<Fields<'a>> {
         match self.node {
-            Node::Map(entries) => Some(Fields { at: self.clone(), entries, known: Vec::new(), later: Vec::new() }),
-            Node::Text(_) => self.fail("expected fields, such as `name: value`, found text (a colon needs a space after it)"),
+            Node::Map(entries) => Some(Fields::new(self, entries)),
+            Node::Text(_) => self
+                .fail("expected fields, such as `name: value`, found text (a colon needs a space after it)"),
             _ => self.wrong_type("fields, such as `name: value`"),
         }
     }
@@ -141,7 +147,10 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Whether text that looks like a number stands there without quotes.
     fn is_plain(&self) -> bool {
+        let Some(left) = self.log.looks.get().checked_sub(1) else { return false };
+        self.log.looks.set(left);
         let (line, column) = locate(self.log.text, &self.steps);
         let line = self.log.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
         line.chars().nth(column.saturating_sub(1)).is_some_and(|c| c.is_ascii_digit() || "+-".contains(c))
@@ -174,9 +183,14 @@ pub(super) struct Fields<'a> {
     entries: &'a [(Node, Node)],
     known: Vec<&'static str>,
     later: Vec<&'static str>,
+    missing: Vec<(&'static str, String)>,
 }
 
 impl<'a> Fields<'a> {
+    fn new(at: &Cursor<'a>, entries: &'a [(Node, Node)]) -> Self {
+        Self { at: at.clone(), entries, known: Vec::new(), later: Vec::new(), missing: Vec::new() }
+    }
+
     /// The field's value, if it is there; an empty value counts as absent.
     pub(super) fn get(&mut self, name: &'static str) -> Option<Cursor<'a>> {
         self.known.push(name);
@@ -195,8 +209,7 @@ impl<'a> Fields<'a> {
         if let Some(at) = self.get(name) {
             return T::decode(&at);
         }
-        let path = self.at.child_path(name);
-        self.at.note(self.at.steps.clone(), path, format!("missing; {hint}"));
+        self.missing.push((name, format!("missing; {hint}")));
         None
     }
 
@@ -216,33 +229,42 @@ impl<'a> Fields<'a> {
         self.later.extend(names);
     }
 
-    /// Reports unknown and repeated fields.
-    pub(super) fn finish(self) {
+    /// Reports unknown, repeated and missing fields. A missing one that was only misspelt is reported once.
+    pub(super) fn finish(mut self) {
         let mut seen = BTreeSet::new();
+        let known = std::mem::take(&mut self.known);
         for (index, (key, _)) in self.entries.iter().enumerate() {
             let mut steps = self.at.steps.clone();
             steps.push(Step::Key(index));
             let (name, message) = match key {
-                Node::Text(name) if !seen.insert(name.as_str()) => (name.as_str(), "given twice; keep one".to_owned()),
-                Node::Text(name) if self.known.contains(&name.as_str()) => continue,
-                Node::Text(name) => (name.as_str(), self.unknown(name)),
+                Node::Text(name) if !seen.insert(name.as_str()) => {
+                    (name.as_str(), "given twice; keep one".to_owned())
+                }
+                Node::Text(name) if known.contains(&name.as_str()) => continue,
+                Node::Text(name) => (name.as_str(), self.unknown(name, &known)),
                 other => ("?", format!("a field's name must be text, found {}", other.describe())),
             };
             self.at.note(steps, self.at.child_path(&plain(name)), message);
         }
+        for (name, message) in self.missing {
+            self.at.note(self.at.steps.clone(), self.at.child_path(name), message);
+        }
     }
 
-    fn unknown(&self, name: &str) -> String {
+    fn unknown(&mut self, name: &str, known: &[&'static str]) -> String {
         if self.later.contains(&name) {
             return "this version of Lifeboat does not have this yet; remove it".to_owned();
         }
         if name == "<<" {
             return "YAML merge keys are not supported; write the fields out".to_owned();
         }
-        match nearest(name, &self.known) {
-            Some(near) => format!("unknown field; did you mean `{near}`?"),
+        match nearest(name, known) {
+            Some(near) => {
+                self.missing.retain(|(missing, _)| *missing != near);
+                format!("unknown field; did you mean `{near}`?")
+            }
             None => {
-                let allowed: Vec<_> = self.known.iter().map(|name| format!("`{name}`")).collect();
+                let allowed: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
                 format!("unknown field; allowed here: {}", allowed.join(", "))
             }
         }
@@ -250,9 +272,12 @@ impl<'a> Fields<'a> {
 }
 
 fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
-    let flat = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let flat = |text: &str| {
+        text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+    };
     let name = flat(&name.chars().take(64).collect::<String>());
-    let scored = known.iter().map(|candidate| (strsim::damerau_levenshtein(&name, &flat(candidate)), *candidate));
+    let scored =
+        known.iter().map(|candidate| (strsim::damerau_levenshtein(&name, &flat(candidate)), *candidate));
     let (distance, best) = scored.min_by_key(|(distance, _)| *distance)?;
     let close = distance <= (best.len() / 3).max(1) && distance < best.len();
     (close || (name.len() > 3 && flat(best).starts_with(&name))).then_some(best)
@@ -272,7 +297,8 @@ impl FromText for String {
 
 impl Decode for bool {
     fn decode(at: &Cursor<'_>) -> Option<Self> {
-        let instead = |value: &str| format!("expected true or false, found text: write `{value}`, without quotes");
+        let instead =
+            |value: &str| format!("expected true or false, found text: write `{value}`, without quotes");
         match at.node {
             Node::Bool(value) => Some(*value),
             Node::Text(text) => match text.to_ascii_lowercase().as_str() {

@@ -125,7 +125,8 @@ fn listed(file: &Path, problems: &[Problem]) -> String {
 /// Whether this text must not be repeated in an error: it was meant to stay out of this file.
 pub(super) fn looks_secret(text: &str) -> bool {
     let upper = text.to_ascii_uppercase();
-    let marked = ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY", "RWRTY0IY"].iter().any(|m| upper.contains(m));
+    let marked =
+        ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY", "RWRTY0IY"].iter().any(|m| upper.contains(m));
     let userinfo = text.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
     marked || userinfo
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// The version of the file's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[schemars(inline, transform = only_constant)]
 pub enum ApiVersion {
     /// The first version.
     #[serde(rename = "lifeboat.dev/v1")]
@@ -19,10 +19,20 @@ pub enum ApiVersion {
 
 /// What kind of file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[schemars(inline, transform = only_constant)]
 pub enum Kind {
     /// The configuration.
     Config,
+}
+
+/// A list of one choice, as the choice itself.
+fn only_constant(schema: &mut schemars::Schema) {
+    let only = schema.get("oneOf").and_then(|ways| ways.get(0)).and_then(|way| way.get("const")).cloned();
+    if let Some(only) = only {
+        schema.remove("oneOf");
+        schema.insert("type".to_owned(), "string".into());
+        schema.insert("const".to_owned(), only);
+    }
 }
 
 /// The configuration of Lifeboat: which cluster to save, where to keep it, who can open it.

@@ -34,13 +34,17 @@ impl ResourcePattern {
 
     /// Whether it covers this resource; the core group is the empty string.
     pub fn matches(&self, group: &str, resource: &str) -> bool {
-        self.resource().is_none_or(|wanted| wanted == resource) && self.group().is_none_or(|wanted| wanted == group)
+        self.resource().is_none_or(|wanted| wanted == resource)
+            && self.group().is_none_or(|wanted| wanted == group)
     }
 }
 
 fn is_label(text: &str) -> bool {
     let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    text.len() <= 63 && text.starts_with(ends) && text.ends_with(ends) && text.chars().all(|c| ends(c) || c == '-')
+    text.len() <= 63
+        && text.starts_with(ends)
+        && text.ends_with(ends)
+        && text.chars().all(|c| ends(c) || c == '-')
 }
 
 impl FromText for ResourcePattern {
@@ -62,7 +66,8 @@ impl FromText for ResourcePattern {
         }
         let lower = text.to_ascii_lowercase();
         if lower != text && Self::from_text(&lower).is_ok() {
-            let names = "resources go by their plural name in lower case, as `kubectl api-resources` lists them";
+            let names =
+                "resources go by their plural name in lower case, as `kubectl api-resources` lists them";
             return Err(format!("{} has upper-case letters: {names}", shown(text)));
         }
         Err(format!("{} is not a resource pattern: {forms}", shown(text)))
@@ -132,7 +137,10 @@ impl LabelSelector {
 impl FromText for LabelSelector {
     fn from_text(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| {
-            Err(format!("{} is not a label selector: {why}; write it as for `kubectl get -l`, such as app=web", shown(text)))
+            Err(format!(
+                "{} is not a label selector: {why}; write it as for `kubectl get -l`, such as app=web",
+                shown(text)
+            ))
         };
         let mut inside = false;
         for c in text.chars() {
@@ -176,7 +184,9 @@ mod tests {
     #[test]
     fn resources() {
         let any: ResourcePattern = "events".parse().unwrap();
-        assert!(any.matches("", "events") && any.matches("events.k8s.io", "events") && !any.matches("", "pods"));
+        assert!(
+            any.matches("", "events") && any.matches("events.k8s.io", "events") && !any.matches("", "pods")
+        );
         let group: ResourcePattern = "*.apps".parse().unwrap();
         assert!(group.matches("apps", "deployments") && !group.matches("", "pods"));
         let core: ResourcePattern = "events.core".parse().unwrap();

@@ -1,11 +1,11 @@
 //! Secrets by reference: the configuration says where a secret is, and never holds one.
 
 use super::decode::{Cursor, Decode};
-use super::error::{ConfigError, plain};
+use super::error::ConfigError;
 use super::node::Node;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::Read;
@@ -16,8 +16,7 @@ use zeroize::Zeroizing;
 const MOST_BYTES: u64 = 64 * 1024;
 
 /// Where a secret is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
     /// A file that holds the secret and nothing else.
     File(PathBuf),
@@ -26,10 +25,8 @@ pub enum SecretSource {
 }
 
 /// A reference to a secret, and the field in which it stands (for errors).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretRef {
-    #[serde(skip)]
     field: String,
     source: SecretSource,
 }
@@ -73,9 +70,22 @@ impl SecretRef {
     }
 }
 
+// By hand, since YAML would get a derived enum as a tag.
+impl Serialize for SecretRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        match &self.source {
+            SecretSource::File(path) => map.serialize_entry("file", path)?,
+            SecretSource::Env(name) => map.serialize_entry("env", name)?,
+        }
+        map.end()
+    }
+}
+
 fn from_env(name: &str, env: &dyn Fn(&str) -> Option<OsString>) -> Result<Secret, String> {
     let value = env(name).ok_or_else(|| format!("the environment variable {name} is not set"))?;
-    let value = value.into_string().map_err(|_| format!("the environment variable {name} is not UTF-8 text"))?;
+    let value =
+        value.into_string().map_err(|_| format!("the environment variable {name} is not UTF-8 text"))?;
     let value = Zeroizing::new(value);
     match trimmed(&value) {
         "" => Err(format!("the environment variable {name} is empty")),
@@ -89,7 +99,9 @@ fn from_file(path: &Path) -> Result<Secret, String> {
         let kind = error.kind();
         let help = match kind {
             std::io::ErrorKind::PermissionDenied => "; give the user that runs lifeboat the right to read it",
-            std::io::ErrorKind::NotFound => "; a relative path is taken from the configuration file's directory",
+            std::io::ErrorKind::NotFound => {
+                "; a relative path is taken from the configuration file's directory"
+            }
             _ => "",
         };
         format!("cannot read the secret's file {name}: {error}{help}")
@@ -126,7 +138,8 @@ impl Decode for SecretRef {
         let name = at.path().rsplit('.').next().unwrap_or_default();
         let ways = format!("write `{name}: {{file: PATH}}` or `{name}: {{env: NAME}}`");
         let Node::Map(_) = at.node else {
-            return at.fail(format!("a secret is never written in this file (the value is withheld): {ways}"));
+            return at
+                .fail(format!("a secret is never written in this file (the value is withheld): {ways}"));
         };
         let mut fields = at.fields()?;
         let file = fields.optional::<PathBuf>("file");
@@ -141,10 +154,10 @@ impl Decode for SecretRef {
                     let rule = "expected the name of an environment variable (letters, digits and `_`), not its value";
                     return variable.fail(format!("{rule}; what is written here is withheld"));
                 }
-                Some(Self::new(at.path(), SecretSource::Env(plain(text))))
+                Some(Self::new(at.path(), SecretSource::Env(text.to_owned())))
             }
             (Some(_), Some(_)) => at.fail(format!("has both `file` and `env`; {ways}")),
-            (None, None) => at.fail(format!("says not where the secret is; {ways}")),
+            (None, None) => at.fail(format!("does not say where the secret is; {ways}")),
         }
     }
 }
@@ -198,17 +211,25 @@ mod tests {
         write(dir.path(), b"two\nlines \r\n", 0o644);
         let secret = file_ref("pw").resolve(dir.path()).unwrap();
         assert_eq!(secret.value.expose_secret(), "two\nlines ");
-        assert!(secret.warning.unwrap().ends_with("pw can be read by others (mode 0644): `chmod 600` makes it private"));
+        assert!(
+            secret
+                .warning
+                .unwrap()
+                .ends_with("pw can be read by others (mode 0644): `chmod 600` makes it private")
+        );
     }
 
     #[test]
     fn says_which_field_and_why() {
         let dir = tempfile::tempdir().unwrap();
-        let said = |reference: &SecretRef| reference.resolve_with(dir.path(), &|_| None).unwrap_err().to_string();
+        let said =
+            |reference: &SecretRef| reference.resolve_with(dir.path(), &|_| None).unwrap_err().to_string();
         let missing = said(&file_ref("none"));
         assert!(missing.starts_with("etcd.auth.password: cannot read the secret's file "), "{missing}");
         assert!(missing.contains("relative path is taken from"), "{missing}");
-        for (content, reason) in [(&b"\n"[..], "is empty"), (b"\xff\xfe", "not UTF-8"), (&[b'a'; 70_000], "larger than")] {
+        for (content, reason) in
+            [(&b"\n"[..], "is empty"), (b"\xff\xfe", "not UTF-8"), (&[b'a'; 70_000], "larger than")]
+        {
             write(dir.path(), content, 0o600);
             assert!(said(&file_ref("pw")).contains(reason), "{reason}");
         }

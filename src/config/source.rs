@@ -112,7 +112,15 @@ pub struct Kubernetes {
 impl Default for Kubernetes {
     fn default() -> Self {
         let timeout = Duration::from_secs(60);
-        Self { kubeconfig: None, context: None, in_cluster: false, qps: 200, concurrency: 4, page_size: 500, timeout }
+        Self {
+            kubeconfig: None,
+            context: None,
+            in_cluster: false,
+            qps: 200,
+            concurrency: 4,
+            page_size: 500,
+            timeout,
+        }
     }
 }
 

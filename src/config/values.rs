@@ -80,7 +80,10 @@ impl FromText for Endpoint {
             return Err(format!("{} does not begin with https:// or http://", shown(text)));
         }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(format!("{} has something after the port: write host and port only, {example}", shown(text)));
+            return Err(format!(
+                "{} has something after the port: write host and port only, {example}",
+                shown(text)
+            ));
         }
         // The parser drops a port that is the scheme's default, so presence is looked up in the text.
         let port = text.trim_end_matches('/').rsplit_once(':').map(|(_, port)| port).unwrap_or_default();
@@ -127,16 +130,21 @@ impl FromText for StoreUrl {
         if let Some(relative) = relative_part(text) {
             return match relative {
                 "" => Err(format!("names no directory: write the whole path, {example}")),
-                path if path.contains(['%', '?', '#', '\\']) => {
-                    Err(format!("{} has one of % ? # \\ in it: write the whole path as a URL, {example}", shown(text)))
-                }
+                path if path.contains(['%', '?', '#', '\\']) => Err(format!(
+                    "{} has one of % ? # \\ in it: write the whole path as a URL, {example}",
+                    shown(text)
+                )),
                 _ => Ok(Self(text.to_owned())),
             };
         }
         let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()).unwrap_or_default();
         match scheme.as_str() {
             "file" => {}
-            "s3" => return Err(format!("this version of Lifeboat does not have s3:// stores yet: use a directory, {example}")),
+            "s3" => {
+                return Err(format!(
+                    "this version of Lifeboat does not have s3:// stores yet: use a directory, {example}"
+                ));
+            }
             "" if text.starts_with('/') => {
                 return Err(format!("a store is a URL; did you mean {}?", shown(&format!("file://{text}"))));
             }
@@ -147,9 +155,15 @@ impl FromText for StoreUrl {
             return Err(format!("{} has ? or # in it: write %3F or %23 if the path has them", shown(text)));
         }
         match url.to_file_path() {
-            Ok(path) if path == Path::new("/") => Err(format!("the root directory cannot be a store: name one, {example}")),
-            Ok(path) if path.is_absolute() && !text.starts_with("file://localhost") => Ok(Self(text.to_owned())),
-            _ => Err(format!("{} names a host: a local directory takes three slashes, {example}", shown(text))),
+            Ok(path) if path == Path::new("/") => {
+                Err(format!("the root directory cannot be a store: name one, {example}"))
+            }
+            Ok(path) if path.is_absolute() && !text.starts_with("file://localhost") => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => {
+                Err(format!("{} names a host: a local directory takes three slashes, {example}", shown(text)))
+            }
         }
     }
 }
@@ -164,13 +178,19 @@ impl FromText for Recipient {
         let upper = text.to_ascii_uppercase();
         if upper.contains("AGE-SECRET-KEY-") || upper.contains("AGE-PLUGIN-") {
             let do_this = "keep it away from this machine, and write its recipient (`age1…`) here";
-            return Err(format!("this is an identity, the secret half of a key (the value is withheld): {do_this}"));
+            return Err(format!(
+                "this is an identity, the secret half of a key (the value is withheld): {do_this}"
+            ));
         }
         let usual = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+._-".contains(c);
         match text.strip_prefix("age1") {
             Some(rest) if rest.len() >= 8 && rest.chars().all(usual) => Ok(Self(text.to_owned())),
-            _ if text.starts_with("ssh-") => Err("SSH keys are not supported: make an age key with `lifeboat init`".into()),
-            _ => Err(format!("{} is not an age recipient: it begins with `age1`, in lower case", shown(text))),
+            _ if text.starts_with("ssh-") => {
+                Err("SSH keys are not supported: make an age key with `lifeboat init`".into())
+            }
+            _ => {
+                Err(format!("{} is not an age recipient: it begins with `age1`, in lower case", shown(text)))
+            }
         }
     }
 }
@@ -187,11 +207,14 @@ impl FromText for PublicKey {
             return Ok(Self(text.to_owned()));
         }
         if looks_secret(text) || text.len() > 100 {
-            return Err("this is not a public key (the value is withheld): write the line that begins with `RW`, \
+            return Err(
+                "this is not a public key (the value is withheld): write the line that begins with `RW`, \
                         of 56 characters, from the .pub file"
-                .to_owned());
+                    .to_owned(),
+            );
         }
-        let what = "a minisign public key: 56 characters that begin with `RW`, the last line of the .pub file";
+        let what =
+            "a minisign public key: 56 characters that begin with `RW`, the last line of the .pub file";
         Err(format!("{} is not {what}", shown(text)))
     }
 }
@@ -213,13 +236,18 @@ impl FromText for ServerName {
 impl FromText for PathBuf {
     fn from_text(text: &str) -> Result<Self, String> {
         if looks_secret(text) {
-            return Err("expected the path of a file, found what looks like the secret itself (withheld)".to_owned());
+            return Err(
+                "expected the path of a file, found what looks like the secret itself (withheld)".to_owned()
+            );
         }
         if text == "~" || text.starts_with("~/") {
             return Err("`~` is not expanded: write the whole path".to_owned());
         }
         if text.contains("${") || text.starts_with('$') {
-            return Err(format!("{} has a variable in it, which is not expanded: write the path out", shown(text)));
+            return Err(format!(
+                "{} has a variable in it, which is not expanded: write the path out",
+                shown(text)
+            ));
         }
         Ok(Self::from(text))
     }
