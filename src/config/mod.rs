@@ -12,6 +12,7 @@
 mod decode;
 mod duration;
 mod error;
+mod fields;
 mod load;
 mod model;
 mod node;
