@@ -86,6 +86,11 @@ impl<'a> Fields<'a> {
         if name == "<<" {
             return "YAML merge keys are not supported; write the fields out".to_owned();
         }
+        if let Some((_, rest)) = name.split_once(':')
+            && !rest.starts_with(' ')
+        {
+            return "unknown field; a colon needs a space after it".to_owned();
+        }
         match nearest(name, known) {
             Some(near) => {
                 self.missing.retain(|(missing, _)| *missing != near);

@@ -14,6 +14,7 @@ use std::fmt;
 
 /// More values than any configuration has; aliases can multiply a small text into more.
 const MOST_NODES: usize = 50_000;
+const TOO_MANY: &str = "too many values for a configuration";
 
 /// One YAML value. It has no `Debug`: it may hold a secret that was written here by mistake.
 pub(super) enum Node {
@@ -74,12 +75,26 @@ fn syntax_problem(text: &str, error: &serde_yaml::Error) -> Problem {
         let stopped = second.and_then(|document| Find { steps: &[] }.deserialize(document).err());
         (line, column) = place(stopped.as_ref());
         "a second YAML document begins here; the configuration is one document: remove the `---`".to_owned()
+    } else if said.contains("control characters") {
+        (line, column) = first_control(text);
+        "not valid YAML: there is a control character here, perhaps invisible; remove it".to_owned()
     } else {
         let here = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
         let rest: String = here.chars().skip(column.saturating_sub(1)).collect();
         syntax_message(&said, here, &rest)
     };
     Problem { line, column, path: String::new(), message }
+}
+
+/// The library gives no place for what its reader refuses.
+fn first_control(text: &str) -> (usize, usize) {
+    let bad = |c: char| {
+        let allowed = c == '\t' || c == '\n' || c == '\r' || c == '\u{85}';
+        (c.is_control() && !allowed) || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    };
+    let before = text.find(bad).and_then(|at| text.get(..at)).unwrap_or_default();
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
 }
 
 fn syntax_message(said: &str, here: &str, rest: &str) -> String {
@@ -93,11 +108,26 @@ fn syntax_message(said: &str, here: &str, rest: &str) -> String {
     if let Some(first) = rest.chars().next().filter(|c| matches!(c, '@' | '`' | '%')) {
         return format!("text that begins with `{first}` must be in quotes");
     }
+    // What did not come from the scanner may repeat keys and values, so it is said in our words.
+    for (mark, message) in [
+        ("invalid value: ", "the value does not fit its YAML tag; remove the tag"),
+        ("invalid type: ", "the value does not fit its YAML tag; remove the tag"),
+        ("nested enum", "YAML tags are not used in this file; remove the tag"),
+        (TOO_MANY, TOO_MANY),
+        ("repetition limit", TOO_MANY),
+        ("recursion limit", "values are nested too deeply"),
+    ] {
+        if said.contains(mark) {
+            return message.to_owned();
+        }
+    }
     let what = said.split(" at line ").next().unwrap_or(said).split(" at position ").next().unwrap_or(said);
     let help = if what.contains("mapping values are not allowed") {
         "; check the indentation, and put text that contains `: ` in quotes"
     } else if what.contains("did not find expected") {
         "; check the indentation, the brackets and the quotes before this place"
+    } else if what.contains("end of stream") {
+        "; a quote or a bracket before this place is not closed"
     } else {
         ""
     };
@@ -113,7 +143,7 @@ impl<'de> DeserializeSeed<'de> for Build<'_> {
     type Value = Node;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
         let left = self.budget.get().checked_sub(1);
-        self.budget.set(left.ok_or_else(|| D::Error::custom("too many values for a configuration"))?);
+        self.budget.set(left.ok_or_else(|| D::Error::custom(TOO_MANY))?);
         deserializer.deserialize_any(self)
     }
 }

@@ -170,11 +170,22 @@ const CASES: &[(&str, &str)] = &[
          last line of the .pub file\nf.yaml:5:42: signing.secretKey.env: expected the name of an environment \
          variable (letters, digits and `_`), not its value; what is written here is withheld",
     ),
+    ("kubernetes:{qps: 1}", "f.yaml:5:1: kubernetes:{qps: unknown field; a colon needs a space after it"),
     // YAML itself: one mistake, and nothing beyond it.
     ("etcd:\n\tendpoints: []", "f.yaml:6:1: YAML does not allow tabs here: indent with spaces"),
     (
         "resources: {exclude: [*.apps]}",
         "f.yaml:5:24: text that begins with `*` must be in quotes, such as \"*.apps\" (without, it is a YAML alias)",
+    ),
+    (
+        "kubernetes: {context: \u{1}}",
+        "f.yaml:5:23: not valid YAML: there is a control character here, perhaps invisible; remove it",
+    ),
+    ("x: !!int hunter2", "f.yaml:5:4: the value does not fit its YAML tag; remove the tag"),
+    ("&a [*a]: 1", "f.yaml:5:1: values are nested too deeply"),
+    (
+        "kubernetes: {context: 'a",
+        "f.yaml:5:25: not valid YAML: found unexpected end of stream; a quote or a bracket before this place is not closed",
     ),
     (
         "signing: a: b",
