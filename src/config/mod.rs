@@ -1,1 +1,41 @@
-//! (room)
+//! The configuration file: one YAML file, its schema, secrets by reference.
+//!
+//! [`Config::load`] finds and reads it, [`schema`] describes it to editors, [`template`] writes the first one.
+//!
+//! Reading takes two passes. The text becomes a tree, which keeps what typed deserialisation would lose (repeated
+//! keys, the difference between text and numbers); the tree becomes a [`Config`], and every mistake on the way is
+//! noted with its field's path. Only for mistakes is the place in the text looked up. So one run reports all that is
+//! wrong, each with line and column: mistakes in the YAML itself come alone, since nothing can be read beyond them.
+//!
+//! No error and no debug output contains a secret, not even one that was put into the wrong field.
+
+mod decode;
+mod duration;
+mod error;
+mod fields;
+mod load;
+mod model;
+mod node;
+mod pattern;
+mod read;
+mod schema;
+mod secret;
+mod source;
+mod template;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{ConfigError, Problem};
+pub use load::{Loaded, PLACES, VARIABLE};
+pub use model::{ApiVersion, Config, Encryption, Kind, Restore, Signing, Store};
+pub use pattern::{LabelSelector, NamespaceGlob, ResourcePattern};
+pub use schema::schema;
+pub use secret::{Secret, SecretRef, SecretSource};
+pub use source::{Etcd, EtcdAuth, EtcdTls, Kubernetes, Resources};
+pub use template::{InitOptions, TlsFiles, template};
+pub use values::{ClusterName, Endpoint, Location, PublicKey, Recipient, ServerName, StoreUrl};
+
+/// A configuration file that is larger is refused.
+const MAX_BYTES: usize = 1024 * 1024;

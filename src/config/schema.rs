@@ -1,0 +1,35 @@
+//! The file's JSON Schema, for editors.
+
+use super::model::Config;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+/// The JSON Schema (draft 2020-12) of the configuration file.
+///
+/// It is looser than the parser in what a schema cannot say, such as rules between fields.
+pub fn schema() -> Value {
+    let mut schema =
+        SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Config>().to_value();
+    allow_empty(&mut schema);
+    if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
+        definitions.values_mut().for_each(allow_empty);
+    }
+    schema
+}
+
+/// The parser takes an optional field without a value (`etcd:` and nothing more) as absent, and so must the schema.
+fn allow_empty(section: &mut Value) {
+    let required = section.get("required").cloned().unwrap_or_default();
+    let is_required =
+        |name: &str| required.as_array().is_some_and(|names| names.iter().any(|other| other == name));
+    let Some(properties) = section.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for (_, property) in properties.iter_mut().filter(|(name, _)| !is_required(name)) {
+        let Some(property) = property.as_object_mut() else { continue };
+        if let Some(reference) = property.shift_remove("$ref") {
+            property.shift_insert(0, "anyOf".to_owned(), json!([{"$ref": reference}, {"type": "null"}]));
+        }
+        if let Some(kind) = property.get_mut("type").filter(|kind| kind.is_string()) {
+            *kind = json!([kind.clone(), "null"]);
+        }
+    }
+}
