@@ -1,1 +1,20 @@
-//! (room)
+//! Reading an etcd v3 database file (bbolt), read-only and without etcd: its revision and KV hash, its keys and
+//! sizes per resource, the soundness of its pages.
+//!
+//! ```text
+//!   file ─▶ meta ─▶ page ─▶ cursor ─┬─▶ facts, kv_hash          what etcd says of itself
+//!              └──▶ check           ├─▶ live ─▶ inspect         what is in it
+//!   stream ─▶ scan                  └─▶ decode                  what a value is
+//! ```
+
+mod cursor;
+mod database;
+mod error;
+mod fault;
+mod meta;
+mod page;
+
+pub use cursor::{Cursor, Entry};
+pub use database::{Bucket, Database};
+pub use error::{Result, SnapshotError};
+pub use fault::Fault;
