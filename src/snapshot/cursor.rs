@@ -75,10 +75,7 @@ impl<'db> Cursor<'db> {
 
     /// Goes to the first entry whose key is not below `key`; `next` returns it.
     pub fn seek(&mut self, key: &[u8]) -> Result<()> {
-        self.spare.extend(self.stack.drain(..).map(|frame| frame.page.bytes));
-        self.pages = 0;
-        self.started = true;
-        self.push_root()?;
+        self.restart()?;
         loop {
             let Some(frame) = self.stack.last_mut() else { return Ok(()) };
             if frame.page.is_leaf() {
@@ -91,6 +88,22 @@ impl<'db> Cursor<'db> {
             let (_, child) = frame.page.branch(frame.index)?;
             self.push(child)?;
         }
+    }
+
+    /// Goes to the last entry and returns it.
+    pub fn last(&mut self) -> Result<Option<Entry<'_>>> {
+        self.restart()?;
+        // bbolt's `Cursor.Last` goes on to the page before if the last leaf is empty, which only the root can be.
+        while let Some(frame) = self.stack.last_mut() {
+            let count = frame.page.count();
+            frame.index = count.saturating_sub(1);
+            if frame.page.is_leaf() || count == 0 {
+                break;
+            }
+            let (_, child) = frame.page.branch(frame.index)?;
+            self.push(child)?;
+        }
+        self.next()
     }
 
     /// The next entry, or nothing at the end.
@@ -124,6 +137,13 @@ impl<'db> Cursor<'db> {
             is_bucket: leaf.is_bucket,
             page: frame.page.number,
         }))
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.spare.extend(self.stack.drain(..).map(|frame| frame.page.bytes));
+        self.pages = 0;
+        self.started = true;
+        self.push_root()
     }
 
     fn pop(&mut self) {

@@ -82,6 +82,17 @@ pub enum SnapshotError {
         /// The newest one there is.
         newest: i64,
     },
+    /// A hash that no member would answer with.
+    #[error(
+        "there is no hash at revision {revision} with the compact revision {asked}: revisions below the compact \
+         revision are gone; ask for a revision from {asked} on"
+    )]
+    BelowCompaction {
+        /// The revision that was asked for.
+        revision: i64,
+        /// The compact revision that was asked for.
+        asked: i64,
+    },
     /// A hash that needs revisions which a compaction has removed.
     #[error(
         "the database was compacted at revision {compacted}, so the hash for revision {revision} and compact \

@@ -10,11 +10,18 @@
 mod cursor;
 mod database;
 mod error;
+mod facts;
 mod fault;
+mod kv_hash;
 mod meta;
 mod page;
+mod revision;
+mod wire;
 
 pub use cursor::{Cursor, Entry};
 pub use database::{Bucket, Database};
 pub use error::{Result, SnapshotError};
+pub use facts::Compaction;
 pub use fault::Fault;
+pub use kv_hash::KvHash;
+pub use revision::{Record, Revision, Revisions};
