@@ -7,17 +7,22 @@
 //!   stream ─▶ scan                  └─▶ decode                  what a value is
 //! ```
 
+mod check;
 mod cursor;
 mod database;
 mod error;
 mod facts;
 mod fault;
+mod freelist;
 mod kv_hash;
 mod meta;
 mod page;
+mod pageset;
 mod revision;
+mod scan;
 mod wire;
 
+pub use check::{Finding, PageReport};
 pub use cursor::{Cursor, Entry};
 pub use database::{Bucket, Database};
 pub use error::{Result, SnapshotError};
@@ -25,3 +30,4 @@ pub use facts::Compaction;
 pub use fault::Fault;
 pub use kv_hash::KvHash;
 pub use revision::{Record, Revision, Revisions};
+pub use scan::RevisionScan;
