@@ -8,13 +8,18 @@
 //! ```
 
 mod check;
+mod cluster;
 mod cursor;
 mod database;
+mod decode;
 mod error;
 mod facts;
 mod fault;
 mod freelist;
+mod inspect;
 mod kv_hash;
+mod layout;
+mod live;
 mod meta;
 mod page;
 mod pageset;
@@ -23,11 +28,16 @@ mod scan;
 mod wire;
 
 pub use check::{Finding, PageReport};
+pub use cluster::{Alarm, Auth, Cluster, Member};
 pub use cursor::{Cursor, Entry};
 pub use database::{Bucket, Database};
+pub use decode::{Decoded, Object, Secrets, decode};
 pub use error::{Result, SnapshotError};
 pub use facts::Compaction;
 pub use fault::Fault;
+pub use inspect::{InspectOptions, Inspection, Large, Leases, Tally};
 pub use kv_hash::KvHash;
+pub use layout::Place;
+pub use live::{KeyInfo, KeyValue};
 pub use revision::{Record, Revision, Revisions};
 pub use scan::RevisionScan;
