@@ -1,1 +1,21 @@
-//! (room)
+//! What a store holds. The catalogue *is* the store: nothing else needs to survive for a restore.
+
+mod deep;
+mod error;
+mod export;
+mod finding;
+mod points;
+mod verify;
+
+pub use error::CatalogueError;
+pub use export::{IndexLine, each_entry};
+pub use finding::{Finding, Level, Verdict};
+pub use points::{Catalogue, Listed, Loaded, Signature};
+pub use verify::{Depth, verify};
+
+use crate::point::PointId;
+
+/// The comment that is signed along with a manifest: it ties the signature to its place.
+pub fn signed_comment(cluster: &str, id: &PointId) -> String {
+    format!("lifeboat {cluster} {id}")
+}

@@ -3,6 +3,7 @@
 //! [`seal`] and [`open`] are each other's inverse. Both run on a thread of their own between bounded channels, so
 //! that memory does not grow with the input and back-pressure reaches the source. No plaintext touches a disk here.
 
+mod digest;
 mod encrypt;
 mod error;
 mod open;

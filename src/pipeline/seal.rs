@@ -1,4 +1,4 @@
-use super::{PipelineError, Recipients};
+use super::{PipelineError, Recipients, digest::TailDigest};
 use crate::point::Digest;
 use bytes::Bytes;
 use futures_util::Stream;
@@ -45,6 +45,8 @@ pub struct Sealed {
     pub plain_sha256: Digest,
     /// SHA-256 of what came out.
     pub stored_sha256: Digest,
+    /// What went in ends with the SHA-256 of all before it, as an etcd snapshot does.
+    pub ends_with_own_digest: bool,
 }
 
 enum Input {
@@ -140,7 +142,7 @@ fn run(
     if options.workers > 0 {
         compressed.multithread(options.workers)?;
     }
-    let mut plain = Sha256::new();
+    let mut plain = TailDigest::new();
     let mut plain_bytes = 0;
     loop {
         match input.blocking_recv() {
@@ -155,8 +157,15 @@ fn run(
     }
     let Counted { inner, bytes: compressed_bytes } = compressed.finish()?;
     let (stored_bytes, stored_sha256) = inner.finish()?.finish()?;
-    let plain_sha256 = Digest::from(<[u8; 32]>::from(plain.finalize()));
-    Ok(Sealed { plain_bytes, compressed_bytes, stored_bytes, plain_sha256, stored_sha256 })
+    let (plain_sha256, ends_with_own_digest) = plain.finish();
+    Ok(Sealed {
+        plain_bytes,
+        compressed_bytes,
+        stored_bytes,
+        plain_sha256,
+        stored_sha256,
+        ends_with_own_digest,
+    })
 }
 
 struct Counted<W> {

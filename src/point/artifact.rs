@@ -109,8 +109,9 @@ pub struct EtcdFacts {
     pub storage_version: String,
     /// The snapshot's own newest revision, read from the database as it streamed by.
     pub revision: i64,
-    /// The KV hash that the members agreed on.
-    pub kv_hash: KvHash,
+    /// The KV hash that the voting members agreed on; absent when they could not be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv_hash: Option<KvHash>,
     /// Every member, as it was found.
     pub members: Vec<MemberFacts>,
 }

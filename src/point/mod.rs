@@ -6,6 +6,7 @@ mod error;
 mod id;
 mod key;
 mod manifest;
+mod path;
 
 pub use artifact::{
     Artifact, ArtifactKind, EtcdFacts, ExcludedBy, KvHash, MemberFacts, ResourceCount, ResourceFacts,
@@ -19,3 +20,4 @@ pub use manifest::{
     ClusterFacts, FORMAT_MAJOR, FORMAT_MINOR, FormatVersion, Manifest, Problem, Status, ToolFacts,
     Verification,
 };
+pub use path::{ObjectPlace, object_path, parse_object_path};

@@ -1,1 +1,3 @@
-//! (room)
+//! Bringing back what was saved.
+
+pub mod etcd;

@@ -1,4 +1,4 @@
-use super::Connection;
+use super::{Connection, EtcdError};
 use std::fmt;
 
 /// An alarm that a member has raised.
@@ -65,6 +65,15 @@ impl Member {
     pub fn label(&self) -> String {
         let name = if self.name.is_empty() { format!("{:x}", self.id) } else { self.name.clone() };
         if self.endpoint.is_empty() { name } else { format!("{name} ({})", self.endpoint) }
+    }
+
+    /// Its newest revision, asked anew.
+    pub async fn newest_revision(&self) -> Result<i64, EtcdError> {
+        let silent = || EtcdError::NoCandidate(vec![format!("{}: it does not answer", self.label())]);
+        let connection = self.connection.as_ref().ok_or_else(silent)?;
+        let mut maintenance = connection.client.maintenance_client();
+        let status = connection.ask(maintenance.status()).await?;
+        Ok(status.header().map_or(0, |h| h.revision()))
     }
 
     /// It answered, and votes.

@@ -1,0 +1,144 @@
+//! The one forward walk: a cluster's state from its sources through the pipeline into the store.
+//!
+//! Payloads come first, the signature next, the manifest last: a recovery point exists when its manifest does. Whatever
+//! fails before that leaves nothing that a listing shows.
+
+mod error;
+mod etcd;
+mod progress;
+mod resources;
+mod upload;
+
+pub use error::BackupError;
+pub use progress::Progress;
+
+use crate::{
+    catalogue,
+    pipeline::{Recipients, SealOptions, Signer},
+    point::{
+        Artifact, ClusterFacts, FormatVersion, Key, Manifest, PointId, Problem, Status, ToolFacts,
+        Verification,
+    },
+    source::{etcd::EtcdOptions, kube},
+    store::{self, Store},
+};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// What to save, and where to.
+pub struct Job {
+    /// The cluster's name in the configuration.
+    pub cluster: String,
+    /// Save etcd, reached like this.
+    pub etcd: Option<EtcdOptions>,
+    /// Save the API server's objects, reached and filtered like this.
+    pub resources: Option<(kube::Options, kube::Filter)>,
+    /// To whom everything is encrypted.
+    pub recipients: Recipients,
+    /// How it is compressed.
+    pub seal: SealOptions,
+    /// Signs the manifest.
+    pub signer: Signer,
+    /// Where it goes.
+    pub store: Arc<dyn Store>,
+    /// Read every payload again after it was stored, and compare its digest.
+    pub read_back: bool,
+}
+
+/// What one half of a run brought.
+struct Part {
+    artifacts: Vec<Artifact>,
+    problems: Vec<Problem>,
+    verified: Vec<Verification>,
+    cluster_uid: Option<String>,
+}
+
+/// Takes one recovery point and returns its manifest, as it was stored.
+///
+/// A half that fails while the other succeeds makes the point `PartiallyFailed`.
+///
+/// # Errors
+/// When nothing could be saved. Nothing is left in the store then.
+pub async fn run(
+    job: &Job,
+    id: &PointId,
+    began: Timestamp,
+    progress: &Progress,
+) -> Result<Manifest, BackupError> {
+    let result = save(job, id, began, progress).await;
+    if result.is_err() {
+        discard(job.store.as_ref(), &job.cluster, id).await?;
+    }
+    result
+}
+
+async fn save(
+    job: &Job,
+    id: &PointId,
+    began: Timestamp,
+    progress: &Progress,
+) -> Result<Manifest, BackupError> {
+    let etcd = async { Some(etcd::save(job, job.etcd.as_ref()?, id, progress).await) };
+    let resources = async { Some(resources::save(job, job.resources.as_ref()?, id, progress).await) };
+    let (etcd, resources) = tokio::join!(etcd, resources);
+
+    let mut manifest = Manifest {
+        format: FormatVersion::CURRENT,
+        id: id.clone(),
+        cluster: ClusterFacts { name: job.cluster.clone(), uid: None },
+        tool: ToolFacts { name: "lifeboat".into(), version: env!("CARGO_PKG_VERSION").into() },
+        created_at: began,
+        finished_at: began,
+        status: Status::Completed,
+        artifacts: Vec::new(),
+        verified: Vec::new(),
+        problems: Vec::new(),
+    };
+    let mut failures = Vec::new();
+    for (name, half) in [("etcd", etcd), ("resources", resources)] {
+        match half {
+            None => {}
+            Some(Ok(part)) => {
+                manifest.artifacts.extend(part.artifacts);
+                manifest.problems.extend(part.problems);
+                manifest.verified.extend(part.verified);
+                manifest.cluster.uid = manifest.cluster.uid.or(part.cluster_uid);
+            }
+            // Trouble with our own store or keys is no half of a success.
+            Some(Err(e)) if !e.is_of_source() => return Err(e),
+            Some(Err(e)) => {
+                manifest.problems.push(Problem { about: name.into(), message: e.to_string(), fatal: true });
+                failures.push(e);
+            }
+        }
+    }
+    if manifest.artifacts.is_empty() {
+        return Err(BackupError::of_all(failures));
+    }
+    if manifest.problems.iter().any(|p| p.fatal) {
+        manifest.status = Status::PartiallyFailed;
+    }
+    manifest.finished_at = Timestamp::now();
+    commit(job, &manifest).await?;
+    Ok(manifest)
+}
+
+async fn commit(job: &Job, manifest: &Manifest) -> Result<(), BackupError> {
+    let bytes = manifest.to_bytes()?;
+    let signature = job.signer.sign(&bytes, &catalogue::signed_comment(&job.cluster, &manifest.id))?;
+    let put = async |key: Key, bytes: Vec<u8>| job.store.put(&key, store::body(bytes)).await;
+    put(Key::signature(&job.cluster, &manifest.id)?, signature.into_bytes()).await?;
+    put(Key::manifest(&job.cluster, &manifest.id)?, bytes).await?;
+    Ok(())
+}
+
+/// Removes what a run left that did not come to its manifest. A point that has one is not touched.
+pub async fn discard(store: &dyn Store, cluster: &str, id: &PointId) -> Result<(), BackupError> {
+    if store.head(&Key::manifest(cluster, id)?).await?.is_some() {
+        return Ok(());
+    }
+    for object in store.list(&Key::point(cluster, id)?).await? {
+        store.delete(&object.key).await?;
+    }
+    Ok(())
+}

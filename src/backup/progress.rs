@@ -1,0 +1,38 @@
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How far a run is, for whoever wants to show it. Counters only: nothing waits for a reader.
+#[derive(Debug, Default)]
+pub struct Progress {
+    etcd_bytes: AtomicU64,
+    etcd_expected: AtomicU64,
+    objects: AtomicU64,
+}
+
+impl Progress {
+    /// Bytes of the etcd snapshot that have come, and about how many are expected.
+    pub fn etcd(&self) -> (u64, u64) {
+        (self.etcd_bytes.load(Relaxed), self.etcd_expected.load(Relaxed))
+    }
+
+    /// Objects that have been exported.
+    pub fn objects(&self) -> u64 {
+        self.objects.load(Relaxed)
+    }
+
+    pub(super) fn begin_etcd(&self, expected: u64) {
+        self.etcd_bytes.store(0, Relaxed);
+        self.etcd_expected.store(expected, Relaxed);
+    }
+
+    pub(super) fn add_etcd(&self, bytes: u64) {
+        self.etcd_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(super) fn begin_objects(&self) {
+        self.objects.store(0, Relaxed);
+    }
+
+    pub(super) fn add_object(&self) {
+        self.objects.fetch_add(1, Relaxed);
+    }
+}

@@ -1,0 +1,133 @@
+use super::{BackupError, Job, Part, Progress, upload::Upload};
+use crate::{
+    pipeline::{TAR_END, tar_header, tar_padding},
+    point::{ArtifactKind, Digest, PointId, Problem, Verification},
+    source::kube::{Cluster, Event, Export, ExportedObject, Filter, Options},
+};
+use bytes::Bytes;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+/// One line of the index.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IndexLine<'a> {
+    path: &'a str,
+    uid: &'a str,
+    resource_version: &'a str,
+    size: u64,
+    sha256: Digest,
+}
+
+/// Saves the API server's objects: an archive, and the index of what is in it.
+pub(super) async fn save(
+    job: &Job,
+    (options, filter): &(Options, Filter),
+    id: &PointId,
+    progress: &Progress,
+) -> Result<Part, BackupError> {
+    let cluster = Cluster::connect(options).await?;
+    let facts = cluster.facts().await?;
+    let mut export = cluster.export(filter).await?;
+    let (archive, index) = loop {
+        progress.begin_objects();
+        let archive = Upload::start(job, id, ArtifactKind::Resources)?;
+        let index = Upload::start(job, id, ArtifactKind::ResourcesIndex)?;
+        match pump(&mut export, &archive, &index, progress).await {
+            Ok(true) => break (archive, index),
+            Ok(false) => {
+                tracing::warn!("the export's revision was compacted away: it begins again at a new one");
+                archive.abort(job).await?;
+                index.abort(job).await?;
+            }
+            Err(e) => {
+                archive.abort(job).await?;
+                index.abort(job).await?;
+                return Err(e);
+            }
+        }
+    };
+    let (mut archive, _, archive_stored) = archive.finish(job).await?;
+    let (index, _, index_stored) = index.finish(job).await?;
+    let resources = export.finish(&facts);
+    let problems = resources.failed.iter().map(|f| Problem {
+        about: f.resource.clone(),
+        message: f.reason.clone(),
+        fatal: true,
+    });
+    let own = resources.counts.values().filter(|c| c.own_revision).count();
+    let cut = match own {
+        0 => format!("all {} types at revision {}", resources.counts.len(), resources.resource_version),
+        n => format!(
+            "{} types at revision {}, {n} at their own",
+            resources.counts.len() - n,
+            resources.resource_version
+        ),
+    };
+    let part = Part {
+        problems: problems.collect(),
+        verified: vec![
+            Verification {
+                check: "resource export".into(),
+                result: format!("{} objects, {cut}", resources.objects),
+            },
+            archive_stored,
+            index_stored,
+        ],
+        cluster_uid: facts.uid.clone(),
+        artifacts: {
+            archive.resources = Some(resources);
+            vec![archive, index]
+        },
+    };
+    Ok(part)
+}
+
+/// Writes the export into both artifacts; `false` when it has to begin again.
+async fn pump(
+    export: &mut Export,
+    archive: &Upload,
+    index: &Upload,
+    progress: &Progress,
+) -> Result<bool, BackupError> {
+    while let Some(event) = export.next().await {
+        match event? {
+            Event::Restart => return Ok(false),
+            Event::Object(object) => {
+                // A failed upload tells its reason when it is finished.
+                if !write(&object, archive, index).await? {
+                    return Ok(true);
+                }
+                progress.add_object();
+            }
+        }
+    }
+    archive.write(Bytes::from_static(TAR_END)).await;
+    Ok(true)
+}
+
+async fn write(object: &ExportedObject, archive: &Upload, index: &Upload) -> Result<bool, BackupError> {
+    let size: u64 = object.json.iter().map(|piece| piece.len() as u64).sum();
+    let mut digest = Sha256::new();
+    if !archive.write(tar_header(&object.path, size, 0)?).await {
+        return Ok(false);
+    }
+    for piece in &object.json {
+        digest.update(piece);
+        if !archive.write(piece.clone()).await {
+            return Ok(false);
+        }
+    }
+    let line = IndexLine {
+        path: &object.path,
+        uid: &object.uid,
+        resource_version: &object.resource_version,
+        size,
+        sha256: <[u8; 32]>::from(digest.finalize()).into(),
+    };
+    let mut line = serde_json::to_vec(&line)
+        .map_err(std::io::Error::other)
+        .map_err(crate::pipeline::PipelineError::Io)?;
+    line.push(b'\n');
+    Ok(archive.write(tar_padding(size)).await && index.write(line.into()).await)
+}

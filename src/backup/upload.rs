@@ -1,0 +1,105 @@
+use super::{BackupError, Job};
+use crate::{
+    pipeline::{self, Feed, PipelineError, Sealed, Sealing},
+    point::{Artifact, ArtifactKind, Digest, Key, PointId, Verification},
+    store::{Meta, StoreError},
+};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use sha2::{Digest as _, Sha256};
+use tokio::task::JoinHandle;
+
+/// One artifact on its way into the store: sealed on one thread, stored by another task.
+pub(super) struct Upload {
+    kind: ArtifactKind,
+    key: Key,
+    feed: Option<Feed>,
+    sealing: Sealing,
+    putting: JoinHandle<Result<Meta, StoreError>>,
+}
+
+impl Upload {
+    pub(super) fn start(job: &Job, id: &PointId, kind: ArtifactKind) -> Result<Self, BackupError> {
+        let key = Key::artifact(&job.cluster, id, &kind)?;
+        let (feed, stream, sealing) = pipeline::seal(&job.recipients, job.seal);
+        let (store, at) = (job.store.clone(), key.clone());
+        let putting = tokio::spawn(async move { store.put(&at, Box::pin(stream)).await });
+        Ok(Upload { kind, key, feed: Some(feed), sealing, putting })
+    }
+
+    /// Hands over plaintext. `false` when the upload has failed; [`Upload::finish`] says why.
+    pub(super) async fn write(&self, chunk: Bytes) -> bool {
+        match &self.feed {
+            Some(feed) => feed.write(chunk).await.is_ok(),
+            None => false,
+        }
+    }
+
+    /// Ends the artifact, waits until it is stored and compares what the store has with what was sent.
+    pub(super) async fn finish(mut self, job: &Job) -> Result<(Artifact, Sealed, Verification), BackupError> {
+        if let Some(feed) = self.feed.take() {
+            // The reason comes with the results below.
+            let _ = feed.finish().await;
+        }
+        let stored =
+            self.putting.await.unwrap_or_else(|_| Err(StoreError::Body(std::io::Error::other("cancelled"))));
+        let sealed = self.sealing.result().await;
+        let (meta, sealed) = match (stored, sealed) {
+            (Ok(meta), Ok(sealed)) => (meta, sealed),
+            // The store reports what was wrong with the body in its own words; the sealer knows better.
+            (Err(StoreError::Body(_)) | Ok(_), Err(e)) => return Err(e.into()),
+            (Err(e), _) => return Err(e.into()),
+        };
+        let verification = check(job, &self.key, &meta, &sealed).await?;
+        let artifact = Artifact {
+            key: self.kind.file_name().to_owned(),
+            kind: self.kind,
+            plain_bytes: sealed.plain_bytes,
+            compressed_bytes: sealed.compressed_bytes,
+            stored_bytes: sealed.stored_bytes,
+            plain_sha256: sealed.plain_sha256,
+            stored_sha256: sealed.stored_sha256,
+            recipients: job.recipients.names().to_vec(),
+            etcd: None,
+            resources: None,
+        };
+        Ok((artifact, sealed, verification))
+    }
+
+    /// Gives the artifact up and waits until nothing of it is left.
+    pub(super) async fn abort(mut self, job: &Job) -> Result<(), BackupError> {
+        drop(self.feed.take());
+        if matches!(self.putting.await, Ok(Ok(_))) {
+            job.store.delete(&self.key).await?;
+        }
+        match self.sealing.result().await {
+            // Its own trouble would come back with the next artifact.
+            Err(e) if !matches!(e, PipelineError::Aborted | PipelineError::Io(_)) => Err(e.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn check(job: &Job, key: &Key, meta: &Meta, sealed: &Sealed) -> Result<Verification, BackupError> {
+    let wrong = |reason: String| BackupError::StoredWrongly { key: key.to_string(), reason };
+    if meta.bytes != sealed.stored_bytes {
+        return Err(wrong(format!("{} bytes were sent and {} are there", sealed.stored_bytes, meta.bytes)));
+    }
+    let mut result = format!("{} bytes are there, as sent", meta.bytes);
+    if job.read_back {
+        let mut digest = Sha256::new();
+        let mut object = job.store.get(key, None).await?;
+        while let Some(chunk) = object.body.next().await {
+            digest.update(&chunk.map_err(|e| StoreError::io("read back", job.store.url(), key.as_str(), e))?);
+        }
+        let there = Digest::from(<[u8; 32]>::from(digest.finalize()));
+        if there != sealed.stored_sha256 {
+            return Err(wrong(format!(
+                "its SHA-256 is {there}, and what was sent has {}",
+                sealed.stored_sha256
+            )));
+        }
+        result = format!("{result}; read back, and the SHA-256 is that of what was sent");
+    }
+    Ok(Verification { check: format!("{key} in the store"), result })
+}

@@ -1,0 +1,284 @@
+use super::{CatalogueError, signed_comment};
+use crate::{
+    pipeline::{Identities, Opened, Origin, Verifier, open},
+    point::{Artifact, ArtifactKind, Key, Manifest, PointId},
+    store::{Store, StoreError, read_all},
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use std::{io::Write, sync::Arc};
+
+/// A manifest of a hundred thousand types would still be smaller.
+const MANIFEST_LIMIT: u64 = 16 << 20;
+const SIGNATURE_LIMIT: u64 = 4 << 10;
+/// Manifests that are read at once.
+const AT_ONCE: usize = 16;
+
+/// The recovery points of one cluster in one store.
+#[derive(Clone)]
+pub struct Catalogue {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) cluster: String,
+    verifier: Option<Verifier>,
+}
+
+/// What is known of a manifest's signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signature {
+    /// It is the expected key's.
+    Holds,
+    /// No public key is at hand.
+    NotChecked,
+    /// It does not hold, or is missing.
+    Bad(String),
+}
+
+/// A recovery point as the store shows it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its id.
+    pub id: PointId,
+    /// Its manifest, or why it cannot be read.
+    pub manifest: Result<Manifest, String>,
+    /// Its signature.
+    pub signature: Signature,
+}
+
+/// A recovery point to work with: its manifest was read, and its signature did not fail.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its signature, which holds or was not checked.
+    pub signature: Signature,
+}
+
+impl Catalogue {
+    /// The catalogue of `cluster` in `store`; signatures are checked with `verifier` where there is one.
+    pub fn new(store: Arc<dyn Store>, cluster: &str, verifier: Option<Verifier>) -> Self {
+        Catalogue { store, cluster: cluster.to_owned(), verifier }
+    }
+
+    /// The clusters that a store holds something of.
+    pub async fn clusters(store: &dyn Store) -> Result<Vec<String>, CatalogueError> {
+        Ok(store.children(None).await?)
+    }
+
+    /// The ids of all recovery points, oldest first, those that never came to their manifest among them.
+    pub async fn ids(&self) -> Result<Vec<PointId>, CatalogueError> {
+        let names = self.store.children(Some(&Key::points(&self.cluster)?)).await?;
+        Ok(names.iter().filter_map(|n| n.parse().ok()).collect())
+    }
+
+    /// The recovery points, oldest first. What has no manifest is none.
+    pub async fn list(&self) -> Result<Vec<Listed>, CatalogueError> {
+        let reads = self.ids().await?.into_iter().map(|id| async move { self.look(&id).await });
+        let found: Vec<Option<Listed>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn look(&self, id: &PointId) -> Result<Option<Listed>, CatalogueError> {
+        let Some(bytes) = self.manifest_bytes(id).await? else { return Ok(None) };
+        let manifest = self.parse(id, &bytes).map_err(|e| e.to_string());
+        let signature = self.check_signature(id, &bytes).await?;
+        Ok(Some(Listed { id: id.clone(), manifest, signature }))
+    }
+
+    pub(super) async fn manifest_bytes(&self, id: &PointId) -> Result<Option<Vec<u8>>, CatalogueError> {
+        match read_all(self.store.as_ref(), &Key::manifest(&self.cluster, id)?, MANIFEST_LIMIT).await {
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            other => Ok(Some(other?)),
+        }
+    }
+
+    pub(super) fn parse(&self, id: &PointId, bytes: &[u8]) -> Result<Manifest, CatalogueError> {
+        let manifest = Manifest::parse(bytes)?;
+        let refused = |reason: String| CatalogueError::NotTrusted { id: id.to_string(), reason };
+        if manifest.id != *id {
+            return Err(refused(format!("its manifest says that it is {}", manifest.id)));
+        }
+        if manifest.cluster.name != self.cluster {
+            return Err(refused(format!(
+                "its manifest says that it is of cluster `{}`",
+                manifest.cluster.name
+            )));
+        }
+        for artifact in &manifest.artifacts {
+            self.artifact_key(id, artifact)?;
+        }
+        Ok(manifest)
+    }
+
+    /// Where an artifact is: always directly below its recovery point, whatever the manifest says.
+    pub(super) fn artifact_key(&self, id: &PointId, artifact: &Artifact) -> Result<Key, CatalogueError> {
+        if artifact.key.contains('/') {
+            let reason = format!("its manifest names {:?}, which is not a file of its own", artifact.key);
+            return Err(CatalogueError::NotTrusted { id: id.to_string(), reason });
+        }
+        Ok(Key::point(&self.cluster, id)?.join(&artifact.key)?)
+    }
+
+    pub(super) async fn check_signature(
+        &self,
+        id: &PointId,
+        bytes: &[u8],
+    ) -> Result<Signature, CatalogueError> {
+        let signature =
+            match read_all(self.store.as_ref(), &Key::signature(&self.cluster, id)?, SIGNATURE_LIMIT).await {
+                Err(StoreError::NotFound { .. }) => {
+                    return Ok(Signature::Bad("its signature is missing".into()));
+                }
+                Err(StoreError::TooLarge { .. }) => {
+                    return Ok(Signature::Bad("its signature is too large".into()));
+                }
+                other => other?,
+            };
+        let Some(verifier) = &self.verifier else { return Ok(Signature::NotChecked) };
+        Ok(match verifier.verify(bytes, &signature, &signed_comment(&self.cluster, id)) {
+            Ok(()) => Signature::Holds,
+            Err(e) => Signature::Bad(e.to_string()),
+        })
+    }
+
+    /// The id that `wanted` means: `latest`, an id, or the beginning of one.
+    pub async fn resolve(&self, wanted: &str) -> Result<PointId, CatalogueError> {
+        let mut candidates = Vec::new();
+        for id in self.ids().await?.into_iter().rev() {
+            if (wanted == "latest" || id.as_str().starts_with(wanted))
+                && self.store.head(&Key::manifest(&self.cluster, &id)?).await?.is_some()
+            {
+                candidates.push(id);
+                if wanted == "latest" {
+                    break;
+                }
+            }
+        }
+        match candidates.as_slice() {
+            [id] => Ok(id.clone()),
+            [] => Err(self.nothing(wanted).await?),
+            several => {
+                let candidates: Vec<&str> = several.iter().map(PointId::as_str).collect();
+                Err(CatalogueError::Ambiguous {
+                    wanted: wanted.to_owned(),
+                    candidates: candidates.join(", "),
+                })
+            }
+        }
+    }
+
+    async fn nothing(&self, wanted: &str) -> Result<CatalogueError, CatalogueError> {
+        let (store, cluster) = (self.store.url().to_owned(), self.cluster.clone());
+        if !self.list().await?.is_empty() {
+            return Ok(CatalogueError::NotFound { wanted: wanted.to_owned(), cluster, store });
+        }
+        let others: Vec<String> =
+            Catalogue::clusters(self.store.as_ref()).await?.into_iter().filter(|c| *c != cluster).collect();
+        let hint = match others.is_empty() {
+            true => String::new(),
+            false => format!("; it holds some of: {}", others.join(", ")),
+        };
+        Ok(CatalogueError::Empty { store, cluster, hint })
+    }
+
+    /// Reads a recovery point's manifest.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its signature does not hold.
+    pub async fn load(&self, id: &PointId) -> Result<Loaded, CatalogueError> {
+        let missing = || CatalogueError::NotFound {
+            wanted: id.to_string(),
+            cluster: self.cluster.clone(),
+            store: self.store.url().to_owned(),
+        };
+        let bytes = self.manifest_bytes(id).await?.ok_or_else(missing)?;
+        match self.check_signature(id, &bytes).await? {
+            Signature::Bad(reason) => Err(CatalogueError::NotTrusted { id: id.to_string(), reason }),
+            signature => Ok(Loaded { manifest: self.parse(id, &bytes)?, signature }),
+        }
+    }
+
+    /// Decrypts and decompresses an artifact into `plain`, and compares every size and digest with the manifest.
+    ///
+    /// # Errors
+    /// When the point has no such artifact, it does not open, or anything differs. What was written to `plain` by then
+    /// must not be used.
+    pub async fn open<W: Write + Send + 'static>(
+        &self,
+        manifest: &Manifest,
+        kind: &ArtifactKind,
+        identities: Arc<Identities>,
+        plain: W,
+    ) -> Result<(), CatalogueError> {
+        let artifact = manifest.artifact(kind).ok_or_else(|| CatalogueError::NoArtifact {
+            id: manifest.id.to_string(),
+            kind: kind.to_string(),
+            present: manifest.artifacts.iter().map(|a| a.kind.to_string()).collect::<Vec<_>>().join(", "),
+        })?;
+        let failed = |source| CatalogueError::Artifact {
+            id: manifest.id.to_string(),
+            artifact: kind.to_string(),
+            source,
+        };
+        let opened = self.open_raw(&manifest.id, artifact, identities, plain).await?;
+        let damaged = |reason| CatalogueError::Damaged {
+            id: manifest.id.to_string(),
+            artifact: kind.to_string(),
+            reason,
+        };
+        // A wrong key is no damage, and a full disk none either.
+        if let Err(e) = &opened.plain {
+            use crate::pipeline::PipelineError::{Io, WrongIdentity};
+            if matches!(e, WrongIdentity | Io(_)) {
+                return opened.plain.map(|_| ()).map_err(failed);
+            }
+        }
+        match differences(artifact, &opened).into_iter().next() {
+            None => Ok(()),
+            Some(reason) => Err(damaged(reason)),
+        }
+    }
+
+    pub(super) async fn open_raw<W: Write + Send + 'static>(
+        &self,
+        id: &PointId,
+        artifact: &Artifact,
+        identities: Arc<Identities>,
+        plain: W,
+    ) -> Result<Opened, CatalogueError> {
+        let key = self.artifact_key(id, artifact)?;
+        let object = self.store.get(&key, None).await?;
+        let origin = Origin::new(object.body, tokio::runtime::Handle::current());
+        let limit = artifact.plain_bytes;
+        let work = tokio::task::spawn_blocking(move || open(origin, &identities, limit, plain));
+        let failed = |source| CatalogueError::Artifact {
+            id: id.to_string(),
+            artifact: artifact.kind.to_string(),
+            source,
+        };
+        work.await.unwrap_or(Err(crate::pipeline::PipelineError::Aborted)).map_err(failed)
+    }
+}
+
+/// In what the bytes differ from what the manifest says of them.
+pub(super) fn differences(artifact: &Artifact, opened: &Opened) -> Vec<String> {
+    let mut found = Vec::new();
+    if opened.stored.bytes != artifact.stored_bytes {
+        found.push(format!(
+            "{} bytes are stored, the manifest says {}",
+            opened.stored.bytes, artifact.stored_bytes
+        ));
+    }
+    if opened.stored.sha256 != artifact.stored_sha256 {
+        found.push("the SHA-256 of the stored bytes differs from the manifest's".into());
+    }
+    match &opened.plain {
+        Err(e) => found.push(e.to_string()),
+        Ok(plain) if plain.bytes != artifact.plain_bytes => {
+            found.push(format!("it holds {} bytes, the manifest says {}", plain.bytes, artifact.plain_bytes));
+        }
+        Ok(plain) if plain.sha256 != artifact.plain_sha256 => {
+            found.push("the SHA-256 of what it holds differs from the manifest's".into());
+        }
+        Ok(_) => {}
+    }
+    found
+}

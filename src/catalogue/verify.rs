@@ -1,0 +1,178 @@
+use super::{Catalogue, CatalogueError, Level, Signature, Verdict, deep, points::differences};
+use crate::{
+    pipeline::{Identities, Origin, PipelineError, proves_identity},
+    point::{Artifact, ArtifactKind, Digest, Key, PointId, Status},
+    store::StoreError,
+};
+use futures_util::StreamExt;
+use sha2::{Digest as _, Sha256};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// How far a verification goes.
+#[derive(Debug, Clone)]
+pub enum Depth {
+    /// What needs no key: signature, presence, sizes, digests of the stored bytes.
+    Stored,
+    /// The same, and a cheap proof that the key opens every artifact.
+    Key(Arc<Identities>),
+    /// Everything is opened: plaintext digests, the database's pages and KV hash, every object of the export.
+    Deep(Arc<Identities>),
+}
+
+/// Verifies one recovery point and returns all that was found.
+///
+/// # Errors
+/// Only when the store itself does not answer. What is wrong with the point is in the verdict.
+pub async fn verify(catalogue: &Catalogue, id: &PointId, depth: &Depth) -> Result<Verdict, CatalogueError> {
+    let mut verdict = Verdict::new(id.clone());
+    let Some(bytes) = catalogue.manifest_bytes(id).await? else {
+        let message = "it has no manifest: an interrupted run left it, and it is no recovery point";
+        verdict.add(Level::Info, "manifest.json", message);
+        return Ok(verdict);
+    };
+    match catalogue.check_signature(id, &bytes).await? {
+        Signature::Holds => verdict.add(Level::Ok, "manifest.json.minisig", "the signature holds"),
+        Signature::NotChecked => {
+            let message = "the signature was not checked: no public key (signing.publicKey, or --public-key)";
+            verdict.add(Level::Warning, "manifest.json.minisig", message);
+        }
+        Signature::Bad(reason) => verdict.add(Level::Error, "manifest.json.minisig", reason),
+    }
+    let manifest = match catalogue.parse(id, &bytes) {
+        Ok(manifest) => manifest,
+        Err(e) => {
+            verdict.add(Level::Error, "manifest.json", e.to_string());
+            return Ok(verdict);
+        }
+    };
+    verdict.add(
+        Level::Ok,
+        "manifest.json",
+        format!("format {}, {} artifacts", manifest.format, manifest.artifacts.len()),
+    );
+    if manifest.status == Status::PartiallyFailed {
+        let missing = manifest.problems.iter().filter(|p| p.fatal).count();
+        let message =
+            format!("it was incomplete when it was taken ({missing} problems): `lifeboat show {id}`");
+        verdict.add(Level::Warning, "manifest.json", message);
+    }
+    let mut whole = Vec::new();
+    for artifact in &manifest.artifacts {
+        if verify_artifact(catalogue, id, artifact, depth, &mut verdict).await? {
+            whole.push(artifact.kind.clone());
+        }
+    }
+    foreign_objects(catalogue, id, &manifest.artifacts, &mut verdict).await?;
+    if let Depth::Deep(identities) = depth {
+        deep::verify(catalogue, &manifest, &whole, identities, &mut verdict).await?;
+    }
+    Ok(verdict)
+}
+
+/// Verifies an artifact; `true` when it can be looked into.
+async fn verify_artifact(
+    catalogue: &Catalogue,
+    id: &PointId,
+    artifact: &Artifact,
+    depth: &Depth,
+    verdict: &mut Verdict,
+) -> Result<bool, CatalogueError> {
+    let about = artifact.key.as_str();
+    let key = catalogue.artifact_key(id, artifact)?;
+    let Some(meta) = catalogue.store.head(&key).await? else {
+        verdict.add(Level::Error, about, "it is missing");
+        return Ok(false);
+    };
+    if meta.bytes != artifact.stored_bytes {
+        let message = format!("{} bytes are stored, the manifest says {}", meta.bytes, artifact.stored_bytes);
+        verdict.add(Level::Error, about, message);
+        return Ok(false);
+    }
+    let known = !matches!(artifact.kind, ArtifactKind::Other(_));
+    if !known {
+        verdict.add(Level::Info, about, format!("this version does not know what a `{}` is", artifact.kind));
+    }
+    match depth {
+        // The deep look digests the stored bytes on its way.
+        Depth::Deep(_) if known => return Ok(true),
+        Depth::Key(identities) if known => {
+            let object = catalogue.store.get(&key, None).await?;
+            let origin = Origin::new(object.body, tokio::runtime::Handle::current());
+            let identities = identities.clone();
+            let proof = tokio::task::spawn_blocking(move || proves_identity(origin, &identities)).await;
+            match proof.unwrap_or(Err(PipelineError::Aborted)) {
+                Ok(()) => verdict.add(Level::Ok, about, "the identity opens it"),
+                Err(e) => verdict.add(Level::Error, about, e.to_string()),
+            }
+        }
+        _ => {}
+    }
+    match stored_digest(catalogue, &key).await? {
+        found if found == artifact.stored_sha256 => {
+            verdict.add(
+                Level::Ok,
+                about,
+                format!("{} bytes, and their SHA-256 is the manifest's", meta.bytes),
+            );
+            Ok(true)
+        }
+        _ => {
+            verdict.add(Level::Error, about, "the SHA-256 of the stored bytes differs from the manifest's");
+            Ok(false)
+        }
+    }
+}
+
+async fn stored_digest(catalogue: &Catalogue, key: &Key) -> Result<Digest, CatalogueError> {
+    let mut object = catalogue.store.get(key, None).await?;
+    let mut digest = Sha256::new();
+    while let Some(chunk) = object.body.next().await {
+        digest.update(&chunk.map_err(|e| StoreError::io("read", catalogue.store.url(), key.as_str(), e))?);
+    }
+    Ok(<[u8; 32]>::from(digest.finalize()).into())
+}
+
+async fn foreign_objects(
+    catalogue: &Catalogue,
+    id: &PointId,
+    artifacts: &[Artifact],
+    verdict: &mut Verdict,
+) -> Result<(), CatalogueError> {
+    let point = Key::point(&catalogue.cluster, id)?;
+    let mut expected: BTreeSet<Key> = BTreeSet::new();
+    for artifact in artifacts {
+        expected.insert(catalogue.artifact_key(id, artifact)?);
+    }
+    expected.insert(Key::manifest(&catalogue.cluster, id)?);
+    expected.insert(Key::signature(&catalogue.cluster, id)?);
+    for object in catalogue.store.list(&point).await? {
+        if !expected.contains(&object.key) {
+            let name = object.key.as_str().trim_start_matches(point.as_str()).trim_start_matches('/');
+            verdict.add(
+                Level::Warning,
+                name,
+                "the manifest does not name it: it was put there by something else",
+            );
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn report_differences(
+    artifact: &Artifact,
+    opened: &crate::pipeline::Opened,
+    verdict: &mut Verdict,
+) -> bool {
+    let found = differences(artifact, opened);
+    for message in &found {
+        verdict.add(Level::Error, artifact.key.as_str(), message.as_str());
+    }
+    if found.is_empty() {
+        let message = format!(
+            "opened: {} bytes in the store and {} of plaintext have the manifest's SHA-256",
+            artifact.stored_bytes, artifact.plain_bytes
+        );
+        verdict.add(Level::Ok, artifact.key.as_str(), message);
+    }
+    found.is_empty()
+}
