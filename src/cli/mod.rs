@@ -1,1 +1,141 @@
-//! (room)
+//! The command line: one file per command, exit codes, what goes to standard output.
+
+mod backup;
+mod context;
+mod doctor;
+mod extract;
+mod failure;
+mod init;
+mod inspect;
+mod list;
+mod output;
+mod restore;
+mod schema;
+mod show;
+mod verify;
+
+pub use failure::Exit;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use context::{Context, Global};
+use failure::Failure;
+use std::process::ExitCode;
+
+const LONG: &str = "\
+Lifeboat saves a Kubernetes cluster's state - etcd snapshots and exports of every object - encrypted, compressed and \
+verified, into a store that needs nothing else to restore from.
+
+Start with `lifeboat init`, then `lifeboat doctor`, then `lifeboat backup`.";
+
+const AFTER: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage or configuration
+  3  partially failed: a recovery point was stored, and something is missing in it
+  4  verification failed: what is stored is not what was saved, or is not signed by the expected key
+  6  locked or in conflict: something is there already, or somebody else is at work
+
+Examples:
+  lifeboat init --cluster prod-eu1 --etcd-endpoints https://127.0.0.1:2379
+  lifeboat backup
+  lifeboat verify latest --deep -i identity.txt
+  lifeboat restore etcd latest --data-dir /var/lib/etcd-restored -i identity.txt";
+
+#[derive(Debug, Parser)]
+#[command(name = "lifeboat", version, about = "Saves a Kubernetes cluster's state and brings it back", long_about = LONG,
+          after_help = AFTER, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Args),
+    Doctor(doctor::Args),
+    Backup(backup::Args),
+    List(list::Args),
+    Show(show::Args),
+    Verify(verify::Args),
+    Extract(extract::Args),
+    Inspect(inspect::Args),
+    /// Bring back what was saved
+    #[command(subcommand)]
+    Restore(Restore),
+    Schema(schema::Args),
+    Completions(schema::Completions),
+    Man(schema::Man),
+}
+
+#[derive(Debug, Subcommand)]
+enum Restore {
+    Etcd(restore::Args),
+}
+
+/// How a result is written to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// YAML, for people.
+    Yaml,
+}
+
+/// Runs the program and returns its exit code.
+pub async fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(e) => return usage(&e),
+    };
+    let format = arguments.global.output;
+    output::start_log(&arguments.global);
+    let context = Context::new(arguments.global);
+    let result = match arguments.command {
+        Command::Init(args) => init::run(&context, args),
+        Command::Doctor(args) => doctor::run(&context, args).await,
+        Command::Backup(args) => backup::run(&context, args).await,
+        Command::List(args) => list::run(&context, args).await,
+        Command::Show(args) => show::run(&context, args).await,
+        Command::Verify(args) => verify::run(&context, args).await,
+        Command::Extract(args) => extract::run(&context, args).await,
+        Command::Inspect(args) => inspect::run(&context, args).await,
+        Command::Restore(Restore::Etcd(args)) => restore::run(&context, args).await,
+        Command::Schema(args) => schema::schema(args),
+        Command::Completions(args) => schema::completions(args, Arguments::command()),
+        Command::Man(args) => schema::man(&args, Arguments::command()),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::failure(format, &failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    let shown = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    let given: Vec<String> = std::env::args().collect();
+    let json = given.windows(2).any(|w| matches!(w[0].as_str(), "-o" | "--output") && w[1] == "json")
+        || given.iter().any(|a| a == "-ojson" || a == "--output=json");
+    if !shown && json {
+        let text = error.render().to_string();
+        output::failure(Format::Json, &Failure::usage(text.trim()));
+    } else {
+        // A closed pipe is no reason to complain.
+        let _ = error.print();
+    }
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        ExitCode::SUCCESS
+    } else {
+        Exit::Usage.into()
+    }
+}

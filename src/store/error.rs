@@ -4,14 +4,6 @@ use thiserror::Error;
 /// What a store can answer with.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// Not a store's URL.
-    #[error("the store URL `{url}` cannot be used: {reason}")]
-    Url {
-        /// As it was given.
-        url: String,
-        /// Why.
-        reason: String,
-    },
     /// The object is there already. Nothing is ever overwritten.
     #[error("{key} exists already in {store}: nothing is ever overwritten")]
     Exists {

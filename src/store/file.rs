@@ -281,7 +281,7 @@ fn walk(dir: &Path, at: &Key, found: &mut Vec<Meta>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{body, open, read_all};
+    use super::super::{body, read_all};
     use super::*;
     use futures_util::stream;
     use std::os::unix::fs::PermissionsExt;
@@ -351,13 +351,5 @@ mod tests {
         fs::write(root.join(".part-abc"), "left by a crash").unwrap();
         fs::write(root.join("with space"), "").unwrap();
         assert_eq!(store.list(&key("c")).await.unwrap().len(), 1);
-    }
-
-    #[test]
-    fn urls() {
-        assert!(open("file:///srv/lifeboat").is_ok());
-        for bad in ["", "/srv", "file://host/srv", "ftp://x/y", "s3://bucket"] {
-            assert!(open(bad).is_err(), "{bad}");
-        }
     }
 }

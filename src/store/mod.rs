@@ -10,7 +10,7 @@ use crate::point::Key;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use std::{io, ops::Range, sync::Arc};
+use std::{io, ops::Range};
 
 /// The bytes of an object on their way in. An error in the stream means that the object must not come into being.
 pub type Body = BoxStream<'static, io::Result<Bytes>>;
@@ -77,21 +77,6 @@ pub trait Store: Send + Sync {
 
     /// What the store can promise.
     async fn promises(&self) -> Result<Promises, StoreError>;
-}
-
-/// Opens the store that `url` names: `file:///an/absolute/path`.
-pub fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
-    let bad = |reason: &str| StoreError::Url { url: url.to_owned(), reason: reason.to_owned() };
-    let parsed = url::Url::parse(url).map_err(|e| bad(&e.to_string()))?;
-    match parsed.scheme() {
-        "file" => {
-            let path = parsed
-                .to_file_path()
-                .map_err(|()| bad("a file store is written file:///an/absolute/path"))?;
-            Ok(Arc::new(FileStore::new(path, url)))
-        }
-        other => Err(bad(&format!("`{other}` is not a kind of store that this version has; it has file://"))),
-    }
 }
 
 /// Reads a small object whole; one of more than `limit` bytes is refused.

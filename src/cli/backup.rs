@@ -1,0 +1,95 @@
+use super::{
+    Exit,
+    context::{Api, Context},
+    failure::Failure,
+    output::{self, Spinner},
+};
+use crate::{
+    backup::{self, Job, Progress},
+    point::{PointId, Status},
+    report,
+};
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Takes one recovery point
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The recovery point exists when its manifest is written, which is last. Whatever fails before leaves nothing behind.
+
+When something is missing - a type that may not be listed, a half that failed - the point is stored all the same, its status
+is PartiallyFailed and the exit code 3.
+
+Examples:
+  lifeboat backup
+  lifeboat backup --etcd-only --read-back
+  lifeboat backup --resources-only -o json | jq -r .id")]
+pub(super) struct Args {
+    /// Save etcd and not the API server's objects
+    #[arg(long, conflicts_with = "resources_only")]
+    etcd_only: bool,
+    /// Save the API server's objects and not etcd
+    #[arg(long)]
+    resources_only: bool,
+    /// Exit with 0 also when something is missing in the recovery point
+    #[arg(long)]
+    allow_partial: bool,
+    /// Read every payload back from the store and compare its SHA-256
+    #[arg(long)]
+    read_back: bool,
+    #[command(flatten)]
+    api: Api,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let store = context.store()?;
+    let job = Job {
+        cluster: context.cluster(store.as_ref()).await?,
+        etcd: if args.resources_only { None } else { context.etcd()? },
+        resources: if args.etcd_only { None } else { Some(context.resources(&args.api)?) },
+        recipients: context.recipients()?,
+        seal: context.seal_options()?,
+        signer: context.signer()?,
+        store,
+        read_back: args.read_back,
+    };
+    if args.etcd_only && job.etcd.is_none() {
+        return Err(backup::BackupError::Nothing.into());
+    }
+    let began = Timestamp::now();
+    let id = PointId::new(began, rand::random());
+    let progress = Arc::new(Progress::default());
+    let spinner = Spinner::start(&context.global, "looking at the cluster");
+    let shown = progress.clone();
+    spinner.follow(move || {
+        let (bytes, expected) = shown.etcd();
+        let objects = shown.objects();
+        format!("etcd {} of about {}, {objects} objects", report::bytes(bytes), report::bytes(expected.max(bytes)))
+    });
+    let manifest = tokio::select! {
+        manifest = backup::run(&job, &id, began, &progress) => manifest?,
+        signal = interrupted() => {
+            backup::discard(job.store.as_ref(), &job.cluster, &id).await?;
+            let text = format!("stopped by {signal}: there is no recovery point {id}, and nothing was left behind");
+            return Err(Failure::new(Exit::Failed, text));
+        }
+    };
+    spinner.end();
+    output::result(context.global.output, &manifest, || report::backup(&manifest, job.store.url()))?;
+    Ok(match manifest.status {
+        Status::PartiallyFailed if !args.allow_partial => Exit::Partial,
+        _ => Exit::Done,
+    })
+}
+
+/// Waits for the signal to stop, and names it.
+pub(super) async fn interrupted() -> &'static str {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

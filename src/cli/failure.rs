@@ -1,0 +1,161 @@
+use crate::{
+    backup::BackupError,
+    catalogue::CatalogueError,
+    config::ConfigError,
+    pipeline::PipelineError,
+    restore::etcd::RestoreError,
+    source::{etcd::EtcdError, kube::KubeError},
+    store::StoreError,
+};
+use std::process::ExitCode;
+
+/// The program's exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything asked for was done.
+    Done = 0,
+    /// It was not done.
+    Failed = 1,
+    /// The arguments or the configuration are wrong.
+    Usage = 2,
+    /// A recovery point was stored, and something is missing in it.
+    Partial = 3,
+    /// What is stored is not what was saved.
+    Verification = 4,
+    /// Something is there already, or somebody else is at work.
+    Conflict = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a command failed, and with which exit code.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub exit: Exit,
+    pub error: anyhow::Error,
+    pub help: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Failure { exit, error: anyhow::Error::msg(message.into()), help: None }
+    }
+
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Failure::new(Exit::Usage, message)
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// A name for the exit code, for scripts.
+    pub(super) fn code(&self) -> &'static str {
+        match self.exit {
+            Exit::Done => "done",
+            Exit::Failed => "failed",
+            Exit::Usage => "usage",
+            Exit::Partial => "partially-failed",
+            Exit::Verification => "verification-failed",
+            Exit::Conflict => "conflict",
+        }
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let (exit, help) = judge(&error);
+        Failure { exit, error, help: help.map(str::to_owned) }
+    }
+}
+
+fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
+    if error.is::<ConfigError>() {
+        return (Exit::Usage, Some("`lifeboat schema config` describes the file, `lifeboat init` writes a new one"));
+    }
+    if let Some(e) = error.downcast_ref::<BackupError>() {
+        return match e {
+            BackupError::Etcd(e) => of_etcd(e),
+            BackupError::Kube(e) => of_kube(e),
+            BackupError::Pipeline(e) => of_pipeline(e),
+            BackupError::Store(e) => of_store(e),
+            BackupError::Nothing => (Exit::Usage, None),
+            BackupError::StoredWrongly { .. } => (Exit::Verification, None),
+            _ => (Exit::Failed, Some("`lifeboat doctor` tries each thing that a backup needs")),
+        };
+    }
+    if let Some(e) = error.downcast_ref::<RestoreError>() {
+        return match e {
+            RestoreError::Catalogue(e) => of_catalogue(e),
+            RestoreError::NotEmpty(_) | RestoreError::Busy(_) => (Exit::Conflict, None),
+            RestoreError::Options(_) => (Exit::Usage, Some("see `lifeboat restore etcd --help`")),
+            _ => (Exit::Failed, None),
+        };
+    }
+    if let Some(e) = error.downcast_ref::<CatalogueError>() {
+        return of_catalogue(e);
+    }
+    if let Some(e) = error.downcast_ref::<PipelineError>() {
+        return of_pipeline(e);
+    }
+    if let Some(e) = error.downcast_ref::<StoreError>() {
+        return of_store(e);
+    }
+    if let Some(e) = error.downcast_ref::<EtcdError>() {
+        return of_etcd(e);
+    }
+    (Exit::Failed, None)
+}
+
+fn of_etcd(error: &EtcdError) -> (Exit, Option<&'static str>) {
+    match error {
+        EtcdError::NoEndpoint | EtcdError::TlsFile { .. } => (Exit::Usage, None),
+        _ => (Exit::Failed, Some("`lifeboat doctor` asks every member and says how to mend what is wrong")),
+    }
+}
+
+fn of_kube(_: &KubeError) -> (Exit, Option<&'static str>) {
+    (Exit::Failed, Some("`lifeboat doctor` tries the API server; `lifeboat backup --etcd-only` does without it"))
+}
+
+fn of_pipeline(error: &PipelineError) -> (Exit, Option<&'static str>) {
+    use PipelineError::*;
+    match error {
+        NoRecipient
+        | Recipient { .. }
+        | Plugin { .. }
+        | Identity { .. }
+        | NoIdentity
+        | WrongIdentity
+        | SigningKey(_)
+        | PublicKey(_) => (Exit::Usage, None),
+        Decrypt(_) | Decompress(_) | TooLong(_) | Signature(_) => (Exit::Verification, None),
+        _ => (Exit::Failed, None),
+    }
+}
+
+fn of_store(error: &StoreError) -> (Exit, Option<&'static str>) {
+    match error {
+        StoreError::Exists { .. } => (Exit::Conflict, None),
+        _ => (Exit::Failed, None),
+    }
+}
+
+fn of_catalogue(error: &CatalogueError) -> (Exit, Option<&'static str>) {
+    match error {
+        CatalogueError::Store(e) => of_store(e),
+        CatalogueError::Artifact { source, .. } => of_pipeline(source),
+        CatalogueError::Damaged { .. } | CatalogueError::NotTrusted { .. } => {
+            (Exit::Verification, Some("`lifeboat verify` names everything that is wrong with it"))
+        }
+        CatalogueError::Point(_) => (Exit::Verification, None),
+        CatalogueError::Ambiguous { .. } => (Exit::Usage, None),
+        _ => (Exit::Failed, None),
+    }
+}

@@ -1,0 +1,108 @@
+//! Standard output gets the result and nothing else; everything else goes to standard error.
+
+use super::{Format, context::Global, failure::Failure};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// Writes text to standard output. A reader that went away is no error.
+pub(super) fn text(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = out.write_all(b"\n");
+    }
+    let _ = out.flush();
+}
+
+/// Writes a result in the format asked for; `table` renders it for people.
+pub(super) fn result<T: Serialize>(format: Format, value: &T, table: impl FnOnce() -> String) -> Result<(), Failure> {
+    match format {
+        Format::Table => text(&table()),
+        Format::Json => text(&serde_json::to_string_pretty(value)?),
+        Format::Yaml => text(&serde_yaml::to_string(value)?),
+    }
+    Ok(())
+}
+
+pub(super) fn failure(format: Format, failure: &Failure) {
+    let message = format!("{:#}", failure.error);
+    match format {
+        Format::Json | Format::Yaml => {
+            let error = serde_json::json!({"error": {
+                "code": failure.code(), "message": message, "help": failure.help,
+            }});
+            let _ = result(format, &error, String::new);
+        }
+        Format::Table => {}
+    }
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "lifeboat: {message}");
+    if let Some(help) = &failure.help {
+        let _ = writeln!(err, "  help: {help}");
+    }
+}
+
+pub(super) fn start_log(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "lifeboat=error",
+        (false, 0) => "lifeboat=warn",
+        (false, 1) => "lifeboat=info",
+        (false, 2) => "lifeboat=debug",
+        _ => "debug",
+    };
+    let log = fmt().with_env_filter(EnvFilter::new(level)).with_writer(std::io::stderr);
+    // Only a second start in one process fails, and then the first one serves.
+    let _ = match global.log_format {
+        super::context::LogFormat::Text => {
+            log.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init()
+        }
+        super::context::LogFormat::Json => log.json().try_init(),
+    };
+}
+
+/// Should progress be shown? On a terminal, unless it was switched off.
+pub(super) fn shows_progress(global: &Global) -> bool {
+    !global.no_progress && !global.quiet && std::io::stderr().is_terminal()
+}
+
+/// A line on the terminal that tells how far something is.
+pub(super) struct Spinner(indicatif::ProgressBar);
+
+impl Spinner {
+    pub(super) fn start(global: &Global, what: &'static str) -> Self {
+        if !shows_progress(global) {
+            return Spinner(indicatif::ProgressBar::hidden());
+        }
+        let bar = indicatif::ProgressBar::new_spinner().with_message(what);
+        if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(std::time::Duration::from_millis(100));
+        Spinner(bar)
+    }
+
+    /// Shows what `text` says, again and again.
+    pub(super) fn follow(&self, text: impl Fn() -> String + Send + 'static) {
+        let bar = self.0.clone();
+        if bar.is_hidden() {
+            return;
+        }
+        tokio::spawn(async move {
+            while !bar.is_finished() {
+                bar.set_message(text());
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        });
+    }
+
+    pub(super) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

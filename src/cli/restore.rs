@@ -1,0 +1,126 @@
+use super::{
+    Exit,
+    context::{Context, Keys, Trust},
+    failure::Failure,
+    output,
+};
+use crate::{
+    report,
+    restore::etcd::{Membership, Plan, RestoreOptions, Restored, apply, plan},
+};
+use serde_json::json;
+use std::{fmt::Write, path::PathBuf, time::Instant};
+
+/// Makes an etcd data directory from a recovery point
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The recovery point is opened and every digest compared; then etcdutl makes the directory beside its place, and it is moved
+there when it is whole. A data directory that is not empty is never touched: move the old one away, and keep it.
+
+Revisions are raised, and everything before marked as compacted, so that controllers and kubelets that still run notice that
+the past has changed. Give every member of a cluster the same values.
+
+Examples:
+  lifeboat restore etcd latest --data-dir /var/lib/etcd -i identity.txt --dry-run
+  lifeboat restore etcd latest --data-dir /var/lib/etcd -i identity.txt --name cp1 \\
+      --initial-cluster cp1=https://10.0.0.11:2380,cp2=https://10.0.0.12:2380,cp3=https://10.0.0.13:2380 \\
+      --initial-advertise-peer-urls https://10.0.0.11:2380")]
+pub(super) struct Args {
+    /// The recovery point: an id, the beginning of one, or `latest`
+    #[arg(value_name = "ID")]
+    id: String,
+    /// The data directory to make
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+    /// This member's name
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    name: String,
+    /// name=peer-url of every member of the new cluster [default: this member alone]
+    #[arg(long, value_name = "NAME=URL,…")]
+    initial_cluster: Option<String>,
+    /// This member's peer URLs
+    #[arg(long, value_name = "URL,…", default_value = "http://localhost:2380")]
+    initial_advertise_peer_urls: String,
+    /// What tells the new cluster from the old one
+    #[arg(long, value_name = "TOKEN", default_value = "etcd-cluster")]
+    initial_cluster_token: String,
+    /// Raise revisions by this much; 0 leaves them
+    #[arg(long, value_name = "N", default_value_t = 1_000_000_000)]
+    bump_revision: u64,
+    /// Do not mark older revisions as compacted: clients that still watch may miss the restore
+    #[arg(long)]
+    no_mark_compacted: bool,
+    /// The etcdutl to use [default: restore.etcdutl, else the one in PATH]
+    #[arg(long, value_name = "FILE")]
+    etcdutl: Option<PathBuf>,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    keys: Keys,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let began = Instant::now();
+    let etcdutl = context.etcdutl(args.etcdutl.as_deref())?;
+    let catalogue = context.catalogue(&args.trust).await?;
+    let manifest = catalogue.load(&catalogue.resolve(&args.id).await?).await?.manifest;
+    let own = format!("{}={}", args.name, args.initial_advertise_peer_urls.replace(',', &format!(",{}=", args.name)));
+    let options = RestoreOptions {
+        data_dir: std::path::absolute(&args.data_dir)?,
+        membership: Membership {
+            name: args.name,
+            initial_cluster: args.initial_cluster.unwrap_or(own),
+            initial_advertise_peer_urls: args.initial_advertise_peer_urls,
+            initial_cluster_token: args.initial_cluster_token,
+        },
+        bump_revision: args.bump_revision,
+        mark_compacted: !args.no_mark_compacted,
+    };
+    let plan = plan(&manifest, &options, &etcdutl).await?;
+    let format = context.global.output;
+    if args.dry_run {
+        let value = json!({"dryRun": true, "plan": plan});
+        output::result(format, &value, || format!("Would restore\n{}", plan_text(&plan)))?;
+        return Ok(Exit::Done);
+    }
+    let identities = args.keys.load()?;
+    let progress = super::output::Spinner::start(&context.global, "opening, verifying and restoring the snapshot");
+    let work = apply(&plan, &catalogue, &manifest, identities);
+    let restored = tokio::select! {
+        restored = work => restored?,
+        signal = super::backup::interrupted() => {
+            let text = format!("stopped by {signal}: nothing was restored, and nothing was left behind");
+            return Err(Failure::new(Exit::Failed, text));
+        }
+    };
+    progress.end();
+    output::result(format, &restored, || done(&restored, began.elapsed()))?;
+    Ok(Exit::Done)
+}
+
+fn plan_text(plan: &Plan) -> String {
+    let mut out = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(out, "  {name:16}  {value}");
+    };
+    line("recovery point", plan.point.clone());
+    line("database", report::bytes(plan.bytes));
+    line("data directory", plan.data_dir.display().to_string());
+    line("member", format!("{} of {}", plan.membership.name, plan.membership.initial_cluster));
+    let compacted = if plan.mark_compacted { ", older ones marked as compacted" } else { "" };
+    line("revision", format!("{} becomes {}{compacted}", plan.revision, plan.restored_revision));
+    line("with", plan.etcdutl.clone());
+    out
+}
+
+fn done(restored: &Restored, took: std::time::Duration) -> String {
+    let mut out = format!("Restored and verified in {}\n{}", report::duration(took), plan_text(&restored.plan));
+    out.push_str("\nNext\n");
+    for (i, step) in restored.next.iter().enumerate() {
+        let _ = writeln!(out, "  {}. {step}", i + 1);
+    }
+    out
+}

@@ -1,0 +1,72 @@
+use super::{Exit, failure::Failure, output};
+use crate::{config, point::Manifest};
+use clap::ValueEnum;
+
+/// Prints the JSON Schema of a file format
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  lifeboat schema config > lifeboat.schema.json
+  lifeboat schema manifest")]
+pub(super) struct Args {
+    /// Of which file
+    #[arg(value_enum)]
+    of: Of,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Of {
+    /// lifeboat.yaml
+    Config,
+    /// manifest.json of a recovery point
+    Manifest,
+}
+
+/// Prints the completions for a shell
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  lifeboat completions bash > /etc/bash_completion.d/lifeboat")]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    shell: clap_complete::Shell,
+}
+
+/// Prints a manual page
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  lifeboat man | man -l -
+  lifeboat man restore etcd > lifeboat-restore-etcd.1")]
+pub(super) struct Man {
+    /// Of which command [default: of the program]
+    #[arg(value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+pub(super) fn schema(args: Args) -> Result<Exit, Failure> {
+    let schema = match args.of {
+        Of::Config => config::schema(),
+        Of::Manifest => schemars::schema_for!(Manifest).to_value(),
+    };
+    output::text(&serde_json::to_string_pretty(&schema)?);
+    Ok(Exit::Done)
+}
+
+pub(super) fn completions(args: Completions, mut command: clap::Command) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, "lifeboat", &mut script);
+    output::text(&String::from_utf8_lossy(&script));
+    Ok(Exit::Done)
+}
+
+pub(super) fn man(args: &Man, root: clap::Command) -> Result<Exit, Failure> {
+    let mut command = root;
+    command.build();
+    for name in &args.command {
+        let found = command.find_subcommand(name).cloned();
+        command = found.ok_or_else(|| Failure::usage(format!("there is no command `{}`", args.command.join(" "))))?;
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    output::text(&String::from_utf8_lossy(&page));
+    Ok(Exit::Done)
+}
