@@ -112,9 +112,9 @@ impl Database {
     pub fn leases(&self) -> Result<Vec<i64>> {
         let mut leases = Vec::new();
         self.each("lease", |id, _| {
-            let id = id
-                .first_chunk()
-                .ok_or_else(|| SnapshotError::record("lease", format!("the key {} is no lease id", hex(id))))?;
+            let id = id.first_chunk().ok_or_else(|| {
+                SnapshotError::record("lease", format!("the key {} is no lease id", hex(id)))
+            })?;
             leases.push(i64::from_be_bytes(*id));
             Ok(())
         })?;
@@ -145,8 +145,8 @@ impl Database {
 fn read_alarm(message: &[u8]) -> Result<Alarm> {
     let (mut member, mut alarm) = (0, 0);
     for field in Fields(message) {
-        let (number, value) =
-            field.map_err(|_| SnapshotError::record("alarm", format!("the key {} is no alarm", hex(message))))?;
+        let (number, value) = field
+            .map_err(|_| SnapshotError::record("alarm", format!("the key {} is no alarm", hex(message))))?;
         match (number, value.int()) {
             (1, Some(id)) => member = id.cast_unsigned(),
             (2, Some(kind)) => alarm = kind,

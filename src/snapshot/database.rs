@@ -38,7 +38,10 @@ pub struct Bucket(pub(super) Root);
 pub(super) enum Root {
     Page(u64),
     /// A page of its own within a value of the parent bucket (bbolt: inline bucket).
-    Inline { bytes: Vec<u8>, holder: u64 },
+    Inline {
+        bytes: Vec<u8>,
+        holder: u64,
+    },
 }
 
 impl Database {
@@ -55,9 +58,11 @@ impl Database {
         // every size for the place of the second.
         let second = match page_size {
             Some(at) => read_meta(&file, at),
-            None => (10..=16).map(|bits| 1 << bits).map(|at| read_meta(&file, at)).find(Result::is_ok).unwrap_or(
-                Err(SnapshotError::NotADatabase { reason: "neither of its meta pages is valid" }),
-            ),
+            None => {
+                (10..=16).map(|bits| 1 << bits).map(|at| read_meta(&file, at)).find(Result::is_ok).unwrap_or(
+                    Err(SnapshotError::NotADatabase { reason: "neither of its meta pages is valid" }),
+                )
+            }
         };
         let valid_metas = [first.is_ok(), second.is_ok()];
         let meta = match (first, second) {
@@ -125,7 +130,8 @@ impl Database {
         let mut block = vec![0; READ_BLOCK];
         let mut offset = 0;
         while offset < self.length {
-            let part = &mut block[..READ_BLOCK.min(usize::try_from(self.length - offset).unwrap_or(READ_BLOCK))];
+            let part =
+                &mut block[..READ_BLOCK.min(usize::try_from(self.length - offset).unwrap_or(READ_BLOCK))];
             self.read_at(offset, part)?;
             digest.update(&*part);
             offset += part.len() as u64;

@@ -75,9 +75,9 @@ impl Database {
     /// The raft configuration (voters, learners), as etcd 3.5 and later note it.
     pub fn conf_state(&self) -> Result<Option<serde_json::Value>> {
         let Some(value) = self.value(META.as_bytes(), b"confState")? else { return Ok(None) };
-        serde_json::from_slice(&value)
-            .map(Some)
-            .map_err(|error| SnapshotError::record(META, format!("the value of confState is no JSON: {error}")))
+        serde_json::from_slice(&value).map(Some).map_err(|error| {
+            SnapshotError::record(META, format!("the value of confState is no JSON: {error}"))
+        })
     }
 
     fn meta_number(&self, name: &str) -> Result<Option<u64>> {

@@ -176,7 +176,8 @@ impl Database {
 fn largest(keys: &[KeyInfo], count: usize) -> Vec<Large> {
     let mut order: Vec<&KeyInfo> = keys.iter().collect();
     order.sort_by(|a, b| size(b).cmp(&size(a)).then_with(|| a.key.cmp(&b.key)));
-    let large = |key: &&KeyInfo| Large { key: String::from_utf8_lossy(&key.key).into_owned(), bytes: size(key) };
+    let large =
+        |key: &&KeyInfo| Large { key: String::from_utf8_lossy(&key.key).into_owned(), bytes: size(key) };
     order.iter().take(count).map(large).collect()
 }
 

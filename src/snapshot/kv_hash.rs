@@ -74,7 +74,8 @@ impl Database {
             return Ok(hash);
         }
         // Rule 2 rests, and the members hash whatever their compaction left below the compact revision.
-        let keep = if settled { Keep::Everything } else { Keep::all(self, compact_revision, compact_revision)? };
+        let keep =
+            if settled { Keep::Everything } else { Keep::all(self, compact_revision, compact_revision)? };
         Ok(self.hash_kept(&keep, revision, compact_revision)?.0)
     }
 
@@ -179,7 +180,9 @@ impl Keep {
             // Tombstones are never kept.
             Self::Unless { .. } if record.tombstone => false,
             Self::Unless { written, .. } => written.is_empty() || !written.contains_key(&KeyId::of(record)?),
-            Self::Bits { bits, .. } => bits.get(ordinal / 64).is_some_and(|word| word >> (ordinal % 64) & 1 == 1),
+            Self::Bits { bits, .. } => {
+                bits.get(ordinal / 64).is_some_and(|word| word >> (ordinal % 64) & 1 == 1)
+            }
         })
     }
 }

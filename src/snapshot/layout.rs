@@ -89,6 +89,9 @@ mod tests {
             assert_eq!(place(key), expected, "{key}");
         }
         assert_eq!(place("compact_rev_key"), None);
-        assert_eq!(Place::of(b"/other/pods/a/b", "/other").map(|place| place.resource), Some("pods".to_owned()));
+        assert_eq!(
+            Place::of(b"/other/pods/a/b", "/other").map(|place| place.resource),
+            Some("pods".to_owned())
+        );
     }
 }

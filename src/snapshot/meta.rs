@@ -44,13 +44,7 @@ impl Meta {
         if !is_page_size(page_size) {
             return fail("its page size is not a power of two from 1 to 64 KiB");
         }
-        Ok(Self {
-            page_size,
-            root: read(16),
-            freelist: read(32),
-            high_water: read(40),
-            txid: read(48),
-        })
+        Ok(Self { page_size, root: read(16), freelist: read(32), high_water: read(40), txid: read(48) })
     }
 }
 

@@ -25,6 +25,10 @@ mod page;
 mod pageset;
 mod revision;
 mod scan;
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use check::{Finding, PageReport};

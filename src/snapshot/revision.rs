@@ -109,7 +109,10 @@ impl Revisions<'_> {
                 bytes: entry.key_and_value(),
                 message: entry.value(),
             })),
-            _ => Err(SnapshotError::record(KEY, format!("the key {} is no revision", super::database::hex(entry.key())))),
+            _ => Err(SnapshotError::record(
+                KEY,
+                format!("the key {} is no revision", super::database::hex(entry.key())),
+            )),
         }
     }
 }

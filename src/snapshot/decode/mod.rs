@@ -87,7 +87,8 @@ pub fn decode(value: &[u8], secrets: Secrets) -> Decoded {
 }
 
 fn encrypted(rest: &[u8]) -> Option<Decoded> {
-    let mut parts = rest.splitn(4, |byte| *byte == b':').map(|part| std::str::from_utf8(part).map(str::to_owned));
+    let mut parts =
+        rest.splitn(4, |byte| *byte == b':').map(|part| std::str::from_utf8(part).map(str::to_owned));
     let mut next = || parts.next()?.ok().filter(|part| part.len() <= 253);
     let decoded = Decoded::Encrypted { provider: next()?, version: next()?, key_name: next()? };
     // What follows the last colon is the ciphertext.

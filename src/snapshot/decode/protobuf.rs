@@ -70,7 +70,8 @@ fn config_map(raw: &[u8], value: &mut Map<String, Value>) -> Option<ObjectMeta> 
 /// Every kind has its metadata in field 1; the others are shown by number.
 fn any(raw: &[u8], value: &mut Map<String, Value>) -> Option<ObjectMeta> {
     let first = Fields(raw).next().and_then(Result::ok);
-    let first = first.filter(|(number, _)| *number == 1).and_then(|(_, value)| value.bytes()).unwrap_or_default();
+    let first =
+        first.filter(|(number, _)| *number == 1).and_then(|(_, value)| value.bytes()).unwrap_or_default();
     let meta = ObjectMeta::decode(first).ok()?;
     value.insert("metadata".to_owned(), metadata(&meta, true));
     let mut fields = tree::message(raw)?;
