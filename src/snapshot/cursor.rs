@@ -172,6 +172,9 @@ impl<'db> Cursor<'db> {
         if !matches!(page.header.flags, BRANCH | LEAF) {
             return Err(page.fault(Fault::WrongType { flags: page.header.flags }));
         }
+        if page.header.flags == BRANCH && page.count() == 0 {
+            return Err(page.fault(Fault::EmptyBranch));
+        }
         // Whoever walks through more pages than there are walks through some of them twice: this ends every
         // circle, without a list of the pages seen.
         self.pages += page.header.run();

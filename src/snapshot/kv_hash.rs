@@ -45,8 +45,8 @@ impl Database {
     /// (Revision 0 is never answered from memory.)
     ///
     /// It can be computed for every revision up to the file's newest, and every compact revision from the file's
-    /// own on. Memory: 40 bytes for each key that was written after the compact revision; if the asked compact
-    /// revision is not the file's own, 40 bytes for every key and a bit for every revision.
+    /// own on. Memory: about 40 bytes for each key that was written after the compact revision; if that is not the
+    /// file's own, about 60 bytes for every key and a bit for every revision.
     pub fn kv_hash(&self, revision: i64, compact_revision: i64) -> Result<KvHash> {
         let newest = self.revision()?;
         let revision = if revision == 0 { newest } else { revision };

@@ -38,7 +38,7 @@ pub use database::{Bucket, Database};
 pub use decode::{Decoded, Object, Secrets, decode};
 pub use error::{Result, SnapshotError};
 pub use facts::Compaction;
-pub use fault::Fault;
+pub use fault::{Fault, Level};
 pub use inspect::{InspectOptions, Inspection, Large, Leases, Tally};
 pub use kv_hash::KvHash;
 pub use layout::Place;

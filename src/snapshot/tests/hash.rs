@@ -122,6 +122,35 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    /// The file was taken in the middle of a compaction that the members have finished since.
+    #[test]
+    fn equals_the_answer_after_a_half_done_compaction(
+        history in history(), before in 0..20i64, at in 1..20i64, done in 0..20usize,
+    ) {
+        let all = revisions(&history);
+        let newest = all.last().map_or(1, |last| last.0);
+        let at = at.min(newest);
+        let before = before.min(at - 1);
+        let members = compacted(&all, at);
+        let mut left = done;
+        let mut half = compacted(&all, before);
+        half.retain(|revision| {
+            let removed = !members.contains(revision) && left > 0;
+            left -= usize::from(removed);
+            !removed
+        });
+        let mut file = kit(&half, 0);
+        file.compaction(at, (before > 0).then_some(before));
+        let live = kit(&members, at).open();
+        for revision in at..=newest {
+            let found = file.open().kv_hash(revision, at).unwrap();
+            prop_assert_eq!(found.hash, live_hash(&live, &members, revision, at), "revision {}", revision);
+        }
+    }
+}
+
 #[test]
 fn refuses_what_it_cannot_know() {
     let all = revisions(&vec![[(1, true)].into(); 9]);

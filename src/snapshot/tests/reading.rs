@@ -25,7 +25,7 @@ fn the_newest_valid_meta_page_counts() {
     first_broken[20] ^= 0xff;
     let database = open(&first_broken).unwrap();
     assert_eq!((database.transaction(), database.revision().unwrap()), (9, 8));
-    let finding = Finding { page: 0, fault: Fault::Meta };
+    let finding = Finding { page: 0, level: Level::Warning, fault: Fault::Meta };
     assert_eq!(database.check_pages().unwrap().findings, [finding]);
     let mut second_broken = bytes.clone();
     second_broken[1024 + 20] ^= 0xff;
