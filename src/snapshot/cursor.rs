@@ -9,7 +9,6 @@ use super::page::{BRANCH, LEAF, Page};
 pub(super) const MAX_DEPTH: usize = 48;
 
 /// A position in a bucket. Holds one page (with its overflow pages) per level of the tree.
-#[derive(Debug)]
 pub struct Cursor<'db> {
     db: &'db Database,
     bucket: Bucket,
@@ -19,15 +18,14 @@ pub struct Cursor<'db> {
     pages: u64,
 }
 
-#[derive(Debug)]
 struct Frame {
     page: Page,
     /// The element that is next (leaf), or that the frame below came from (branch).
     index: usize,
 }
 
-/// An entry of a bucket.
-#[derive(Debug, Clone, Copy)]
+/// An entry of a bucket. Like all that holds bytes of values, it has no `Debug`: they may be Secrets.
+#[derive(Clone, Copy)]
 pub struct Entry<'a> {
     bytes: &'a [u8],
     key: usize,

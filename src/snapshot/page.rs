@@ -40,7 +40,6 @@ impl Header {
 }
 
 /// A page run in memory: a branch, a leaf, or the page within an inline bucket.
-#[derive(Debug)]
 pub(super) struct Page {
     pub bytes: Vec<u8>,
     pub header: Header,
