@@ -1,0 +1,6 @@
+//! Tests of the room as a whole, on files written by hand.
+
+mod damage;
+mod hash;
+mod reading;
+mod scanning;
