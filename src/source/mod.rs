@@ -1,1 +1,3 @@
-//! (room)
+//! Where a recovery point's bytes come from.
+
+pub mod kube;
