@@ -39,7 +39,9 @@ pub enum KubeError {
         reason: String,
     },
     /// Not in a pod, or the service account is not mounted.
-    #[error("the in-cluster configuration cannot be read: {reason}; check that the pod mounts its service account")]
+    #[error(
+        "the in-cluster configuration cannot be read: {reason}; check that the pod mounts its service account"
+    )]
     InCluster {
         /// What is missing.
         reason: String,
@@ -63,7 +65,9 @@ pub enum KubeError {
         reason: String,
     },
     /// Nobody answers there.
-    #[error("the API server {server} cannot be reached: {reason}; check the address and that the server is up")]
+    #[error(
+        "the API server {server} cannot be reached: {reason}; check the address and that the server is up"
+    )]
     Unreachable {
         /// The API server.
         server: String,
@@ -84,7 +88,9 @@ pub enum KubeError {
         seconds: u64,
     },
     /// The credentials are not accepted.
-    #[error("{server} does not accept the credentials (401 Unauthorized): they have expired or belong to another cluster")]
+    #[error(
+        "{server} does not accept the credentials (401 Unauthorized): they have expired or belong to another cluster"
+    )]
     Unauthorized {
         /// The API server.
         server: String,
@@ -102,7 +108,9 @@ pub enum KubeError {
         reason: String,
     },
     /// The server's answer is not what the API says.
-    #[error("{server} sent something that cannot be read for {what}: {reason}; is this a Kubernetes API server?")]
+    #[error(
+        "{server} sent something that cannot be read for {what}: {reason}; is this a Kubernetes API server?"
+    )]
     BadAnswer {
         /// The API server.
         server: String,

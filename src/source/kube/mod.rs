@@ -14,16 +14,17 @@ mod choose;
 mod connect;
 mod discovery;
 mod documents;
+mod driver;
 mod error;
 mod export;
 mod fetch;
 mod filter;
 mod list;
 mod object;
+mod page;
 mod path;
 mod pattern;
 mod rate;
-mod reply;
 mod schedule;
 mod trouble;
 

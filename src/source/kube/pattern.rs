@@ -53,6 +53,17 @@ impl ResourcePattern {
         let group = if group.is_empty() { "core" } else { group };
         self.resource.matches(resource) && self.group.as_ref().is_none_or(|glob| glob.matches(group))
     }
+
+    /// Could it match a resource of this group?
+    pub(super) fn could_be_of(&self, group: &str) -> bool {
+        let group = if group.is_empty() { "core" } else { group };
+        self.group.as_ref().is_none_or(|glob| glob.matches(group))
+    }
+
+    /// Does it match every resource of this group?
+    pub(super) fn covers(&self, group: &str) -> bool {
+        self.resource.is_everything() && self.could_be_of(group)
+    }
 }
 
 impl FromStr for ResourcePattern {
@@ -66,10 +77,9 @@ impl FromStr for ResourcePattern {
                 let reason = "something must stand on both sides of the first dot (the core group is `core`)";
                 return Err(KubeError::Pattern { pattern: text.to_owned(), reason });
             }
-            Some((resource, group)) => ResourcePattern {
-                resource: Glob(resource.to_owned()),
-                group: Some(Glob(group.to_owned())),
-            },
+            Some((resource, group)) => {
+                ResourcePattern { resource: Glob(resource.to_owned()), group: Some(Glob(group.to_owned())) }
+            }
         })
     }
 }
