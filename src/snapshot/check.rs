@@ -6,12 +6,12 @@ use serde::Serialize;
 use super::cursor::MAX_DEPTH;
 use super::database::{Database, Root, bucket_root, inline_page};
 use super::error::{Result, SnapshotError};
-use super::fault::Fault;
+use super::fault::{Fault, Level};
 use super::freelist::check_free;
 use super::page::{BRANCH, LEAF, Page};
 use super::pageset::PageSet;
 
-/// Findings that a report holds at most; the rest are counted.
+/// Findings that a report holds at most; all are counted.
 const FINDINGS: usize = 200;
 
 /// A broken rule, and where.
@@ -19,7 +19,10 @@ const FINDINGS: usize = 200;
 pub struct Finding {
     /// Number of the page.
     pub page: u64,
+    /// How bad it is.
+    pub level: Level,
     /// The rule that it breaks.
+    #[serde(flatten)]
     pub fault: Fault,
 }
 
@@ -45,23 +48,32 @@ pub struct PageReport {
     pub freelist: u64,
     /// Entries in all buckets.
     pub entries: u64,
-    /// What is wrong: the first 200 findings.
+    /// Findings that mean that data may be lost or wrong.
+    pub errors: u64,
+    /// Findings that do not.
+    pub warnings: u64,
+    /// The first 200 findings.
     pub findings: Vec<Finding>,
-    /// Findings beyond these.
-    pub more_findings: u64,
 }
 
 impl PageReport {
-    /// Whether nothing is wrong.
+    /// Whether there are no errors.
     pub fn is_sound(&self) -> bool {
-        self.findings.is_empty()
+        self.errors == 0
     }
 
     pub(super) fn find(&mut self, page: u64, fault: Fault) {
+        let level = fault.level();
+        match level {
+            Level::Error => self.errors += 1,
+            Level::Warning => self.warnings += 1,
+        }
+        // An error is worth more than the warning that it comes after.
+        if self.findings.len() == FINDINGS && level == Level::Error {
+            self.findings.retain(|finding| finding.level == Level::Error);
+        }
         if self.findings.len() < FINDINGS {
-            self.findings.push(Finding { page, fault });
-        } else {
-            self.more_findings += 1;
+            self.findings.push(Finding { page, level, fault });
         }
     }
 }
@@ -83,8 +95,9 @@ impl Database {
             overflow: 0,
             freelist: 0,
             entries: 0,
+            errors: 0,
+            warnings: 0,
             findings: Vec::new(),
-            more_findings: 0,
         };
         let mut check = Check { db: self, reached, report, spare: Vec::new() };
         for (page, valid) in (0..).zip(self.valid_metas) {

@@ -9,7 +9,6 @@ use super::page::{BRANCH, LEAF, Page};
 pub(super) const MAX_DEPTH: usize = 48;
 
 /// A position in a bucket. Holds one page (with its overflow pages) per level of the tree.
-#[derive(Debug)]
 pub struct Cursor<'db> {
     db: &'db Database,
     bucket: Bucket,
@@ -19,15 +18,14 @@ pub struct Cursor<'db> {
     pages: u64,
 }
 
-#[derive(Debug)]
 struct Frame {
     page: Page,
     /// The element that is next (leaf), or that the frame below came from (branch).
     index: usize,
 }
 
-/// An entry of a bucket.
-#[derive(Debug, Clone, Copy)]
+/// An entry of a bucket. Like all that holds bytes of values, it has no `Debug`: they may be Secrets.
+#[derive(Clone, Copy)]
 pub struct Entry<'a> {
     bytes: &'a [u8],
     key: usize,
@@ -171,6 +169,9 @@ impl<'db> Cursor<'db> {
         let page = self.db.page(id, self.spare.pop().unwrap_or_default())?;
         if !matches!(page.header.flags, BRANCH | LEAF) {
             return Err(page.fault(Fault::WrongType { flags: page.header.flags }));
+        }
+        if page.header.flags == BRANCH && page.count() == 0 {
+            return Err(page.fault(Fault::EmptyBranch));
         }
         // Whoever walks through more pages than there are walks through some of them twice: this ends every
         // circle, without a list of the pages seen.

@@ -20,6 +20,8 @@ const READ_BLOCK: usize = 256 * 1024;
 /// An etcd v3 database file (bbolt), opened for reading. Nothing that the file says is trusted: every count, size
 /// and offset is checked before it is used, so a damaged file gives an error and never a panic or an endless loop.
 ///
+/// The file must not be one that a running etcd writes to: pages would change while they are read.
+///
 /// Reading goes page by page with positioned reads. What a method needs beyond a few pages of memory is said there.
 #[derive(Debug)]
 pub struct Database {

@@ -76,6 +76,26 @@ pub enum Fault {
     Lost,
 }
 
+/// How bad a fault is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Level {
+    /// Nothing is lost by it: space is wasted, or the second of two meta pages has to do.
+    Warning,
+    /// Data may be lost, wrong, or lost at the next write.
+    Error,
+}
+
+impl Fault {
+    /// How bad it is.
+    pub fn level(self) -> Level {
+        match self {
+            Self::Meta | Self::Lost => Level::Warning,
+            _ => Level::Error,
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,6 +1,7 @@
 //! A database at a glance.
 
-use std::collections::{BTreeMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use super::database::Database;
 use super::error::Result;
 use super::facts::Compaction;
 use super::layout::{Place, find_prefix};
-use super::live::KeyInfo;
+use super::live::Live;
 
 /// What to look for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +38,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, key: &KeyInfo) {
+    fn add(&mut self, bytes: u64) {
         self.count += 1;
-        self.bytes += size(key);
+        self.bytes += bytes;
     }
 }
 
@@ -112,27 +113,38 @@ pub struct Inspection {
     pub largest: Vec<Large>,
 }
 
+/// What is remembered of each live key.
+struct Brief {
+    /// Bytes of key and value.
+    bytes: u64,
+    lease: i64,
+}
+
 impl Database {
-    /// Looks through the whole database. Memory: what [`Database::keys`] and [`Database::check_pages`] take.
+    /// Looks through the whole database. Memory: the live keys and about 100 bytes with each, and what
+    /// [`Database::check_pages`] takes.
     pub fn inspect(&self, options: &InspectOptions) -> Result<Inspection> {
-        let (keys, totals) = self.live(b"")?;
+        let (keys, totals) = self.live(b"", |record| Brief {
+            bytes: (record.key.len() + record.value.len()) as u64,
+            lease: record.lease,
+        })?;
         let prefix = match &options.prefix {
             Some(prefix) => prefix.trim_end_matches('/').to_owned(),
-            None => find_prefix(&keys),
+            None => find_prefix(keys.keys().map(|key| &**key)),
         };
         let mut live = Tally::default();
         let mut other = Tally::default();
         let mut resources: BTreeMap<String, Tally> = BTreeMap::new();
         let mut namespaces: BTreeMap<String, Tally> = BTreeMap::new();
-        for key in &keys {
-            live.add(key);
-            let Some(place) = Place::of(&key.key, &prefix) else {
-                other.add(key);
+        for (key, Brief { bytes, .. }) in &keys {
+            live.add(*bytes);
+            let Some(place) = Place::of(key, &prefix) else {
+                other.add(*bytes);
                 continue;
             };
-            resources.entry(place.resource).or_default().add(key);
+            resources.entry(place.resource).or_default().add(*bytes);
             if let Some(namespace) = place.namespace {
-                namespaces.entry(namespace).or_default().add(key);
+                namespaces.entry(namespace).or_default().add(*bytes);
             }
         }
         let compaction = self.compaction()?;
@@ -162,9 +174,9 @@ impl Database {
         })
     }
 
-    fn count_leases(&self, keys: &[KeyInfo]) -> Result<Leases> {
+    fn count_leases(&self, keys: &Live<Brief>) -> Result<Leases> {
         let leases: HashSet<i64> = self.leases()?.into_iter().collect();
-        let attached = || keys.iter().filter(|key| key.lease != 0);
+        let attached = || keys.values().filter(|key| key.lease != 0);
         Ok(Leases {
             count: leases.len() as u64,
             attached_keys: attached().count() as u64,
@@ -173,14 +185,17 @@ impl Database {
     }
 }
 
-fn largest(keys: &[KeyInfo], count: usize) -> Vec<Large> {
-    let mut order: Vec<&KeyInfo> = keys.iter().collect();
-    order.sort_by(|a, b| size(b).cmp(&size(a)).then_with(|| a.key.cmp(&b.key)));
-    let large =
-        |key: &&KeyInfo| Large { key: String::from_utf8_lossy(&key.key).into_owned(), bytes: size(key) };
-    order.iter().take(count).map(large).collect()
-}
-
-fn size(key: &KeyInfo) -> u64 {
-    key.key.len() as u64 + key.value_size
+fn largest(keys: &Live<Brief>, count: usize) -> Vec<Large> {
+    let mut order = BTreeSet::new();
+    for (key, Brief { bytes, .. }) in keys {
+        order.insert((*bytes, Reverse(key)));
+        if order.len() > count {
+            order.pop_first();
+        }
+    }
+    let large = |(bytes, Reverse(key)): (u64, Reverse<&Box<[u8]>>)| Large {
+        key: String::from_utf8_lossy(key).into_owned(),
+        bytes,
+    };
+    order.into_iter().rev().map(large).collect()
 }

@@ -41,12 +41,12 @@ impl Database {
     /// `compact_revision` (-1: never compacted; it is in the answer).
     ///
     /// Take `compact_revision` from the answer: etcd remembers the hashes of its last ten compactions, and answers
-    /// for just those revisions with the hash at the compact revision *before*, which no compacted file can give.
-    /// (Revision 0 is never answered from memory.)
+    /// for just those revisions with the hash at the compact revision *before*, which no compacted file can give,
+    /// and which differs from the computed one if no key was left. (Revision 0 is never answered from memory.)
     ///
     /// It can be computed for every revision up to the file's newest, and every compact revision from the file's
-    /// own on. Memory: 40 bytes for each key that was written after the compact revision; if the asked compact
-    /// revision is not the file's own, 40 bytes for every key and a bit for every revision.
+    /// own on. Memory: about 40 bytes for each key that was written after the compact revision; if that is not the
+    /// file's own, about 60 bytes for every key and a bit for every revision.
     pub fn kv_hash(&self, revision: i64, compact_revision: i64) -> Result<KvHash> {
         let newest = self.revision()?;
         let revision = if revision == 0 { newest } else { revision };

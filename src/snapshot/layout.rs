@@ -1,7 +1,5 @@
 //! Where Kubernetes keeps what in etcd.
 
-use super::live::KeyInfo;
-
 /// The prefix that API servers use unless told otherwise (`--etcd-prefix`).
 const DEFAULT_PREFIX: &str = "/registry";
 
@@ -46,14 +44,14 @@ impl Place {
 }
 
 /// Finds the prefix of the API server: what comes before the namespaces that every cluster has.
-pub(super) fn find_prefix(keys: &[KeyInfo]) -> String {
+pub(super) fn find_prefix<'a>(keys: impl Iterator<Item = &'a [u8]>) -> String {
     let marks = ["/namespaces/kube-system", "/namespaces/default"];
-    let below = |key: &KeyInfo| {
-        let key = std::str::from_utf8(&key.key).ok()?;
-        marks.iter().find_map(|mark| key.strip_suffix(mark)).map(str::to_owned)
+    let before = |key: &'a [u8]| {
+        let mark = marks.iter().find(|mark| key.ends_with(mark.as_bytes()))?;
+        std::str::from_utf8(key).ok()?.strip_suffix(mark)
     };
     // The shortest: deeper ones could be objects that only look like it.
-    keys.iter().filter_map(below).min_by_key(String::len).unwrap_or_else(|| DEFAULT_PREFIX.to_owned())
+    keys.filter_map(before).min_by_key(|prefix| prefix.len()).unwrap_or(DEFAULT_PREFIX).to_owned()
 }
 
 #[cfg(test)]

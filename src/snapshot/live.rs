@@ -44,6 +44,9 @@ impl std::fmt::Debug for KeyValue {
     }
 }
 
+/// Something for each live key.
+pub(super) type Live<T> = BTreeMap<Box<[u8]>, T>;
+
 /// Sums over all revisions in the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Totals {
@@ -53,9 +56,10 @@ pub(super) struct Totals {
 }
 
 impl KeyInfo {
+    /// Everything but the key.
     fn of(record: &Record<'_>) -> Self {
         Self {
-            key: record.key.to_vec(),
+            key: Vec::new(),
             revision: record.revision,
             create_revision: record.create_revision,
             version: record.version,
@@ -67,9 +71,10 @@ impl KeyInfo {
 
 impl Database {
     /// The live keys that begin with `prefix`, in order. Reads the whole bucket; memory: the keys that it returns,
-    /// and about 100 bytes with each.
+    /// and about 200 bytes with each.
     pub fn keys(&self, prefix: &[u8]) -> Result<Vec<KeyInfo>> {
-        Ok(self.live(prefix)?.0)
+        let (live, _) = self.live(prefix, KeyInfo::of)?;
+        Ok(live.into_iter().map(|(key, info)| KeyInfo { key: key.into_vec(), ..info }).collect())
     }
 
     /// The value of a live key. Reads the whole bucket: to read many, take [`Database::keys`] and
@@ -90,34 +95,46 @@ impl Database {
         Ok(self.record_at(info.revision)?.filter(|found| found.info.key == info.key))
     }
 
-    /// The live keys in order, and sums over all revisions of all keys.
-    pub(super) fn live(&self, prefix: &[u8]) -> Result<(Vec<KeyInfo>, Totals)> {
-        let mut live = BTreeMap::new();
+    /// What `make` takes from the newest revision of each live key, by key; and sums over all revisions of all keys.
+    pub(super) fn live<T>(
+        &self,
+        prefix: &[u8],
+        make: impl Fn(&Record<'_>) -> T,
+    ) -> Result<(Live<T>, Totals)> {
+        let mut live = Live::new();
         let mut totals = Totals::default();
         let mut revisions = self.revisions(0)?;
-        while let Some(record) = revisions.next_raw()? {
+        while let Some(raw) = revisions.next_raw()? {
             totals.revisions += 1;
-            totals.tombstones += u64::from(record.tombstone);
-            totals.bytes += record.bytes.len() as u64;
-            if !record.key()?.starts_with(prefix) {
+            totals.tombstones += u64::from(raw.tombstone);
+            totals.bytes += raw.bytes.len() as u64;
+            let key = raw.key()?;
+            if !key.starts_with(prefix) {
                 continue;
             }
-            if record.tombstone {
-                live.remove(record.key()?);
-            } else {
-                let info = KeyInfo::of(&record.decode()?);
-                live.insert(info.key.clone(), info);
+            if raw.tombstone {
+                live.remove(key);
+                continue;
+            }
+            let made = make(&raw.decode()?);
+            match live.get_mut(key) {
+                Some(known) => *known = made,
+                None => {
+                    live.insert(key.into(), made);
+                }
             }
         }
-        Ok((live.into_values().collect(), totals))
+        Ok((live, totals))
     }
 
     fn record_at(&self, revision: Revision) -> Result<Option<KeyValue>> {
         let mut revisions = self.revisions_from(revision)?;
-        Ok(revisions
-            .next()?
-            .filter(|record| record.revision == revision && !record.tombstone)
-            .map(|record| KeyValue { info: KeyInfo::of(&record), value: record.value.to_vec() }))
+        Ok(revisions.next()?.filter(|record| record.revision == revision && !record.tombstone).map(
+            |record| KeyValue {
+                info: KeyInfo { key: record.key.to_vec(), ..KeyInfo::of(&record) },
+                value: record.value.to_vec(),
+            },
+        ))
     }
 }
 

@@ -25,6 +25,10 @@ mod page;
 mod pageset;
 mod revision;
 mod scan;
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use check::{Finding, PageReport};
@@ -34,7 +38,7 @@ pub use database::{Bucket, Database};
 pub use decode::{Decoded, Object, Secrets, decode};
 pub use error::{Result, SnapshotError};
 pub use facts::Compaction;
-pub use fault::Fault;
+pub use fault::{Fault, Level};
 pub use inspect::{InspectOptions, Inspection, Large, Leases, Tally};
 pub use kv_hash::KvHash;
 pub use layout::Place;

@@ -11,7 +11,6 @@ pub(super) const HEADER: usize = 16;
 pub(super) const ELEMENT: usize = 16;
 pub(super) const BRANCH: u16 = 0x01;
 pub(super) const LEAF: u16 = 0x02;
-pub(super) const META: u16 = 0x04;
 pub(super) const FREELIST: u16 = 0x10;
 const BUCKET_ENTRY: u32 = 0x01;
 
@@ -41,7 +40,6 @@ impl Header {
 }
 
 /// A page run in memory: a branch, a leaf, or the page within an inline bucket.
-#[derive(Debug)]
 pub(super) struct Page {
     pub bytes: Vec<u8>,
     pub header: Header,

@@ -42,7 +42,7 @@ impl Revision {
 }
 
 /// One revision of one key, as it lies in the file (etcd `api/mvccpb/kv.proto`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
     /// When it was written.
     pub revision: Revision,
@@ -61,13 +61,12 @@ pub struct Record<'a> {
 }
 
 /// All revisions from one on, in order.
-#[derive(Debug)]
 pub struct Revisions<'db> {
     cursor: Cursor<'db>,
 }
 
 /// A revision, before its value is looked into.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct RawRecord<'a> {
     pub revision: Revision,
     pub tombstone: bool,

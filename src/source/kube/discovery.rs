@@ -1,0 +1,158 @@
+//! Asking the API server what it serves.
+
+use super::{
+    Cluster, Discovery, Filter, KubeError,
+    choose::{StorageVersions, choose, group_version, in_several_versions},
+    documents::{self, Group, Root, Version},
+    trouble::{Failure, one_line},
+};
+use crate::point::ResourceProblem;
+use futures_util::{StreamExt, stream};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Definition {
+    spec: DefinitionSpec,
+}
+
+#[derive(Deserialize)]
+struct DefinitionSpec {
+    versions: Vec<DefinitionVersion>,
+}
+
+#[derive(Deserialize)]
+struct DefinitionVersion {
+    name: String,
+    #[serde(default)]
+    storage: bool,
+}
+
+#[derive(Deserialize)]
+struct Registrations {
+    items: Vec<Registration>,
+}
+
+#[derive(Deserialize)]
+struct Registration {
+    spec: RegistrationSpec,
+    #[serde(default)]
+    status: RegistrationStatus,
+}
+
+#[derive(Deserialize)]
+struct RegistrationSpec {
+    #[serde(default)]
+    group: String,
+    version: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RegistrationStatus {
+    conditions: Vec<Condition>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Condition {
+    r#type: String,
+    status: String,
+    reason: String,
+    message: String,
+}
+
+impl Cluster {
+    /// Every type that can be listed and read, in the version to export it in, and those that cannot and why.
+    pub async fn discover(&self, filter: &Filter) -> Result<Discovery, KubeError> {
+        let refused = |failure: Failure| failure.into_error(&self.api.server, "list the APIs that it serves");
+        let ((core, others), registrations) = tokio::join!(
+            async { tokio::join!(self.groups("/api"), self.groups("/apis")) },
+            self.unavailable_registrations()
+        );
+        let mut groups = core.map_err(refused)?;
+        groups.extend(others.map_err(refused)?);
+        let storage = self.storage_versions(in_several_versions(&groups, filter)).await;
+        let mut found = choose(&groups, filter, &storage);
+        for (group, version, reason) in registrations {
+            let name = group_version(&group, &version);
+            match found.failed.iter_mut().find(|problem| problem.resource == name) {
+                Some(problem) => problem.reason = reason,
+                None if !filter.wants_group(&group) => {}
+                // Its types are known from better days: listing them will tell for each what is wrong.
+                None if found.types.iter().any(|kind| kind.group == group && kind.version == version) => {}
+                None => found.failed.push(ResourceProblem { resource: name, reason }),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The groups below `/api` or `/apis`: one request, or one for each version of each group with servers before 1.26.
+    async fn groups(&self, root: &str) -> Result<Vec<Group>, Failure> {
+        let body = self.api.get_as(root, documents::ACCEPT, super::fetch::DOCUMENT, 0).await?;
+        let mut groups = match documents::root(&body)? {
+            Root::Aggregated(groups) => return Ok(groups),
+            Root::Plain(groups) => groups,
+        };
+        let mut lookups = Vec::new();
+        for group in &mut groups {
+            for version in &mut group.versions {
+                lookups.push(self.learn(&group.name, version));
+            }
+        }
+        stream::iter(lookups).buffer_unordered(self.concurrency).collect::<()>().await;
+        Ok(groups)
+    }
+
+    async fn learn(&self, group: &str, version: &mut Version) {
+        let uri = match group {
+            "" => format!("/api/{}", version.name),
+            group => format!("/apis/{group}/{}", version.name),
+        };
+        match self.api.get(&uri).await.and_then(|body| documents::resources(&body)) {
+            Ok(resources) => version.resources = resources,
+            Err(failure) => version.trouble = Some(failure.text()),
+        }
+    }
+
+    /// The storage versions of custom resources; whatever cannot be learned is left to the server's preference.
+    async fn storage_versions(&self, resources: Vec<(String, String)>) -> StorageVersions {
+        let mut lookups = Vec::new();
+        for (group, resource) in resources {
+            lookups.push(self.storage_version(group, resource));
+        }
+        stream::iter(lookups)
+            .buffer_unordered(self.concurrency)
+            .filter_map(std::future::ready)
+            .collect()
+            .await
+    }
+
+    async fn storage_version(&self, group: String, resource: String) -> Option<((String, String), String)> {
+        let uri = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{resource}.{group}");
+        let body = self.api.get(&uri).await.ok()?;
+        let definition: Definition = serde_json::from_slice(&body).ok()?;
+        let stored = definition.spec.versions.into_iter().find(|version| version.storage)?;
+        Some(((group, resource), stored.name))
+    }
+
+    /// Registered APIs whose server does not answer: (group, version, why). The discovery documents may lack them
+    /// altogether. Who may not read the registrations has the documents alone.
+    async fn unavailable_registrations(&self) -> Vec<(String, String, String)> {
+        let Ok(body) = self.api.get("/apis/apiregistration.k8s.io/v1/apiservices").await else {
+            return Vec::new();
+        };
+        let Ok(list) = serde_json::from_slice::<Registrations>(&body) else {
+            return Vec::new();
+        };
+        let unavailable = list.items.into_iter().filter_map(|registration| {
+            let condition = registration
+                .status
+                .conditions
+                .into_iter()
+                .find(|condition| condition.r#type == "Available" && condition.status == "False")?;
+            let reason = one_line(&format!("{}: {}", condition.reason, condition.message));
+            Some((registration.spec.group, registration.spec.version, reason))
+        });
+        unavailable.collect()
+    }
+}

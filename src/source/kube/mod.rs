@@ -1,0 +1,39 @@
+//! Every object of a cluster, as the API server serves it, at one revision.
+//!
+//! ```text
+//!  Connection ─▶ Cluster ─▶ discover ─▶ plan of lists ─▶ pages (many at a time) ─▶ slices ─▶ Export::next
+//!                   │         (types, versions, filter)     │ rate limit, retries
+//!                   └─ facts, ready, permissions            └─ 410 Gone: Event::Restart, from a new revision
+//! ```
+//!
+//! The export never builds an object model: a page is fetched as bytes, cut into its items, and the cuts are handed on.
+
+mod access;
+mod backoff;
+mod choose;
+mod connect;
+mod discovery;
+mod documents;
+mod driver;
+mod error;
+mod export;
+mod fetch;
+mod filter;
+mod list;
+mod object;
+mod page;
+mod path;
+mod pattern;
+mod rate;
+mod schedule;
+mod trouble;
+
+pub use access::{Access, Permission, Readiness};
+pub use choose::{Discovery, ResourceType};
+pub use connect::{Cluster, Connection, Facts};
+pub use error::KubeError;
+pub use export::{Event, Export};
+pub use filter::Filter;
+pub use object::ExportedObject;
+pub use path::{ObjectPlace, object_path, parse_object_path};
+pub use pattern::{Glob, ResourcePattern};
