@@ -32,7 +32,7 @@ pub struct Job {
     /// Save etcd, reached like this.
     pub etcd: Option<EtcdOptions>,
     /// Save the API server's objects, reached and filtered like this.
-    pub resources: Option<(kube::Options, kube::Filter)>,
+    pub resources: Option<(kube::Connection, kube::Filter)>,
     /// To whom everything is encrypted.
     pub recipients: Recipients,
     /// How it is compressed.

@@ -2,7 +2,7 @@ use super::{BackupError, Job, Part, Progress, upload::Upload};
 use crate::{
     pipeline::{TAR_END, tar_header, tar_padding},
     point::{ArtifactKind, Digest, PointId, Problem, Verification},
-    source::kube::{Cluster, Event, Export, ExportedObject, Filter, Options},
+    source::kube::{Cluster, Connection, Event, Export, ExportedObject, Filter},
 };
 use bytes::Bytes;
 use serde::Serialize;
@@ -22,13 +22,13 @@ struct IndexLine<'a> {
 /// Saves the API server's objects: an archive, and the index of what is in it.
 pub(super) async fn save(
     job: &Job,
-    (options, filter): &(Options, Filter),
+    (connection, filter): &(Connection, Filter),
     id: &PointId,
     progress: &Progress,
 ) -> Result<Part, BackupError> {
-    let cluster = Cluster::connect(options).await?;
+    let cluster = Cluster::connect(connection).await?;
     let facts = cluster.facts().await?;
-    let mut export = cluster.export(filter).await?;
+    let mut export = cluster.export(filter.clone()).await?;
     let (archive, index) = loop {
         progress.begin_objects();
         let archive = Upload::start(job, id, ArtifactKind::Resources)?;
@@ -49,7 +49,7 @@ pub(super) async fn save(
     };
     let (mut archive, _, archive_stored) = archive.finish(job).await?;
     let (index, _, index_stored) = index.finish(job).await?;
-    let resources = export.finish(&facts);
+    let resources = export.finish()?;
     let problems = resources.failed.iter().map(|f| Problem {
         about: f.resource.clone(),
         message: f.reason.clone(),
@@ -107,7 +107,7 @@ async fn pump(
 }
 
 async fn write(object: &ExportedObject, archive: &Upload, index: &Upload) -> Result<bool, BackupError> {
-    let size: u64 = object.json.iter().map(|piece| piece.len() as u64).sum();
+    let size = object.len();
     let mut digest = Sha256::new();
     if !archive.write(tar_header(&object.path, size, 0)?).await {
         return Ok(false);

@@ -79,8 +79,11 @@ fn database(artifact: &Artifact, file: File, verdict: &mut Verdict) {
         Ok(report) => {
             let first =
                 report.findings.first().map(|f| format!("page {}: {}", f.page, f.fault)).unwrap_or_default();
-            let count = report.findings.len() as u64 + report.more_findings;
-            verdict.add(Level::Error, about, format!("{count} faults in its pages; the first: {first}"));
+            verdict.add(
+                Level::Error,
+                about,
+                format!("{} faults in its pages; the first: {first}", report.errors),
+            );
         }
         Err(e) => verdict.add(Level::Error, about, e.to_string()),
     }
@@ -122,7 +125,7 @@ fn etcd_facts(about: &str, database: &Database, facts: &EtcdFacts, verdict: &mut
             verdict.add(Level::Error, about, message);
         }
         // etcd answers for the revision of a compaction with the hash from before it.
-        Err(e @ SnapshotError::BelowCompaction { .. }) => {
+        Err(e @ (SnapshotError::BelowCompaction { .. } | SnapshotError::Compacted { .. })) => {
             verdict.add(Level::Warning, about, format!("its KV hash cannot be compared: {e}"));
         }
         Err(e) => verdict.add(Level::Error, about, e.to_string()),

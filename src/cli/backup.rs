@@ -65,7 +65,11 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     spinner.follow(move || {
         let (bytes, expected) = shown.etcd();
         let objects = shown.objects();
-        format!("etcd {} of about {}, {objects} objects", report::bytes(bytes), report::bytes(expected.max(bytes)))
+        format!(
+            "etcd {} of about {}, {objects} objects",
+            report::bytes(bytes),
+            report::bytes(expected.max(bytes))
+        )
     });
     let manifest = tokio::select! {
         manifest = backup::run(&job, &id, began, &progress) => manifest?,
@@ -85,7 +89,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
 
 /// Waits for the signal to stop, and names it.
 pub(super) async fn interrupted() -> &'static str {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

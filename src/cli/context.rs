@@ -1,10 +1,13 @@
 use super::{Exit, Format, failure::Failure};
 use crate::{
     catalogue::Catalogue,
-    config::{Config, ConfigError, Loaded, Location, StoreUrl},
+    config::{Config, ConfigError, Loaded, Location, NamespaceGlob, ResourcePattern, StoreUrl},
     pipeline::{Identities, PipelineError, Recipients, SealOptions, Signer, Verifier},
-    source::etcd::{EtcdOptions, TlsFiles},
-    store::{self, FileStore, Store},
+    source::{
+        etcd::{EtcdOptions, TlsFiles},
+        kube,
+    },
+    store::{FileStore, Store},
 };
 use clap::ValueEnum;
 use std::{
@@ -69,7 +72,11 @@ impl Keys {
     /// The files given, or the one in the environment.
     pub(super) fn given(&self) -> Vec<PathBuf> {
         if self.identities.is_empty() {
-            std::env::var_os("LIFEBOAT_IDENTITY").filter(|v| !v.is_empty()).map(PathBuf::from).into_iter().collect()
+            std::env::var_os("LIFEBOAT_IDENTITY")
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+                .into_iter()
+                .collect()
         } else {
             self.identities.clone()
         }
@@ -188,6 +195,35 @@ impl Context {
         }))
     }
 
+    /// How to reach the API server, and what to export of it.
+    pub(super) fn resources(&self, api: &Api) -> Result<(kube::Connection, kube::Filter), Failure> {
+        let loaded = self.config()?;
+        let (k, r) = (&loaded.config.kubernetes, &loaded.config.resources);
+        let configured = k.kubeconfig.as_ref().map(|p| loaded.resolve(p));
+        let connection = kube::Connection {
+            in_cluster: k.in_cluster && api.kubeconfig.is_none(),
+            kubeconfig: api.kubeconfig.clone().or(configured),
+            context: api.context.clone().or_else(|| k.context.clone()),
+            qps: k.qps,
+            concurrency: k.concurrency as usize,
+            page_size: k.page_size,
+            timeout: k.timeout,
+            compression: false,
+        };
+        let pattern = |p: &ResourcePattern| p.as_str().parse::<kube::ResourcePattern>();
+        let glob = |g: &NamespaceGlob| g.as_str().parse::<kube::Glob>();
+        let filter = kube::Filter {
+            include: r.include.iter().map(pattern).collect::<Result<_, _>>()?,
+            exclude: r.exclude.iter().map(pattern).collect::<Result<_, _>>()?,
+            include_namespaces: r.include_namespaces.iter().map(glob).collect::<Result<_, _>>()?,
+            exclude_namespaces: r.exclude_namespaces.iter().map(glob).collect::<Result<_, _>>()?,
+            cluster_scoped: None,
+            labels: r.label_selector.as_ref().map(|l| l.as_str().to_owned()),
+            drop_managed_fields: r.drop_managed_fields,
+        };
+        Ok((connection, filter))
+    }
+
     /// The recipients of the configuration, and of the file that it names.
     pub(super) fn recipients(&self) -> Result<Recipients, Failure> {
         let loaded = self.config()?;
@@ -198,7 +234,10 @@ impl Context {
             let text = std::fs::read_to_string(&path)
                 .map_err(|e| Failure::usage(format!("encryption.recipientsFile {}: {e}", path.display())))?;
             names.extend(
-                text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned),
+                text.lines()
+                    .map(str::trim)
+                    .filter(|l| !l.is_empty() && !l.starts_with('#'))
+                    .map(str::to_owned),
             );
         }
         Ok(Recipients::new(&names)?)
@@ -214,8 +253,11 @@ impl Context {
     pub(super) fn signer(&self) -> Result<Signer, Failure> {
         let loaded = self.config()?;
         let missing = |what: &str| {
-            Failure::usage(format!("{}: {what} is missing: manifests are always signed", loaded.path.display()))
-                .help("`lifeboat init` makes a key; or `minisign -GW -p lifeboat.pub -s lifeboat.key`")
+            Failure::usage(format!(
+                "{}: {what} is missing: manifests are always signed",
+                loaded.path.display()
+            ))
+            .help("`lifeboat init` makes a key; or `minisign -GW -p lifeboat.pub -s lifeboat.key`")
         };
         let signing = loaded.config.signing.as_ref().ok_or_else(|| missing("signing"))?;
         let key = signing.secret_key.as_ref().ok_or_else(|| missing("signing.secretKey"))?;
@@ -250,7 +292,8 @@ impl Context {
 fn open(url: &StoreUrl, base: &Path) -> Arc<dyn Store> {
     match url.locate(base) {
         Location::Directory(path) => {
-            let shown = url::Url::from_file_path(&path).map_or_else(|()| path.display().to_string(), String::from);
+            let shown =
+                url::Url::from_file_path(&path).map_or_else(|()| path.display().to_string(), String::from);
             Arc::new(FileStore::new(path, &shown))
         }
     }

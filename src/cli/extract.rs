@@ -70,7 +70,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let writer = file.as_file().try_clone().map_err(in_dir)?;
     catalogue.open(&manifest, &kind, identities, writer).await?;
     file.as_file().sync_all().map_err(in_dir)?;
-    file.persist_noclobber(&to).map_err(|e| Failure::new(Exit::Conflict, format!("{}: {}", to.display(), e.error)))?;
+    file.persist_noclobber(&to)
+        .map_err(|e| Failure::new(Exit::Conflict, format!("{}: {}", to.display(), e.error)))?;
     let bytes = manifest.artifact(&kind).map_or(0, |a| a.plain_bytes);
     let value = json!({"id": manifest.id, "artifact": kind, "path": to, "bytes": bytes});
     let text = || format!("{}: {} of {}, verified", to.display(), crate::report::bytes(bytes), manifest.id);

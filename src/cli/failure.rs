@@ -77,7 +77,10 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 
 fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
     if error.is::<ConfigError>() {
-        return (Exit::Usage, Some("`lifeboat schema config` describes the file, `lifeboat init` writes a new one"));
+        return (
+            Exit::Usage,
+            Some("`lifeboat schema config` describes the file, `lifeboat init` writes a new one"),
+        );
     }
     if let Some(e) = error.downcast_ref::<BackupError>() {
         return match e {
@@ -121,7 +124,10 @@ fn of_etcd(error: &EtcdError) -> (Exit, Option<&'static str>) {
 }
 
 fn of_kube(_: &KubeError) -> (Exit, Option<&'static str>) {
-    (Exit::Failed, Some("`lifeboat doctor` tries the API server; `lifeboat backup --etcd-only` does without it"))
+    (
+        Exit::Failed,
+        Some("`lifeboat doctor` tries the API server; `lifeboat backup --etcd-only` does without it"),
+    )
 }
 
 fn of_pipeline(error: &PipelineError) -> (Exit, Option<&'static str>) {

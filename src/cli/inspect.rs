@@ -40,8 +40,9 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let file = match Path::new(&args.what) {
-        path if path.is_file() => File::open(path)
-            .map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", path.display())))?,
+        path if path.is_file() => {
+            File::open(path).map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", path.display())))?
+        }
         _ => plaintext(context, &args).await?,
     };
     let format = context.global.output;

@@ -121,7 +121,9 @@ pub async fn main() -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     let shown = matches!(
         error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
     let given: Vec<String> = std::env::args().collect();
     let json = given.windows(2).any(|w| matches!(w[0].as_str(), "-o" | "--output") && w[1] == "json")

@@ -16,7 +16,11 @@ pub(super) fn text(text: &str) {
 }
 
 /// Writes a result in the format asked for; `table` renders it for people.
-pub(super) fn result<T: Serialize>(format: Format, value: &T, table: impl FnOnce() -> String) -> Result<(), Failure> {
+pub(super) fn result<T: Serialize>(
+    format: Format,
+    value: &T,
+    table: impl FnOnce() -> String,
+) -> Result<(), Failure> {
     match format {
         Format::Table => text(&table()),
         Format::Json => text(&serde_json::to_string_pretty(value)?),

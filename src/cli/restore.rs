@@ -67,7 +67,11 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let etcdutl = context.etcdutl(args.etcdutl.as_deref())?;
     let catalogue = context.catalogue(&args.trust).await?;
     let manifest = catalogue.load(&catalogue.resolve(&args.id).await?).await?.manifest;
-    let own = format!("{}={}", args.name, args.initial_advertise_peer_urls.replace(',', &format!(",{}=", args.name)));
+    let own = format!(
+        "{}={}",
+        args.name,
+        args.initial_advertise_peer_urls.replace(',', &format!(",{}=", args.name))
+    );
     let options = RestoreOptions {
         data_dir: std::path::absolute(&args.data_dir)?,
         membership: Membership {
@@ -87,7 +91,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         return Ok(Exit::Done);
     }
     let identities = args.keys.load()?;
-    let progress = super::output::Spinner::start(&context.global, "opening, verifying and restoring the snapshot");
+    let progress =
+        super::output::Spinner::start(&context.global, "opening, verifying and restoring the snapshot");
     let work = apply(&plan, &catalogue, &manifest, identities);
     let restored = tokio::select! {
         restored = work => restored?,
@@ -117,7 +122,8 @@ fn plan_text(plan: &Plan) -> String {
 }
 
 fn done(restored: &Restored, took: std::time::Duration) -> String {
-    let mut out = format!("Restored and verified in {}\n{}", report::duration(took), plan_text(&restored.plan));
+    let mut out =
+        format!("Restored and verified in {}\n{}", report::duration(took), plan_text(&restored.plan));
     out.push_str("\nNext\n");
     for (i, step) in restored.next.iter().enumerate() {
         let _ = writeln!(out, "  {}. {step}", i + 1);

@@ -63,7 +63,8 @@ pub(super) fn man(args: &Man, root: clap::Command) -> Result<Exit, Failure> {
     command.build();
     for name in &args.command {
         let found = command.find_subcommand(name).cloned();
-        command = found.ok_or_else(|| Failure::usage(format!("there is no command `{}`", args.command.join(" "))))?;
+        command = found
+            .ok_or_else(|| Failure::usage(format!("there is no command `{}`", args.command.join(" "))))?;
     }
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page)?;

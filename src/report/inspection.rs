@@ -17,22 +17,42 @@ pub fn inspection(i: &Inspection, kv_hash: u32) -> String {
     line("Storage version", i.storage_version.clone().unwrap_or_else(|| "before 3.6".to_owned()));
     line("Raft", format!("index {}, term {}", number(i.consistent_index), number(i.term)));
     line("Size", format!("{}, {} in use", bytes(i.size), bytes(i.size_in_use)));
-    line("Pages", format!("{} of {} B, {} in use, {} free", i.pages.total, i.pages.page_size, i.pages.used, i.pages.free));
+    line(
+        "Pages",
+        format!(
+            "{} of {} B, {} in use, {} free",
+            i.pages.total, i.pages.page_size, i.pages.used, i.pages.free
+        ),
+    );
     let sound = match i.pages.findings.first() {
         None => "all pages in use are sound".to_owned(),
         Some(f) => format!("DAMAGED: page {}: {}", f.page, f.fault),
     };
     line("Soundness", sound);
-    line("Keys", format!("{} live ({}), {} revisions, {} tombstones", i.live.count, bytes(i.live.bytes), i.history.count, i.tombstones));
+    line(
+        "Keys",
+        format!(
+            "{} live ({}), {} revisions, {} tombstones",
+            i.live.count,
+            bytes(i.live.bytes),
+            i.history.count,
+            i.tombstones
+        ),
+    );
     line("Leases", format!("{}, with {} keys attached", i.leases.count, i.leases.attached_keys));
-    let members: Vec<String> = i.cluster.members.iter().map(|m| format!("{} ({:x})", m.name, m.id)).collect();
+    let members: Vec<String> = i.cluster.members.iter().map(|m| format!("{} ({})", m.name, m.id)).collect();
     line("Members", members.join(", "));
     out.push('\n');
     out.push_str(&tallies("resource", &i.resources));
     out.push('\n');
     out.push_str(&tallies("namespace", &i.namespaces));
     if i.other.count > 0 {
-        let _ = writeln!(out, "\n{} more keys ({}) are no Kubernetes objects", i.other.count, bytes(i.other.bytes));
+        let _ = writeln!(
+            out,
+            "\n{} more keys ({}) are no Kubernetes objects",
+            i.other.count,
+            bytes(i.other.bytes)
+        );
     }
     out.push('\n');
     let rows = i.largest.iter().map(|l| vec![bytes(l.bytes), l.key.clone()]);

@@ -15,7 +15,8 @@ pub fn points(points: &[Listed], now: Timestamp) -> String {
         let signature = signature(&listed.signature);
         match &listed.manifest {
             Ok(m) => {
-                let kinds: Vec<&str> = m.artifacts.iter().map(|a| a.kind.as_str()).filter(|k| *k != "resources-index").collect();
+                let kinds: Vec<&str> =
+                    m.artifacts.iter().map(|a| a.kind.as_str()).filter(|k| *k != "resources-index").collect();
                 let age = Duration::try_from(now.duration_since(m.created_at)).unwrap_or_default();
                 vec![
                     listed.id.to_string(),
@@ -118,7 +119,10 @@ fn etcd(out: &mut String, facts: &EtcdFacts) {
     out.push_str("\netcd\n");
     line(out, "  Revision", facts.revision);
     if let Some(hash) = facts.kv_hash {
-        let at = format!("{:08x} at revision {}, compacted at {}", hash.hash, hash.revision, hash.compact_revision);
+        let at = format!(
+            "{:08x} at revision {}, compacted at {}",
+            hash.hash, hash.revision, hash.compact_revision
+        );
         line(out, "  KV hash", at);
     }
     line(out, "  Version", format!("{} (storage {})", facts.version, or_dash(&facts.storage_version)));

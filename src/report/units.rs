@@ -13,7 +13,13 @@ pub fn bytes(n: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    let digits = if value < 9.995 { 2 } else if value < 99.95 { 1 } else { 0 };
+    let digits = if value < 9.995 {
+        2
+    } else if value < 99.95 {
+        1
+    } else {
+        0
+    };
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
@@ -36,7 +42,10 @@ mod tests {
     #[test]
     fn sizes_and_times_read_well() {
         let sizes = [0, 1023, 1024, 1536, 1 << 20, 2_400_000_000, 1023 << 20, u64::MAX].map(bytes);
-        assert_eq!(sizes, ["0 B", "1023 B", "1.00 KiB", "1.50 KiB", "1.00 MiB", "2.24 GiB", "1.00 GiB", "16.0 EiB"]);
+        assert_eq!(
+            sizes,
+            ["0 B", "1023 B", "1.00 KiB", "1.50 KiB", "1.00 MiB", "2.24 GiB", "1.00 GiB", "16.0 EiB"]
+        );
         let times = [5, 1500, 61_000, 3_700_000, 90_000_000].map(|ms| duration(Duration::from_millis(ms)));
         assert_eq!(times, ["5 ms", "1.5 s", "1 min 1 s", "1 h 1 min", "1 d 1 h"]);
     }
