@@ -62,6 +62,11 @@ impl Member {
         Ok(())
     }
 
+    /// Whether it was started and neither stopped nor killed.
+    pub fn running(&self) -> bool {
+        self.process().is_some()
+    }
+
     /// Lets it end in order.
     pub async fn stop(&self) -> Result<()> {
         let process = self.process().take();

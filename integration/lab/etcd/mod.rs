@@ -148,9 +148,10 @@ impl Etcd {
         member::initial_cluster(self.members.iter().map(|member| (member.name.as_str(), member.peer_url())))
     }
 
-    /// A client that uses all members.
+    /// A client that uses all members that run now: the library does not go round one that is down.
     pub async fn client(&self) -> Result<Client> {
-        self.access.client().await
+        let running = self.members.iter().filter(|member| member.running()).map(Member::endpoint);
+        Access { endpoints: running.collect(), ..self.access.clone() }.client().await
     }
 
     /// A client that speaks to member `i` alone.

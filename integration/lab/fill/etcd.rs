@@ -71,7 +71,7 @@ async fn write(mut client: Client, bytes: u64, seed: u64) -> Result<Filled> {
         let updates: Vec<_> = objects
             .iter()
             .zip(first..)
-            .filter(|_| batch % 8 == 4)
+            .filter(|_| batch % 8 == 1)
             .step_by(3)
             .map(|(old, i)| Object { key: old.key.clone(), ..object(&mut rng, i) })
             .collect();
