@@ -16,6 +16,7 @@ async fn three_members_with_tls_and_users() -> Result<()> {
     with_etcd(EtcdOptions { members: 3, tls: true, auth, ..Default::default() }, async |etcd| {
         etcd.put("greeting", "hello").await?;
         etcd.member(0).kill();
+        etcd.healthy().await?;
         ensure!(etcd.get("greeting").await?.as_deref() == Some("hello"));
         etcd.member(0).start()?;
         etcd.healthy().await?;

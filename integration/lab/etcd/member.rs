@@ -76,7 +76,8 @@ impl Member {
         }
     }
 
-    /// Ends it in the middle of what it does.
+    /// Ends it in the middle of what it does. Until the others agree on a leader, requests fail:
+    /// [`super::Etcd::healthy`] waits for that.
     pub fn kill(&self) {
         self.process().take();
     }
