@@ -148,10 +148,11 @@ impl Etcd {
         member::initial_cluster(self.members.iter().map(|member| (member.name.as_str(), member.peer_url())))
     }
 
-    /// A client that uses all members that run now: the library does not go round one that is down.
+    /// A client of the first member that runs. A client of several would meet one that is down, which the library does
+    /// not go round, or one so far behind that it does not know the client's token yet.
     pub async fn client(&self) -> Result<Client> {
-        let running = self.members.iter().filter(|member| member.running()).map(Member::endpoint);
-        Access { endpoints: running.collect(), ..self.access.clone() }.client().await
+        let running = self.members.iter().position(Member::running).context("no member of etcd runs")?;
+        self.client_of(running).await
     }
 
     /// A client that speaks to member `i` alone.
