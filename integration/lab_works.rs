@@ -6,8 +6,10 @@ use anyhow::{Context, Result, ensure};
 use etcd_client::AlarmType;
 use tokio::time::{Instant, timeout};
 
+use crate::lab::pki::{Pair, Pki};
 use crate::lab::{
-    ClusterOptions, Etcd, EtcdOptions, Fault, Proxy, Version, eventually, fill, with_cluster, with_etcd,
+    ClusterOptions, Etcd, EtcdOptions, Fault, Proxy, Version, apiserver, eventually, fill, with_cluster,
+    with_etcd,
 };
 
 #[tokio::test]
@@ -24,6 +26,40 @@ async fn three_members_with_tls_and_users() -> Result<()> {
         let mut stranger = etcd.access().clone();
         stranger.auth = Some(("backup".to_owned(), "wrong".to_owned()));
         ensure!(stranger.client().await.is_err(), "a wrong password was taken");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn certificates_are_looked_at() -> Result<()> {
+    with_etcd(EtcdOptions { tls: true, ..Default::default() }, async |etcd| {
+        let (pki, stranger) = (etcd.pki()?, Pki::open(&etcd.dir().join("another-pki"))?);
+        ensure!(is_let_in(etcd, pki.client("good", "someone", None)?).await);
+        ensure!(!is_let_in(etcd, pki.expired_client("expired", "someone", None)?).await, "expired");
+        ensure!(!is_let_in(etcd, stranger.client("foreign", "someone", None)?).await, "of another authority");
+        Ok(())
+    })
+    .await
+}
+
+async fn is_let_in(etcd: &Etcd, client: Pair) -> bool {
+    let mut access = etcd.access().clone();
+    access.tls.as_mut().unwrap().client = client;
+    let answer = async { access.client().await?.get("x", None).await.map_err(anyhow::Error::from) };
+    answer.await.is_ok()
+}
+
+#[tokio::test]
+async fn a_paused_member_does_not_answer() -> Result<()> {
+    with_etcd(EtcdOptions::default(), async |etcd| {
+        let mut client = etcd.client().await?;
+        client.put("greeting", "hello", None).await?;
+        etcd.member(0).pause()?;
+        let answer = timeout(Duration::from_millis(300), client.get("greeting", None)).await;
+        ensure!(answer.is_err(), "{answer:?}");
+        etcd.member(0).resume()?;
+        ensure!(client.get("greeting", None).await?.kvs().len() == 1);
         Ok(())
     })
     .await
@@ -130,6 +166,9 @@ async fn a_deployment_becomes_ready_on_a_node_that_does_not_exist() -> Result<()
         cluster.kubectl(&ready).await?;
         let orders = cluster.kubectl(&["get", "orders.v1beta1.shop.example.com", "-A", "-o", "name"]).await?;
         ensure!(orders.lines().count() >= 3, "{orders}");
+        let proxy = Proxy::to(&cluster.url()).await?;
+        apiserver::client(&cluster.kubeconfig_via(&proxy)?).await?.apiserver_version().await?;
+        ensure!(proxy.to_clients() > 0, "the API server was not asked through the proxy");
         let viewer = cluster.kubeconfig_for("jane", None)?;
         let viewer = viewer.to_str().context("path")?;
         let can = cluster.kubectl(&["auth", "can-i", "list", "secrets", "--kubeconfig", viewer]).await;

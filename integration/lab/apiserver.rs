@@ -14,6 +14,7 @@ use super::eventually;
 use super::pki::Pki;
 use super::ports::Port;
 use super::process::{Process, run};
+use super::proxy::Proxy;
 use super::tools::tool;
 
 /// An API server, running or not; its address stays while it is not.
@@ -58,7 +59,7 @@ impl ApiServer {
         args.extend_from_slice(more);
         let program = tool("kube-apiserver")?;
         let server = Self { dir: dir.to_owned(), pki, port, program, args, process: Mutex::new(None) };
-        server.write_kubeconfig("kubeconfig", "admin", Some("system:masters"))?;
+        server.write_kubeconfig("kubeconfig", &server.url(), "admin", Some("system:masters"))?;
         Ok(server)
     }
 
@@ -107,7 +108,18 @@ impl ApiServer {
 
     /// Writes a kubeconfig for `user`, perhaps member of `group`, with a certificate of its own.
     pub fn kubeconfig_for(&self, user: &str, group: Option<&str>) -> Result<PathBuf> {
-        self.write_kubeconfig(&format!("{}.kubeconfig", user.replace([':', '/'], "-")), user, group)
+        self.write_kubeconfig(
+            &format!("{}.kubeconfig", user.replace([':', '/'], "-")),
+            &self.url(),
+            user,
+            group,
+        )
+    }
+
+    /// Writes a kubeconfig for an administrator who comes through `proxy`.
+    pub fn kubeconfig_via(&self, proxy: &Proxy) -> Result<PathBuf> {
+        let url = format!("https://{}", proxy.address());
+        self.write_kubeconfig("proxied.kubeconfig", &url, "admin", Some("system:masters"))
     }
 
     /// A client with all rights.
@@ -120,13 +132,13 @@ impl ApiServer {
         run(&tool("kubectl")?, args, &[("KUBECONFIG", self.kubeconfig().display().to_string())]).await
     }
 
-    fn write_kubeconfig(&self, file: &str, user: &str, group: Option<&str>) -> Result<PathBuf> {
+    fn write_kubeconfig(&self, file: &str, url: &str, user: &str, group: Option<&str>) -> Result<PathBuf> {
         let pair = self.pki.client(file, user, group)?;
         let text = serde_json::json!({
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "lab", "cluster": {
-                "server": self.url(), "certificate-authority": self.pki.ca(),
+                "server": url, "certificate-authority": self.pki.ca(),
             }}],
             "users": [{"name": user, "user": {"client-certificate": pair.cert, "client-key": pair.key}}],
             "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// A running server. It logs to `<name>.log` in its directory, where `<name>.pid` names it; dropped, it is killed.
 #[derive(Debug)]
@@ -69,7 +69,11 @@ impl Process {
 
     /// Freezes it: its connections stay open and nothing answers (SIGSTOP).
     pub fn pause(&self) -> Result<()> {
-        self.signal(Signal::STOP)
+        self.signal(Signal::STOP)?;
+        // Its threads stop one by one: only when all have is there something to wait for.
+        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        waitid(WaitId::Pid(Pid::from_child(&child)), WaitIdOptions::STOPPED)?;
+        Ok(())
     }
 
     /// Lets it go on after [`Process::pause`].

@@ -143,6 +143,11 @@ impl Etcd {
         &self.access
     }
 
+    /// The authority that all its certificates come from, to issue more of them.
+    pub fn pki(&self) -> Result<Pki> {
+        Pki::open(&self.dir.join("pki"))
+    }
+
     /// What `etcdutl snapshot restore --initial-cluster` needs to know: `name=peer URL,…`.
     pub fn initial_cluster(&self) -> String {
         member::initial_cluster(self.members.iter().map(|member| (member.name.as_str(), member.peer_url())))
