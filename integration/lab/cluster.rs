@@ -3,14 +3,16 @@
 use std::fs;
 use std::ops::Deref;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use kube::Api;
 use kube::api::PostParams;
 
 use super::apiserver::ApiServer;
 use super::etcd::{Etcd, EtcdOptions};
+use super::eventually;
 use super::pki::Pki;
 use super::ports::Port;
 use super::process::Process;
@@ -58,8 +60,20 @@ impl Cluster {
         let mut cluster = Self { controllers: Vec::new(), apiserver, etcd };
         if options.full {
             cluster.controllers = controllers(dir, &cluster.apiserver)?;
+            cluster.controlled().await?;
         }
         Ok(cluster)
+    }
+
+    /// Waits for the first thing that controllers do and that pods need.
+    async fn controlled(&self) -> Result<()> {
+        let accounts: Api<ServiceAccount> = Api::default_namespaced(self.client().await?);
+        eventually("the default service account", Duration::from_secs(60), async || {
+            self.controllers.iter().try_for_each(Process::alive)?;
+            Ok(accounts.get_opt("default").await?)
+        })
+        .await?;
+        Ok(())
     }
 
     /// Its etcd.
