@@ -1,2 +1,5 @@
 //! Tests against real servers, in one binary so that the crate is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+mod lab;
+mod lab_works;
