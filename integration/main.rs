@@ -1,5 +1,8 @@
 //! Tests against real servers, in one binary so that the crate is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod boat;
 mod lab;
+
 mod lab_works;
+mod round_trip;

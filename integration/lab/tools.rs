@@ -7,11 +7,16 @@ use anyhow::{Context, Result, bail};
 
 /// The program called `name`; that it is missing is a failure, never a reason to skip a test.
 pub fn tool(name: &str) -> Result<PathBuf> {
-    let program = root()?.join("bin").join(name);
+    let program = bin()?.join(name);
     if !program.exists() {
         bail!("{name} is not built yet: run scripts/setup {name}");
     }
     Ok(program.canonicalize()?)
+}
+
+/// The directory that holds all programs, for a search path.
+pub fn bin() -> Result<PathBuf> {
+    Ok(root()?.join("bin"))
 }
 
 /// The directory that holds every version of every tool.

@@ -101,5 +101,5 @@ async fn check(job: &Job, key: &Key, meta: &Meta, sealed: &Sealed) -> Result<Ver
         }
         result = format!("{result}; read back, and the SHA-256 is that of what was sent");
     }
-    Ok(Verification { check: format!("{key} in the store"), result })
+    Ok(Verification { check: format!("{} in the store", key.segments().last().unwrap_or_default()), result })
 }

@@ -36,6 +36,7 @@ pub(super) struct Args {
 #[serde(rename_all = "lowercase")]
 enum Level {
     Ok,
+    Info,
     Warning,
     Error,
 }
@@ -99,6 +100,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     output::result(context.global.output, &value, || {
         let name = |level| match level {
             Level::Ok => "ok",
+            Level::Info => "note",
             Level::Warning => "WARNING",
             Level::Error => "ERROR",
         };
@@ -160,7 +162,7 @@ async fn check_store(store: &dyn Store, cluster: &str, checks: &mut Checks) {
             None => {}
         }
         for remark in promises.remarks {
-            checks.add(Level::Warning, &about, remark);
+            checks.add(Level::Info, &about, remark);
         }
     }
 }

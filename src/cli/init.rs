@@ -2,6 +2,7 @@ use super::{Exit, context::Context, failure::Failure, output};
 use crate::{
     config::{ClusterName, Config, Endpoint, InitOptions, Recipient, StoreUrl, TlsFiles, VARIABLE, template},
     pipeline::{generate_identity, generate_signing_key},
+    report,
 };
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -124,15 +125,14 @@ pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
 
 fn told(dir: &Path, identity: bool, unfinished: bool) -> String {
     let path = |name| dir.join(name).display().to_string();
-    let mut out = format!("Wrote\n  {}    the configuration\n", path(CONFIG));
+    let mut files = vec![(CONFIG, "the configuration")];
     if identity {
-        out += &format!("  {}    opens every backup. MOVE IT AWAY\n", path(IDENTITY));
+        files.push((IDENTITY, "opens every backup: move it away"));
     }
-    out += &format!(
-        "  {}     signs every backup. It stays here, readable by lifeboat only\n",
-        path(SIGNING_KEY)
-    );
-    out += &format!("  {}     checks signatures. Keep a copy with the identity\n\n", path(PUBLIC_KEY));
+    files.push((SIGNING_KEY, "signs every backup: it stays here, readable by lifeboat only"));
+    files.push((PUBLIC_KEY, "checks the signatures: keep a copy with the identity"));
+    let rows = files.into_iter().map(|(name, what)| vec![path(name), what.to_owned()]);
+    let mut out = report::table(&["wrote", ""], rows) + "\n\n";
     if identity {
         out += "Before you rely on a backup: move identity.txt off this machine, to two places that survive the loss of\n\
                 this cluster (a password manager, a safe). Backups are encrypted to it and never need it; without it no\n\

@@ -30,7 +30,8 @@ pub(super) fn result<T: Serialize>(
 }
 
 pub(super) fn failure(format: Format, failure: &Failure) {
-    let message = format!("{:#}", failure.error);
+    // The rooms' errors name their causes themselves.
+    let message = failure.error.to_string();
     match format {
         Format::Json | Format::Yaml => {
             let error = serde_json::json!({"error": {

@@ -1,7 +1,10 @@
 use super::{Identities, PipelineError};
 use crate::point::Digest;
 use bytes::{Buf, Bytes};
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{
+    StreamExt,
+    stream::{BoxStream, Fuse},
+};
 use sha2::{Digest as _, Sha256};
 use std::{
     io::{self, Read, Write},
@@ -15,7 +18,7 @@ const PIECES_WAITING: usize = 4;
 
 /// The stored bytes of an artifact, read by a thread that may block.
 pub struct Origin {
-    stream: BoxStream<'static, io::Result<Bytes>>,
+    stream: Fuse<BoxStream<'static, io::Result<Bytes>>>,
     runtime: Handle,
     current: Bytes,
 }
@@ -23,7 +26,7 @@ pub struct Origin {
 impl Origin {
     /// Reads from `stream`, driven by `runtime`. It must be read outside of the runtime's own threads.
     pub fn new(stream: BoxStream<'static, io::Result<Bytes>>, runtime: Handle) -> Self {
-        Origin { stream, runtime, current: Bytes::new() }
+        Origin { stream: stream.fuse(), runtime, current: Bytes::new() }
     }
 }
 

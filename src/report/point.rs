@@ -144,7 +144,7 @@ fn etcd(out: &mut String, facts: &EtcdFacts) {
 
 fn resources(out: &mut String, facts: &ResourceFacts) {
     out.push_str("\nResources\n");
-    line(out, "  Objects", format!("{} of {} types", facts.objects, facts.counts.len()));
+    line(out, "  Exported", format!("{} objects, {} types", facts.objects, facts.counts.len()));
     line(out, "  Revision", format!("{} ({})", facts.resource_version, facts.at));
     line(out, "  API server", &facts.version);
     if facts.restarts > 0 {

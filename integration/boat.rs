@@ -1,0 +1,160 @@
+//! The program under test, in a directory of its own with configuration, keys and a store.
+
+use crate::lab::{Cluster, Etcd, tools};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    time::Duration,
+};
+use tokio::process::{Child, Command};
+
+/// No command of a test takes longer; one that does is stuck.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// `lifeboat` with its own directory.
+pub struct Lifeboat {
+    dir: PathBuf,
+}
+
+/// What a run of the program left.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code; -1 for a signal.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Standard output as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    /// Expects an exit code, and shows everything when it is another.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "\n{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Expects that standard error says `text`.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "{text:?} is not in\n{}\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Lifeboat {
+    /// `lifeboat init` in `dir`, for the etcd and the API server given, in the cluster `lab`.
+    pub async fn init(dir: &Path, etcd: Option<&Etcd>, cluster: Option<&Cluster>) -> Result<Self> {
+        let boat = Lifeboat { dir: dir.join("boat") };
+        std::fs::create_dir_all(&boat.dir)?;
+        let mut args: Vec<String> = vec!["init".into(), ".".into(), "--cluster".into(), "lab".into()];
+        if let Some(etcd) = etcd {
+            args.extend(["--etcd-endpoints".into(), etcd.endpoints().join(",")]);
+        }
+        if let Some(cluster) = cluster {
+            args.extend(["--kubeconfig".into(), cluster.kubeconfig().display().to_string()]);
+        }
+        if let Some(tls) = etcd.and_then(|e| e.access().tls.as_ref()) {
+            for (flag, path) in
+                [("--etcd-ca", &tls.ca), ("--etcd-cert", &tls.client.cert), ("--etcd-key", &tls.client.key)]
+            {
+                args.extend([flag.into(), path.display().to_string()]);
+            }
+        }
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let ran = boat.run(&args).await;
+        ensure!(ran.code == 0, "lifeboat init: {ran:?}");
+        if let Some((user, password)) = etcd.and_then(|e| e.access().auth.as_ref()) {
+            let file = boat.path("etcd-password");
+            std::fs::write(&file, password)?;
+            std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+            let auth = format!("\netcd:\n  auth: {{username: {user}, password: {{file: etcd-password}}}}\n");
+            boat.edit(|text| text.replacen("\netcd:\n", &auth, 1))?;
+        }
+        Ok(boat)
+    }
+
+    /// The directory with `lifeboat.yaml`, `identity.txt`, `signing.key`, `signing.pub` and `store`.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A file in the directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Changes the configuration's text.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) -> Result<()> {
+        let path = self.path("lifeboat.yaml");
+        let text = std::fs::read_to_string(&path)?;
+        let changed = change(text.clone());
+        ensure!(changed != text, "the configuration did not change");
+        Ok(std::fs::write(path, changed)?)
+    }
+
+    /// The program with these arguments, ready to be started.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
+        let path = std::env::join_paths(
+            std::iter::once(tools::bin().expect("a place for tools"))
+                .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+        );
+        command
+            .args(args)
+            .current_dir(&self.dir)
+            .env_remove("KUBECONFIG")
+            .env_remove("LIFEBOAT_CONFIG")
+            .env_remove("LIFEBOAT_IDENTITY")
+            .env("RUST_BACKTRACE", "0")
+            .env("PATH", path.expect("a search path"))
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Starts the program and returns at once.
+    pub fn spawn(&self, args: &[&str]) -> Result<Child> {
+        let mut command = self.command(args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("lifeboat does not start")
+    }
+
+    /// Runs the program to its end.
+    pub async fn run(&self, args: &[&str]) -> Ran {
+        let output = tokio::time::timeout(LIMIT, self.command(args).output());
+        let ran: Ran =
+            output.await.unwrap_or_else(|_| panic!("{args:?} is stuck")).expect("lifeboat runs").into();
+        assert!(!ran.stderr.contains("panicked at"), "{args:?} panicked:\n{}", ran.stderr);
+        ran
+    }
+
+    /// Takes a recovery point that must be complete, and returns its manifest.
+    pub async fn backup(&self, args: &[&str]) -> Value {
+        self.run(&[&["backup", "-o", "json"], args].concat()).await.expect(0).json()
+    }
+
+    /// Verifies everything in depth; all of it must be well.
+    pub async fn verify_all(&self) -> Value {
+        self.run(&["verify", "--all", "--deep", "-i", "identity.txt", "-o", "json"]).await.expect(0).json()
+    }
+}
