@@ -3,6 +3,20 @@
 
 mod boat;
 mod lab;
+mod saved;
 
+mod catalogue_damage;
+mod catalogue_forged;
+mod cli_files;
+mod cli_help;
+mod cli_json;
+mod cli_keys;
+mod cli_reading;
+mod cli_secrets;
 mod lab_works;
+mod restore_etcd;
+mod restore_killed;
 mod round_trip;
+mod store_full;
+mod store_killed;
+mod store_tools;
