@@ -90,8 +90,11 @@ async fn names_that_lead_elsewhere_are_refused() -> Result<()> {
     for key in ["../x", "a/b", "..", ".", "", ".hidden", "/etc/passwd", "a\\b", "a\u{0}b"] {
         saved.forge(|m| m["artifacts"][0]["key"] = json!(key))?;
         for args in [&["show", "latest"][..], &["extract", "latest", "etcd", "-i", "identity.txt"]] {
-            let ran = saved.run(args).await.expect(4);
-            assert!(ran.stderr.contains(&format!("{key:?}")) || ran.stderr.contains(key), "{key:?}: {ran:?}");
+            let said = saved.run(args).await.expect(4).stderr;
+            assert!(
+                said.contains("which is not a file of its own") || said.contains("is refused: "),
+                "{said}"
+            );
         }
         saved.run(&["verify", "--deep", "-i", "identity.txt"]).await.expect(4);
     }
@@ -106,7 +109,15 @@ async fn a_copy_under_another_name_is_refused() -> Result<()> {
     let copy = |to: &str| {
         let to = saved.boat.path("store").join(to);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
-        assert!(Command::new("cp").arg("-a").arg(points.join(saved.id.as_str())).arg(to).status().unwrap().success());
+        assert!(
+            Command::new("cp")
+                .arg("-a")
+                .arg(points.join(saved.id.as_str()))
+                .arg(to)
+                .status()
+                .unwrap()
+                .success()
+        );
     };
     copy(&format!("lab/points/{other}"));
     copy(&format!("quay/points/{}", saved.id));

@@ -56,7 +56,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let to = args.to.unwrap_or_else(|| PathBuf::from(format!("{}.{ending}", manifest.id)));
     if to == Path::new("-") {
         if context.global.output != Format::Table {
-            return Err(Failure::usage("--to - writes the bytes themselves to standard output: leave out -o"));
+            return Err(Failure::usage(
+                "--to - writes the bytes themselves to standard output: leave out -o",
+            ));
         }
         if std::io::stdout().is_terminal() {
             return Err(Failure::usage("standard output is a terminal: give a file with --to, or a pipe"));

@@ -78,8 +78,7 @@ impl Etcdutl {
     /// With the end of what it printed.
     pub(super) async fn run(&self, args: &[String], lock: File) -> Result<(), RestoreError> {
         let failed = |status: String, said: String| RestoreError::Failed { status, said };
-        let output =
-            Command::new(&self.program).args(args).stdin(lock).kill_on_drop(true).output().await;
+        let output = Command::new(&self.program).args(args).stdin(lock).kill_on_drop(true).output().await;
         let output = output.map_err(|e| failed("it did not start".into(), e.to_string()))?;
         if output.status.success() {
             return Ok(());
