@@ -133,9 +133,12 @@ fn usage(error: &clap::Error) -> ExitCode {
     let given: Vec<String> = std::env::args().collect();
     let json = given.windows(2).any(|w| matches!(w[0].as_str(), "-o" | "--output") && w[1] == "json")
         || given.iter().any(|a| a == "-ojson" || a == "--output=json");
+    let text = error.render().to_string();
+    let safe = output::without_identities(&text);
     if !shown && json {
-        let text = error.render().to_string();
-        output::failure(Format::Json, &Failure::usage(text.trim()));
+        output::failure(Format::Json, &Failure::usage(safe.trim()));
+    } else if safe != text {
+        output::failure(Format::Table, &Failure::usage(safe.trim()));
     } else {
         // A closed pipe is no reason to complain.
         let _ = error.print();
