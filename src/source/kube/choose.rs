@@ -152,9 +152,12 @@ pub(super) fn choose(groups: &[Group], filter: &Filter, storage: &StorageVersion
         }
     }
     drop_twins(&mut found);
-    let matched = |pattern: &&super::ResourcePattern| !seen.iter().any(|(g, r)| pattern.matches(g, r));
+    let unmatched = |pattern: &&super::ResourcePattern| {
+        !seen.iter().any(|(group, resource)| pattern.matches(group, resource))
+            && !groups.iter().any(|group| pattern.covers(&group.name))
+    };
     found.unmatched =
-        filter.include.iter().chain(&filter.exclude).filter(matched).map(ToString::to_string).collect();
+        filter.include.iter().chain(&filter.exclude).filter(unmatched).map(ToString::to_string).collect();
     found
 }
 
