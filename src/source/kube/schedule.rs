@@ -83,7 +83,7 @@ impl Listing {
     pub(super) fn likely_bytes(&self) -> usize {
         let objects = u64::from(self.limit).min(self.remaining.max(1));
         let bytes = usize::try_from(objects).unwrap_or(usize::MAX).saturating_mul(self.weight);
-        bytes.saturating_add(bytes / 8).min(PAGE_LIMIT).max(16 << 10)
+        bytes.saturating_add(bytes / 8).clamp(16 << 10, PAGE_LIMIT)
     }
 }
 
