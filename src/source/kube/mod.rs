@@ -26,6 +26,7 @@ mod path;
 mod pattern;
 mod rate;
 mod schedule;
+mod start;
 mod trouble;
 
 pub use access::{Access, Permission, Readiness};
