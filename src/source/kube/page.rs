@@ -5,10 +5,10 @@ use super::{
     driver::Message,
     fetch::{Api, DOCUMENT},
     list::{self, Item},
-    path::object_path,
     schedule::{Listing, PAGE_LIMIT, Position},
     trouble::Failure,
 };
+use crate::point::object_path;
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::mpsc;
