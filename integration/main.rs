@@ -4,5 +4,8 @@
 mod boat;
 mod lab;
 
+mod etcd_access;
+mod etcd_members;
+mod etcd_outcome;
 mod lab_works;
 mod round_trip;

@@ -1,5 +1,6 @@
-use super::{EtcdError, Member, Survey};
+use super::{Connection, EtcdError, Member, Survey};
 use crate::point::KvHash;
+use etcd_client::GetOptions;
 use futures_util::future::join_all;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -83,8 +84,25 @@ impl Survey {
 async fn ask(member: &Member, revision: i64) -> Answer {
     let Some(connection) = &member.connection else { return Err("it does not answer".into()) };
     let mut maintenance = connection.client.maintenance_client();
-    let said = connection.ask(maintenance.hash_kv(revision)).await.map_err(|e| e.to_string())?;
+    let mut said = connection.ask(maintenance.hash_kv(revision)).await.map_err(|e| e.to_string())?;
+    // For the revision of a compaction etcd answers from memory, with the hash at the compact revision before: no
+    // snapshot taken since can give that, and a member that was started since cannot either. For its newest revision
+    // (asked for as 0) it always computes the hash.
+    if said.compact_version() < revision && is_compacted(connection, revision - 1).await {
+        let newest = connection.ask(maintenance.hash_kv(0)).await.map_err(|e| e.to_string())?;
+        if newest.header().is_some_and(|h| h.revision() == revision) {
+            said = newest;
+        }
+    }
     Ok(KvHash { hash: said.hash(), revision, compact_revision: said.compact_version() })
+}
+
+/// Has the member forgotten what was at `revision`?
+async fn is_compacted(connection: &Connection, revision: i64) -> bool {
+    let options = GetOptions::new().with_revision(revision).with_serializable().with_count_only();
+    let mut kv = connection.client.kv_client();
+    let answer = connection.ask(kv.get("lifeboat", Some(options))).await;
+    revision > 0 && answer.is_err_and(|e| e.to_string().contains("has been compacted"))
 }
 
 #[cfg(test)]
