@@ -97,7 +97,7 @@ async fn a_missing_client_certificate_and_a_wrong_scheme_are_named() -> Result<(
         without(&boat, " ca:")?;
         refused(&boat, &[endpoint, "not signed by", "etcd.tls.ca"]).await?;
         boat.edit(|text| text.replace(endpoint, &plain))?;
-        refused(&boat, &[&plain, "does not speak etcd's protocol", "is https meant"]).await
+        refused(&boat, &[&plain, "https is meant"]).await
     })
     .await
 }
@@ -147,7 +147,7 @@ async fn endpoints_that_are_something_else_are_named() -> Result<()> {
 
         let secure = endpoint.replace("http:", "https:");
         point_at(endpoint, &secure)?;
-        refused(&boat, &[&secure, "does not speak etcd's protocol", "is http meant"]).await?;
+        refused(&boat, &[&secure, "does not speak etcd's protocol", "http is meant"]).await?;
         let peer = etcd.member(0).peer_url();
         point_at(&secure, &peer)?;
         refused(&boat, &[&peer, "does not speak etcd's protocol", "another port"]).await?;

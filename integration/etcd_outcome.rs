@@ -66,9 +66,15 @@ pub async fn refused(boat: &Lifeboat, words: &[&str]) -> Result<()> {
 /// The same, with another exit code.
 pub async fn refused_with(boat: &Lifeboat, code: i32, words: &[&str]) -> Result<()> {
     complains(boat, code, words).await;
+    nothing_kept(boat).await;
+    Ok(())
+}
+
+/// Expects an empty catalogue, and not one file where recovery points are.
+pub async fn nothing_kept(boat: &Lifeboat) {
     let list = run(boat, &["list", "-o", "json"]).await.expect(0).json();
     assert_eq!(list["points"], serde_json::json!([]));
-    Ok(())
+    assert_eq!(files(boat), Vec::<PathBuf>::new());
 }
 
 /// Expects that a backup fails in these words and leaves not one file where recovery points are.

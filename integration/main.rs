@@ -7,5 +7,6 @@ mod lab;
 mod etcd_access;
 mod etcd_members;
 mod etcd_outcome;
+mod etcd_stream;
 mod lab_works;
 mod round_trip;

@@ -81,7 +81,7 @@ async fn from_member(
     progress: &Progress,
 ) -> Result<Part, BackupError> {
     progress.begin_etcd(member.status.as_ref().map_or(0, |s| s.db_bytes));
-    let common = survey.common_revision_now().await.unwrap_or(0);
+    let common = survey.comparable_revision().await.unwrap_or(0);
     let mut stream = SnapshotStream::start(member).await?;
     let mut scan = RevisionScan::new();
     let upload = Upload::start(job, id, ArtifactKind::Etcd)?;

@@ -48,7 +48,7 @@ pub fn judge(answers: &[(String, Answer)]) -> Agreement {
     let compacts: Vec<i64> = groups.keys().map(|(compact, _)| *compact).collect();
     let same_compact = compacts.windows(2).any(|w| w[0] == w[1]);
     let line = |((compact, hash), members): (&(i64, u32), &Vec<&str>)| {
-        format!("{} hold hash {hash:08x} (compacted at {compact})", members.join(" and "))
+        format!("hash {hash:08x} (compacted at {compact}) on {}", members.join(" and "))
     };
     match (hash, groups.len()) {
         (None, _) => Agreement::Silent(silent),
@@ -59,6 +59,29 @@ pub fn judge(answers: &[(String, Answer)]) -> Agreement {
 }
 
 impl Survey {
+    /// The newest revision that every voting member has and can still give a hash for, asked anew: time may have gone by
+    /// since the survey. A member that lags so far behind that the others have compacted where it is gets a few moments to
+    /// follow; after that the comparison has to do without it.
+    pub async fn comparable_revision(&self) -> Option<i64> {
+        let voters = || self.members.iter().filter(|m| m.votes());
+        let mut round = 1;
+        loop {
+            let asked = join_all(voters().map(Member::newest_revision)).await;
+            let revisions: Vec<i64> = asked.into_iter().filter_map(Result::ok).collect();
+            let oldest = *revisions.iter().min()?;
+            let connections = voters().filter_map(|m| m.connection.as_ref());
+            let gone = join_all(connections.map(|c| is_compacted(c, oldest))).await;
+            if !gone.contains(&true) {
+                return Some(oldest);
+            }
+            if round == ROUNDS {
+                return revisions.into_iter().max();
+            }
+            round += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     /// Asks every voting member for its KV hash at `revision` and compares the answers. Members that cannot be compared
     /// yet are asked again a few times.
     ///
@@ -124,7 +147,7 @@ mod tests {
         else {
             panic!("they differ")
         };
-        assert_eq!(groups[0], "a and c hold hash 00000001 (compacted at 5)");
+        assert_eq!(groups[0], "hash 00000001 (compacted at 5) on a and c");
         assert!(matches!(judge(&[down]), Agreement::Silent(_)));
     }
 }

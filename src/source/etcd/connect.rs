@@ -61,7 +61,15 @@ impl Connection {
         let client = tokio::time::timeout(options.request_timeout, client)
             .await
             .map_err(|_| refused(format!("no answer within {} s", options.request_timeout.as_secs_f32())))?
-            .map_err(|e| refused(explain(&said(&e), endpoint, options)))?;
+            .map_err(|e| match said(&e) {
+                // To log in is written down by all members.
+                said if said.contains("request timed out") || said.contains("no leader") => refused(format!(
+                    "nobody can log in while it has no leader ({said}); bring more than half of the voting members \
+                     back, or stop it and take the file member/snap/db of its data directory \
+                     (`etcdutl snapshot restore --skip-hash-check`)"
+                )),
+                said => refused(explain(&said, endpoint, options)),
+            })?;
         Ok(Connection { endpoint: endpoint.to_owned(), client, options: options.clone() })
     }
 
@@ -161,7 +169,8 @@ fn explain(said: &str, endpoint: &str, options: &EtcdOptions) -> String {
     // TLS 1.3 tells the client after the handshake that its certificate is refused, and the connection's end may be
     // seen before that word is.
     let ends = ["operation was canceled", "broken pipe", "connection closed", "onnection reset"];
-    let cut = endpoint.starts_with("https://") && ends.into_iter().any(has);
+    let ended = ends.into_iter().any(has);
+    let cut = endpoint.starts_with("https://") && ended;
     let file =
         |path: Option<&PathBuf>| path.map_or_else(|| "(none configured)".into(), |p| p.display().to_string());
     let tls = options.tls.as_ref();
@@ -196,7 +205,9 @@ fn explain(said: &str, endpoint: &str, options: &EtcdOptions) -> String {
         || has("tls handshake eof")
     {
         let other = if endpoint.starts_with("https://") { "http" } else { "https" };
-        format!("it does not speak etcd's protocol there ({said}); is {other} meant, or another port?")
+        format!("it does not speak etcd's protocol there ({said}): perhaps {other} is meant, or another port")
+    } else if ended {
+        format!("it ended the connection ({said}), as it does when it stops, or when https is meant")
     } else {
         said.to_owned()
     }

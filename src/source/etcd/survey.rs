@@ -129,12 +129,6 @@ impl Survey {
         self.members.iter().filter(|m| m.votes()).filter_map(|m| m.status.as_ref()).map(|s| s.revision).min()
     }
 
-    /// The same, asked anew: the members compact what is old, and could then no longer be compared there.
-    pub async fn common_revision_now(&self) -> Option<i64> {
-        let voters = self.members.iter().filter(|m| m.votes());
-        join_all(voters.map(Member::newest_revision)).await.into_iter().filter_map(Result::ok).min()
-    }
-
     /// Some member knows of a leader, as all do while more than half of the voting members are up.
     pub fn has_leader(&self) -> bool {
         self.members.iter().filter_map(|m| m.status.as_ref()).any(|s| s.has_leader)
