@@ -110,7 +110,7 @@ async fn the_only_member_stalls_or_breaks_off_and_nothing_is_left() -> Result<()
         boat.edit(|text| text.replace("#:   requestTimeout: 30s", "  requestTimeout: 2s"))?;
         refused(boat, &["etcd-0", &proxies[0].address(), "sent nothing for 2 s"]).await?;
         proxies[0].set(Fault::Cut { after: STREAMING });
-        refused(boat, &["etcd-0", &proxies[0].address()]).await?;
+        refused(boat, &[&proxies[0].address()]).await?;
 
         // What came to nothing does not stand in the way of the next one.
         proxies[0].set(Fault::None);

@@ -83,7 +83,7 @@ async fn from_member(
     progress.begin_etcd(member.status.as_ref().map_or(0, |s| s.db_bytes));
     let common = survey.comparable_revision().await.unwrap_or(0);
     let mut stream = SnapshotStream::start(member).await?;
-    let mut scan = RevisionScan::new();
+    let mut scan = RevisionScan::new(common);
     let upload = Upload::start(job, id, ArtifactKind::Etcd)?;
 
     // The hashes are asked for when the snapshot has begun: its compact revision is then no newer than theirs, so that
@@ -115,10 +115,7 @@ async fn from_member(
         }
     };
     let (mut artifact, sealed, stored) = upload.finish(job).await?;
-    let newest = member.newest_revision().await.unwrap_or(i64::MAX);
-    // A database to which nothing was ever written has the revision 1.
-    let revision = scan.newest(newest).or(Some(1)).filter(|r| *r >= common);
-    let (Some(revision), true) = (revision, sealed.ends_with_own_digest) else {
+    let (Some(revision), true) = (scan.revision(), sealed.ends_with_own_digest) else {
         job.store.delete(&crate::point::Key::artifact(&job.cluster, id, &ArtifactKind::Etcd)?).await?;
         let reason = match sealed.ends_with_own_digest {
             false => "its last 32 bytes are not the SHA-256 of the others".to_owned(),
