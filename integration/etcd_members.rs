@@ -2,17 +2,17 @@
 
 use crate::{
     boat::Lifeboat,
-    etcd_outcome::{agreement, facts, problems, refused, run, saved},
+    etcd_outcome::{agreement, facts, problems, refused, saved},
     lab::{Etcd, EtcdOptions, Version, eventually, fill, with_etcd},
 };
 use anyhow::{Context, Result};
-use etcd_client::{AlarmType, CompactionOptions};
+use etcd_client::AlarmType;
 use std::{fs, time::Duration};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Three members with something in them, and a boat that knows them all.
-async fn with_three(
+pub async fn with_three(
     options: EtcdOptions,
     test: impl AsyncFnOnce(&Etcd, &Lifeboat) -> Result<()>,
 ) -> Result<()> {
@@ -25,7 +25,7 @@ async fn with_three(
 }
 
 /// Which member leads.
-async fn leader(etcd: &Etcd) -> Result<usize> {
+pub async fn leader(etcd: &Etcd) -> Result<usize> {
     for i in 0..etcd.members().len() {
         let status = etcd.client_of(i).await?.status().await?;
         if status.header().is_some_and(|h| h.member_id() == status.leader()) {
@@ -140,73 +140,4 @@ async fn corruption_is_not_saved_and_a_full_disk_is() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn corruption_is_not_saved_and_a_full_disk_is_3_5() -> Result<()> {
     corruption(Version::V35).await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_lags_is_not_called_corrupt() -> Result<()> {
-    with_three(EtcdOptions::default(), async |etcd, boat| {
-        let behind = etcd.member((leader(etcd).await? + 1) % 3);
-        let mut client = etcd.client_of(leader(etcd).await?).await?;
-        for round in 0..3 {
-            behind.pause()?;
-            fill::etcd(&client, 1, 2 + round).await?;
-            let revision = etcd_revision(&mut client).await?;
-            // The others forget what the one that lags still has.
-            client.compact(revision - 5, Some(CompactionOptions::new().with_physical())).await?;
-            let backup = boat.spawn(&["backup", "--etcd-only", "-o", "json"])?;
-            behind.resume()?;
-            let output = backup.wait_with_output().await?;
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert_eq!(output.status.code(), Some(0), "{said}\n{}", String::from_utf8_lossy(&output.stdout));
-            let manifest: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-            crate::etcd_outcome::sound(boat, &manifest).await;
-            fs::remove_dir_all(boat.path("store"))?;
-        }
-        Ok(())
-    })
-    .await
-}
-
-async fn etcd_revision(client: &mut etcd_client::Client) -> Result<i64> {
-    Ok(client.status().await?.header().context("no header")?.revision())
-}
-
-async fn compacted_at_the_newest(version: Version) -> Result<()> {
-    with_three(EtcdOptions { version, ..Default::default() }, async |etcd, boat| {
-        let revision = etcd.revision().await?;
-        let mut client = etcd.client().await?;
-        client.compact(revision, Some(CompactionOptions::new().with_physical())).await?;
-        // One member has not the answers of the others in its memory.
-        etcd.member(1).stop().await?;
-        etcd.member(1).start()?;
-        etcd.healthy().await?;
-        let manifest = saved(boat).await;
-        assert_eq!(facts(&manifest)["revision"], revision);
-        assert_eq!(facts(&manifest)["kvHash"]["compactRevision"], revision);
-        assert_eq!(agreement(&manifest).0.len(), 3);
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_compaction_at_the_newest_revision_does_not_hinder_the_comparison() -> Result<()> {
-    compacted_at_the_newest(Version::V36).await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_compaction_at_the_newest_revision_does_not_hinder_the_comparison_3_5() -> Result<()> {
-    compacted_at_the_newest(Version::V35).await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_empty_etcd_is_saved() -> Result<()> {
-    with_etcd(EtcdOptions::default(), async |etcd| {
-        let boat = Lifeboat::init(etcd.dir(), Some(etcd), None).await?;
-        let manifest = saved(&boat).await;
-        assert_eq!(facts(&manifest)["revision"], 1);
-        run(&boat, &["inspect", "latest", "-i", "identity.txt"]).await.expect(0);
-        Ok(())
-    })
-    .await
 }

@@ -31,6 +31,7 @@ async fn behind_proxies(
             proxies.push(proxy);
         }
         boat.edit(|text| text.replace("#:   idleTimeout: 60s", "  idleTimeout: 2s"))?;
+        boat.edit(|text| text.replace("#:   requestTimeout: 30s", "  requestTimeout: 3s"))?;
         test(etcd, &boat, &proxies).await
     })
     .await
@@ -93,7 +94,6 @@ async fn a_stream_that_stalls_is_given_up_for_another_member() -> Result<()> {
         let (backup, from) = backup_in_mid_stream(boat, proxies).await?;
         proxies[from].set(Fault::Stall { after: 0 });
         proxies.iter().enumerate().filter(|(i, _)| *i != from).for_each(|(_, p)| p.set(Fault::None));
-        boat.edit(|text| text.replace("#:   requestTimeout: 30s", "  requestTimeout: 2s"))?;
         let manifest = end(backup).await?.expect(0).json();
         proxies[from].set(Fault::None);
         taken_elsewhere(boat, &manifest, &etcd.member(from).name, "sent nothing for 2 s").await;
@@ -107,8 +107,7 @@ async fn the_only_member_stalls_or_breaks_off_and_nothing_is_left() -> Result<()
     behind_proxies(EtcdOptions::default(), async |_, boat, proxies| {
         let fault = Fault::Stall { after: STREAMING };
         proxies[0].set(fault);
-        boat.edit(|text| text.replace("#:   requestTimeout: 30s", "  requestTimeout: 2s"))?;
-        refused(boat, &["etcd-0", &proxies[0].address(), "sent nothing for 2 s"]).await?;
+        refused(boat, &[&proxies[0].address(), "no answer within 3 s"]).await?;
         proxies[0].set(Fault::Cut { after: STREAMING });
         refused(boat, &[&proxies[0].address()]).await?;
 

@@ -5,6 +5,7 @@ mod boat;
 mod lab;
 
 mod etcd_access;
+mod etcd_comparison;
 mod etcd_members;
 mod etcd_outcome;
 mod etcd_stream;

@@ -63,19 +63,19 @@ impl Survey {
     /// since the survey. A member that lags so far behind that the others have compacted where it is gets a few moments to
     /// follow; after that the comparison has to do without it.
     pub async fn comparable_revision(&self) -> Option<i64> {
-        let voters = || self.members.iter().filter(|m| m.votes());
         let mut round = 1;
         loop {
-            let asked = join_all(voters().map(Member::newest_revision)).await;
-            let revisions: Vec<i64> = asked.into_iter().filter_map(Result::ok).collect();
-            let oldest = *revisions.iter().min()?;
-            let connections = voters().filter_map(|m| m.connection.as_ref());
-            let gone = join_all(connections.map(|c| is_compacted(c, oldest))).await;
+            let voters = self.members.iter().filter(|m| m.votes());
+            let asked = voters
+                .map(|m| async move { Some((m.newest_revision().await.ok()?, m.connection.as_ref()?)) });
+            let answers: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+            let oldest = answers.iter().map(|(revision, _)| *revision).min()?;
+            let gone = join_all(answers.iter().map(|(_, connection)| is_compacted(connection, oldest))).await;
             if !gone.contains(&true) {
                 return Some(oldest);
             }
             if round == ROUNDS {
-                return revisions.into_iter().max();
+                return answers.into_iter().map(|(revision, _)| revision).max();
             }
             round += 1;
             tokio::time::sleep(PAUSE).await;
