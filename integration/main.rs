@@ -4,5 +4,10 @@
 mod boat;
 mod lab;
 
+mod etcd_access;
+mod etcd_comparison;
+mod etcd_members;
+mod etcd_outcome;
+mod etcd_stream;
 mod lab_works;
 mod round_trip;
