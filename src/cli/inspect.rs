@@ -54,9 +54,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
 }
 
 async fn plaintext(context: &Context, args: &Args) -> Result<File, Failure> {
-    let identities = args.keys.load()?;
     let catalogue = context.catalogue(&args.trust).await?;
     let manifest = catalogue.load(&catalogue.resolve(&args.what).await?).await?.manifest;
+    let identities = args.keys.load()?;
     let file = tempfile::tempfile()?;
     catalogue.open(&manifest, &ArtifactKind::Etcd, identities, file.try_clone()?).await?;
     Ok(file)

@@ -49,6 +49,10 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let mut ids = Vec::new();
     if args.all {
         ids = catalogue.ids().await?;
+        if ids.is_empty() {
+            // Nothing is not a store that is well.
+            catalogue.resolve("latest").await?;
+        }
     } else if args.ids.is_empty() {
         ids.push(catalogue.resolve("latest").await?);
     }
