@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod boat;
+mod export;
 mod lab;
+mod live;
 
+mod kube_round_trip;
 mod lab_works;
 mod round_trip;
