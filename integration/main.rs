@@ -6,6 +6,7 @@ mod export;
 mod lab;
 mod live;
 
+mod kube_one_cut;
 mod kube_round_trip;
 mod lab_works;
 mod round_trip;
