@@ -8,5 +8,6 @@ mod live;
 
 mod kube_one_cut;
 mod kube_round_trip;
+mod kube_unreachable;
 mod lab_works;
 mod round_trip;
