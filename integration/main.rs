@@ -6,6 +6,7 @@ mod export;
 mod lab;
 mod live;
 
+mod kube_credentials;
 mod kube_one_cut;
 mod kube_round_trip;
 mod kube_unreachable;
