@@ -7,8 +7,10 @@ mod lab;
 mod live;
 
 mod kube_credentials;
+mod kube_filters;
 mod kube_one_cut;
 mod kube_round_trip;
+mod kube_types;
 mod kube_unreachable;
 mod lab_works;
 mod round_trip;
