@@ -46,6 +46,10 @@ impl Driver {
         Ok(Driver { cluster, filter, sender, start })
     }
 
+    pub(super) fn unmatched(&self) -> &[String] {
+        &self.start.discovery.unmatched
+    }
+
     pub(super) async fn run(mut self) {
         let mut restarts = 0;
         let result = loop {

@@ -76,7 +76,7 @@ impl Failure {
             // An I/O error keeps what it wraps from `source()`, and some are wrapped twice.
             next = match error.downcast_ref::<io::Error>() {
                 Some(io) if io.kind() == io::ErrorKind::TimedOut => {
-                    return Failure::Unanswered(one_line(&io.to_string()));
+                    return Failure::Unanswered("it did not answer in time".to_owned());
                 }
                 Some(io) => io.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
                 None => error.source(),
