@@ -5,4 +5,6 @@ mod boat;
 mod lab;
 
 mod lab_works;
+mod readme;
+mod rooms;
 mod round_trip;
