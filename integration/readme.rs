@@ -48,6 +48,19 @@ fn the_help_s_examples_are_accepted() {
 }
 
 #[test]
+fn the_readme_s_configuration_is_read() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let configs: Vec<&str> = text
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|block| block.contains("kind: Config"))
+        .collect();
+    assert_eq!(configs.len(), 1);
+    lifeboat::config::Config::parse(configs[0], Path::new("README.md")).unwrap();
+}
+
+#[test]
 fn a_wrong_command_is_noticed() {
     assert!(refused(&commands("lifeboat backup --etcd-only | cat")[0]).is_none());
     for wrong in ["lifeboat backup --etcd", "lifeboat backups", "lifeboat show latest more", "lifeboat list -x"] {
