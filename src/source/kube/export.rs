@@ -10,6 +10,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 /// What [`Export::next`] gives.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every event is an object, and none of them is stored")]
 pub enum Event {
     /// One object.
     Object(ExportedObject),
