@@ -179,7 +179,11 @@ fn shown(object: &Value, fields: &[String]) -> String {
         Some(value) => value.to_string(),
         None => "-".to_owned(),
     };
-    if fields.is_empty() { object.to_string() } else { fields.iter().map(text).collect::<Vec<_>>().join("  ") }
+    if fields.is_empty() {
+        object.to_string()
+    } else {
+        fields.iter().map(text).collect::<Vec<_>>().join("  ")
+    }
 }
 
 fn options(args: &EtcdUp) -> EtcdOptions {

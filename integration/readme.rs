@@ -63,7 +63,9 @@ fn the_readme_s_configuration_is_read() {
 #[test]
 fn a_wrong_command_is_noticed() {
     assert!(refused(&commands("lifeboat backup --etcd-only | cat")[0]).is_none());
-    for wrong in ["lifeboat backup --etcd", "lifeboat backups", "lifeboat show latest more", "lifeboat list -x"] {
+    for wrong in
+        ["lifeboat backup --etcd", "lifeboat backups", "lifeboat show latest more", "lifeboat list -x"]
+    {
         assert!(refused(&commands(wrong)[0]).is_some(), "{wrong}");
     }
 }
@@ -73,7 +75,8 @@ fn root() -> &'static Path {
 }
 
 fn lifeboat(args: &[&str]) -> (bool, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_lifeboat")).args(args).output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_lifeboat")).args(args).env("COLUMNS", "80").output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.success(), text(&output.stdout), text(&output.stderr))
 }

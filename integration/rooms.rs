@@ -601,8 +601,7 @@ mod the_reader {
 
     #[test]
     fn reads_a_manifest() {
-        let text =
-            "[dependencies]\nserde = \"1\"\ntokio-rustls = { version = \"0.26\" }\n\n[dev-dependencies]\nx = \"1\"\n";
+        let text = "[dependencies]\nserde = \"1\"\ntokio-rustls = { version = \"0.26\" }\n\n[dev-dependencies]\nx = \"1\"\n";
         assert_eq!(dependencies(text).into_iter().collect::<Vec<_>>(), ["serde", "tokio_rustls"]);
     }
 }
