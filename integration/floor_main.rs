@@ -63,7 +63,8 @@ async fn fetch(kubeconfig: PathBuf, workers: usize, page: u32) -> Result<()> {
         let client = client.clone();
         async move { all_pages(&client, &path, page).await.with_context(|| path) }
     });
-    let bytes: u64 = stream::iter(lists).buffer_unordered(workers).try_fold(0, async |a, b| Ok(a + b)).await?;
+    let bytes: u64 =
+        stream::iter(lists).buffer_unordered(workers).try_fold(0, async |a, b| Ok(a + b)).await?;
     println!("{bytes} bytes");
     Ok(())
 }
@@ -84,7 +85,8 @@ async fn all_pages(client: &Client, path: &str, limit: u32) -> Result<u64> {
     let mut token = String::new();
     loop {
         let from = if token.is_empty() { String::new() } else { format!("&continue={token}") };
-        let request = Request::get(format!("{path}?limit={limit}{from}")).header("accept", "application/json");
+        let request =
+            Request::get(format!("{path}?limit={limit}{from}")).header("accept", "application/json");
         let answer = client.send(request.body(Body::empty())?).await?;
         let body = answer.into_body().collect().await?.to_bytes();
         bytes += body.len() as u64;
