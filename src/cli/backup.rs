@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[command(after_help = "\
 The recovery point exists when its manifest is written, which is last. Whatever fails before leaves nothing behind.
 
-When something is missing - a type that may not be listed, a half that failed - the point is stored all the same, its status
+When something is missing - a type that may not be listed, a half that failed - the point is stored all the same, its status \
 is PartiallyFailed and the exit code 3.
 
 Examples:

@@ -257,7 +257,7 @@ impl Context {
                 "{}: {what} is missing: manifests are always signed",
                 loaded.path.display()
             ))
-            .help("`lifeboat init` makes a key; or `minisign -GW -p lifeboat.pub -s lifeboat.key`")
+            .help("`lifeboat init` makes a key; `minisign -G` makes one with a password (signing.password)")
         };
         let signing = loaded.config.signing.as_ref().ok_or_else(|| missing("signing"))?;
         let key = signing.secret_key.as_ref().ok_or_else(|| missing("signing.secretKey"))?;

@@ -15,7 +15,7 @@ use std::{
 /// Writes an artifact's plaintext, for other tools
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A file is put in place when everything was verified, with mode 0600. On standard output the bytes come before the
+A file is put in place when everything was verified, with mode 0600. On standard output the bytes come before the \
 verdict: use them only when the exit code is 0.
 
 Examples:
