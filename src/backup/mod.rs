@@ -20,7 +20,7 @@ use crate::{
         Verification,
     },
     source::{etcd::EtcdOptions, kube},
-    store::{self, Store},
+    store::{self, Store, StoreError},
 };
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -88,9 +88,13 @@ pub async fn run(
         Ok(manifest) => commit(job, &manifest).await.map(|()| manifest),
         Err(e) => Err(e),
     };
-    if result.is_err() {
+    if let Err(e) = &result {
         job.uploads.ended().await;
-        discard(job.store.as_ref(), &job.cluster, id).await?;
+        // An object that exists already is another run's, which drew the same id in the same second: what is there is
+        // not ours to remove.
+        if !matches!(e, BackupError::Store(StoreError::Exists { .. })) {
+            discard(job.store.as_ref(), &job.cluster, id).await?;
+        }
     }
     result
 }
