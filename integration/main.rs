@@ -6,6 +6,7 @@ mod lab;
 
 mod etcd_access;
 mod etcd_comparison;
+mod etcd_doctor;
 mod etcd_members;
 mod etcd_outcome;
 mod etcd_stream;
