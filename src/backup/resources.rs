@@ -49,12 +49,13 @@ pub(super) async fn save(
     };
     let (mut archive, _, archive_stored) = archive.finish(job).await?;
     let (index, _, index_stored) = index.finish(job).await?;
+    let mut problems: Vec<Problem> = export.unmatched().iter().map(|pattern| unmatched(pattern)).collect();
     let resources = export.finish()?;
-    let problems = resources.failed.iter().map(|f| Problem {
+    problems.extend(resources.failed.iter().map(|f| Problem {
         about: f.resource.clone(),
         message: f.reason.clone(),
         fatal: true,
-    });
+    }));
     let own = resources.counts.values().filter(|c| c.own_revision).count();
     let cut = match own {
         0 => format!("all {} types at revision {}", resources.counts.len(), resources.resource_version),
@@ -65,7 +66,7 @@ pub(super) async fn save(
         ),
     };
     let part = Part {
-        problems: problems.collect(),
+        problems,
         verified: vec![
             Verification {
                 check: "resource export".into(),
@@ -81,6 +82,11 @@ pub(super) async fn save(
         },
     };
     Ok(part)
+}
+
+fn unmatched(pattern: &str) -> Problem {
+    let message = format!("`{pattern}` matches no type of this cluster: is it misspelt?");
+    Problem { about: "resources".into(), message, fatal: false }
 }
 
 /// Writes the export into both artifacts; `false` when it has to begin again.

@@ -307,7 +307,7 @@ async fn kubernetes(context: &Context, api: &Api, checks: &mut Checks) {
         checks.add(Level::Warning, "resources", format!("`{pattern}` matches no type of this cluster"));
     }
     let mut allowed = 0;
-    for permission in cluster.permissions(&discovery).await {
+    for permission in cluster.permissions(&discovery, &filter).await {
         let name = permission.resource.label();
         match permission.list {
             Access::Allowed => allowed += 1,

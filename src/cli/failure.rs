@@ -89,6 +89,7 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
             BackupError::Pipeline(e) => of_pipeline(e),
             BackupError::Store(e) => of_store(e),
             BackupError::Nothing => (Exit::Usage, None),
+            BackupError::Stopped { .. } => (Exit::Failed, None),
             BackupError::StoredWrongly { .. } => (Exit::Verification, None),
             _ => (Exit::Failed, Some("`lifeboat doctor` tries each thing that a backup needs")),
         };
@@ -113,6 +114,9 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
     if let Some(e) = error.downcast_ref::<EtcdError>() {
         return of_etcd(e);
     }
+    if let Some(e) = error.downcast_ref::<KubeError>() {
+        return of_kube(e);
+    }
     (Exit::Failed, None)
 }
 
@@ -123,11 +127,21 @@ fn of_etcd(error: &EtcdError) -> (Exit, Option<&'static str>) {
     }
 }
 
-fn of_kube(_: &KubeError) -> (Exit, Option<&'static str>) {
-    (
-        Exit::Failed,
-        Some("`lifeboat doctor` tries the API server; `lifeboat backup --etcd-only` does without it"),
-    )
+fn of_kube(error: &KubeError) -> (Exit, Option<&'static str>) {
+    use KubeError::*;
+    match error {
+        Kubeconfig { .. }
+        | NoConfiguration { .. }
+        | UnknownContext { .. }
+        | Unusable { .. }
+        | Pattern { .. }
+        | Selector { .. }
+        | NothingIncluded { .. } => (Exit::Usage, None),
+        _ => (
+            Exit::Failed,
+            Some("`lifeboat doctor` tries the API server; `lifeboat backup --etcd-only` does without it"),
+        ),
+    }
 }
 
 fn of_pipeline(error: &PipelineError) -> (Exit, Option<&'static str>) {

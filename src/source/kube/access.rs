@@ -1,7 +1,7 @@
 //! What the credentials may do, and how the server feels.
 
 use super::{
-    Cluster, Discovery, KubeError, ResourceType,
+    Cluster, Discovery, Filter, KubeError, ResourceType,
     trouble::{Failure, one_line},
 };
 use bytes::Bytes;
@@ -25,7 +25,7 @@ pub enum Access {
 pub struct Permission {
     /// The type.
     pub resource: ResourceType,
-    /// May it be listed across all namespaces?
+    /// May it be listed, in all namespaces or in those that are wanted?
     pub list: Access,
 }
 
@@ -56,17 +56,25 @@ struct ReviewStatus {
 }
 
 impl Cluster {
-    /// Asks for each type whether it may be listed, many at a time. The answers are in the order of the types.
-    pub async fn permissions(&self, discovery: &Discovery) -> Vec<Permission> {
+    /// Asks for each type whether it may be listed where the filter wants it, many at a time. The answers are in the
+    /// order of the types.
+    pub async fn permissions(&self, discovery: &Discovery, filter: &Filter) -> Vec<Permission> {
         let mut reviews = Vec::new();
         for resource in &discovery.types {
-            reviews.push(self.permission(resource));
+            reviews.push(self.permission(resource, filter));
         }
         stream::iter(reviews).buffered(self.concurrency).collect().await
     }
 
-    async fn permission(&self, resource: &ResourceType) -> Permission {
-        Permission { resource: resource.clone(), list: self.can_list(resource, None).await }
+    async fn permission(&self, resource: &ResourceType, filter: &Filter) -> Permission {
+        let mut list = Access::Allowed;
+        for namespace in filter.scopes(resource) {
+            list = self.can_list(resource, namespace.as_deref()).await;
+            if list != Access::Allowed {
+                break;
+            }
+        }
+        Permission { resource: resource.clone(), list }
     }
 
     /// May this type be listed, in all namespaces or in this one?

@@ -79,15 +79,31 @@ impl ResourceType {
     }
 }
 
-/// Groups that serve the objects of another group a second time: (group, resource), (the group that they are kept in,
-/// resource). Where the resource is `*`, it is every resource that the other group has under the same name.
-const TWINS: &[((&str, &str), (&str, &str))] = &[
-    (("events.k8s.io", "events"), ("", "events")),
-    (("extensions", "*"), ("apps", "*")),
-    (("extensions", "*"), ("networking.k8s.io", "*")),
-    (("extensions", "*"), ("policy", "*")),
-    (("authorization.openshift.io", "*"), ("rbac.authorization.k8s.io", "*")),
-    (("project.openshift.io", "projects"), ("", "namespaces")),
+/// A resource that shows the objects of another group a second time. `*`: every resource that the other group has under
+/// the same name.
+struct Twin {
+    group: &'static str,
+    resource: &'static str,
+    of_group: &'static str,
+    of_resource: &'static str,
+}
+
+const fn twin(
+    group: &'static str,
+    resource: &'static str,
+    of_group: &'static str,
+    of_resource: &'static str,
+) -> Twin {
+    Twin { group, resource, of_group, of_resource }
+}
+
+const TWINS: &[Twin] = &[
+    twin("events.k8s.io", "events", "", "events"),
+    twin("extensions", "*", "apps", "*"),
+    twin("extensions", "*", "networking.k8s.io", "*"),
+    twin("extensions", "*", "policy", "*"),
+    twin("authorization.openshift.io", "*", "rbac.authorization.k8s.io", "*"),
+    twin("project.openshift.io", "projects", "", "namespaces"),
 ];
 
 /// Custom resources (their groups have a dot) that can be listed in several versions: their storage version matters.
@@ -152,9 +168,12 @@ pub(super) fn choose(groups: &[Group], filter: &Filter, storage: &StorageVersion
         }
     }
     drop_twins(&mut found);
-    let matched = |pattern: &&super::ResourcePattern| !seen.iter().any(|(g, r)| pattern.matches(g, r));
+    let unmatched = |pattern: &&super::ResourcePattern| {
+        !seen.iter().any(|(group, resource)| pattern.matches(group, resource))
+            && !groups.iter().any(|group| pattern.covers(&group.name))
+    };
     found.unmatched =
-        filter.include.iter().chain(&filter.exclude).filter(matched).map(ToString::to_string).collect();
+        filter.include.iter().chain(&filter.exclude).filter(unmatched).map(ToString::to_string).collect();
     found
 }
 
@@ -197,9 +216,10 @@ fn drop_twins(found: &mut Discovery) {
     let has = |group: &str, resource: &str| kept.iter().any(|(g, r)| g == group && r == resource);
     let twins = &mut found.excluded;
     found.types.retain(|kind| {
-        let twin = TWINS.iter().any(|((group, resource), (of_group, of_resource))| {
-            let of = if *of_resource == "*" { &*kind.resource } else { of_resource };
-            kind.group == *group && (*resource == "*" || kind.resource == *resource) && has(of_group, of)
+        let twin = TWINS.iter().any(|twin| {
+            let of = if twin.of_resource == "*" { &*kind.resource } else { twin.of_resource };
+            let this = kind.group == twin.group && (twin.resource == "*" || kind.resource == twin.resource);
+            this && has(twin.of_group, of)
         });
         if twin {
             twins.insert(kind.label(), ExcludedBy::SameObjects);

@@ -74,14 +74,14 @@ impl Cluster {
         config.disable_compression = !connection.compression;
         config.default_retry = false;
         config.connect_timeout = Some(connection.timeout.min(Duration::from_secs(30)));
-        // The requests have their own, finer limit; this one ends what nobody waits for any more.
-        config.read_timeout = Some(connection.timeout.saturating_mul(2));
+        // The requests have their own, finer limit; this one ends, after all their tries, what nobody waits for any more.
+        config.read_timeout = Some(connection.timeout.saturating_mul(4));
         config.reset_reader_on_write = true;
         let server = address(&config);
         let made = tokio::task::spawn_blocking(move || Client::try_from(config));
         let client = match tokio::time::timeout(connection.timeout, made).await {
             Ok(Ok(Ok(client))) => client,
-            Ok(Ok(Err(error))) => return Err(unusable(&error, &server)),
+            Ok(Ok(Err(error))) => return Err(unusable(error, server)),
             Ok(Err(error)) => return Err(KubeError::Interrupted { reason: error.to_string() }),
             Err(_) => {
                 let reason =
@@ -199,12 +199,12 @@ fn unreadable(error: KubeconfigError, file: &str) -> KubeError {
     }
 }
 
-fn unusable(error: &kube::Error, server: &str) -> KubeError {
-    let server = server.to_owned();
+fn unusable(error: kube::Error, server: String) -> KubeError {
     match error {
         kube::Error::Auth(error) => {
-            KubeError::Credentials { server, reason: super::trouble::credentials(error) }
+            KubeError::Credentials { server, reason: super::trouble::credentials(&error) }
         }
+        kube::Error::InferKubeconfig(error) => unreadable(error, &format!("for {server}")),
         kube::Error::ProxyProtocolDisabled { .. } | kube::Error::ProxyProtocolUnsupported { .. } => {
             let reason =
                 "the kubeconfig's proxy-url needs a proxy, which this program does not speak".to_owned();

@@ -1,7 +1,7 @@
 //! The API server's discovery documents, the aggregated form and the older one, brought into one shape.
 
 use super::trouble::Failure;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// A group and what it serves, versions in the server's order of preference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,17 +46,17 @@ pub(super) const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=
 enum RootDocument {
     #[serde(rename = "APIGroupDiscoveryList")]
     Aggregated {
-        #[serde(default)]
+        #[serde(default, deserialize_with = "nullable")]
         items: Vec<WireGroup>,
     },
     #[serde(rename = "APIGroupList")]
     Groups {
-        #[serde(default)]
+        #[serde(default, deserialize_with = "nullable")]
         groups: Vec<PlainGroup>,
     },
     #[serde(rename = "APIVersions")]
     Core {
-        #[serde(default)]
+        #[serde(default, deserialize_with = "nullable")]
         versions: Vec<String>,
     },
 }
@@ -65,7 +65,7 @@ enum RootDocument {
 struct WireGroup {
     #[serde(default)]
     metadata: WireName,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     versions: Vec<WireVersion>,
 }
 
@@ -78,7 +78,7 @@ struct WireName {
 #[derive(Deserialize)]
 struct WireVersion {
     version: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     resources: Vec<WireResource>,
     #[serde(default)]
     freshness: String,
@@ -92,7 +92,7 @@ struct WireResource {
     response_kind: Option<WireKind>,
     #[serde(default)]
     scope: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     verbs: Vec<String>,
 }
 
@@ -106,7 +106,7 @@ struct WireKind {
 #[serde(rename_all = "camelCase")]
 struct PlainGroup {
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     versions: Vec<PlainVersion>,
     #[serde(default)]
     preferred_version: Option<PlainVersion>,
@@ -119,7 +119,7 @@ struct PlainVersion {
 
 #[derive(Deserialize)]
 struct PlainResources {
-    #[serde(default)]
+    #[serde(deserialize_with = "nullable")]
     resources: Vec<PlainResource>,
 }
 
@@ -130,8 +130,13 @@ struct PlainResource {
     kind: String,
     #[serde(default)]
     namespaced: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     verbs: Vec<String>,
+}
+
+/// Go writes a list with nothing in it as `null` where it has not been told otherwise.
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Reads the answer of `/api` or `/apis`.
@@ -241,6 +246,7 @@ mod tests {
 
     #[test]
     fn what_is_no_discovery_document_is_an_error() {
+        assert!(resources(br#"{"resources":[{"name":"a","verbs":null}]}"#).is_ok());
         assert!(root(b"<html>").is_err());
         assert!(root(br#"{"kind":"Status"}"#).is_err());
         assert!(root(br#"{"kind":"APIGroupDiscoveryList","items":[{"versions":[{}]}]}"#).is_err());

@@ -1,13 +1,13 @@
 //! The reading side of an export: decides which page is next and what a failure means.
 
 use super::{
-    Cluster, Discovery, ExportedObject, Filter, KubeError,
+    Cluster, ExportedObject, Filter, KubeError,
     page::{Progress, Reader},
     schedule::{Listing, Position, Queue},
+    start::{Start, listings},
     trouble::Failure,
 };
 use crate::point::{ResourceFacts, ResourceProblem};
-use jiff::Timestamp;
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -28,19 +28,6 @@ pub(super) struct Driver {
     start: Start,
 }
 
-/// Where a pass begins.
-struct Start {
-    discovery: Discovery,
-    revision: Revision,
-}
-
-/// The export's revision, and a list that it can be looked for in.
-struct Revision {
-    number: String,
-    list: String,
-    at: Timestamp,
-}
-
 /// Why a pass ended without a result.
 enum Halt {
     Compacted,
@@ -57,6 +44,10 @@ impl Driver {
     ) -> Result<Self, KubeError> {
         let start = Start::find(&cluster, &filter).await?;
         Ok(Driver { cluster, filter, sender, start })
+    }
+
+    pub(super) fn unmatched(&self) -> &[String] {
+        &self.start.discovery.unmatched
     }
 
     pub(super) async fn run(mut self) {
@@ -213,66 +204,5 @@ impl Driver {
         tracing::warn!(resource = listing.kind.label(), reason, "not exported");
         facts.failed.push(ResourceProblem { resource: listing.kind.label(), reason });
         ControlFlow::Continue(None)
-    }
-}
-
-fn listings(discovery: &Discovery, filter: &Filter, page_size: u32) -> Vec<Listing> {
-    let mut all = Vec::new();
-    for kind in &discovery.types {
-        let kind = Arc::new(kind.clone());
-        for namespace in filter.scopes(&kind) {
-            all.push(Listing::new(kind.clone(), namespace, page_size));
-        }
-    }
-    all
-}
-
-impl Start {
-    async fn find(cluster: &Cluster, filter: &Filter) -> Result<Self, KubeError> {
-        // The revision before the types: a type that is made in between is empty then, and none is missing.
-        let early = Revision::of(cluster, "/api/v1/namespaces".to_owned()).await;
-        let discovery = cluster.discover(filter).await?;
-        if discovery.types.is_empty() {
-            return Err(KubeError::NothingIncluded { patterns: filter.patterns() });
-        }
-        let mut failure = match early {
-            Ok(revision) => return Ok(Start { discovery, revision }),
-            Err(failure) => failure,
-        };
-        for listing in listings(&discovery, filter, 1) {
-            if failure.is_connection() || failure.code() == Some(401) {
-                return Err(failure.into_error(&cluster.api.server, "tell its revision"));
-            }
-            let list = listing.kind.list_path(listing.namespace.as_deref());
-            match Revision::of(cluster, list).await {
-                Ok(revision) => return Ok(Start { discovery, revision }),
-                Err(other) => failure = other,
-            }
-        }
-        Err(KubeError::NoRevision { reason: failure.text() })
-    }
-}
-
-impl Revision {
-    /// The newest revision, as the list of one object tells it.
-    async fn of(cluster: &Cluster, list: String) -> Result<Self, Failure> {
-        let at = Timestamp::now();
-        let body = cluster.api.get(&format!("{list}?limit=1")).await?;
-        let number = super::list::revision(&body)?;
-        // Servers of aggregated APIs have none.
-        if number.is_empty() || number == "0" {
-            return Err(Failure::Malformed(format!("{list} has no revision")));
-        }
-        Ok(Revision { number, list, at })
-    }
-
-    /// Can this revision still be read?
-    async fn is_alive(&self, cluster: &Cluster) -> Result<bool, Failure> {
-        let uri = format!("{}?limit=1&resourceVersion={}&resourceVersionMatch=Exact", self.list, self.number);
-        match cluster.api.get(&uri).await {
-            Ok(_) => Ok(true),
-            Err(failure) if failure.is_gone() => Ok(false),
-            Err(failure) => Err(failure),
-        }
     }
 }

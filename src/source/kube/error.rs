@@ -129,6 +129,14 @@ pub enum KubeError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The server does not understand the label selector.
+    #[error("the label selector `{selector}` is refused: {reason}; write it as for `kubectl get -l`")]
+    Selector {
+        /// The selector as it was given.
+        selector: String,
+        /// What the server said.
+        reason: String,
+    },
     /// The filter leaves nothing to export.
     #[error("nothing to export: no type that the server has matches the filter ({patterns})")]
     NothingIncluded {

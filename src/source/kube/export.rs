@@ -10,6 +10,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 /// What [`Export::next`] gives.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every event is an object, and none of them is stored")]
 pub enum Event {
     /// One object.
     Object(ExportedObject),
@@ -28,6 +29,7 @@ pub struct Export {
     page: std::vec::IntoIter<ExportedObject>,
     driver: JoinHandle<()>,
     facts: Option<ResourceFacts>,
+    unmatched: Vec<String>,
     ended: bool,
 }
 
@@ -43,6 +45,7 @@ impl Cluster {
         let (sender, messages) = mpsc::channel(WAITING);
         let driver = Driver::prepare(self.clone(), Arc::new(filter), sender).await?;
         Ok(Export {
+            unmatched: driver.unmatched().to_vec(),
             messages,
             page: Vec::new().into_iter(),
             driver: tokio::spawn(driver.run()),
@@ -79,6 +82,11 @@ impl Export {
                 }
             }
         }
+    }
+
+    /// Patterns of the filter that match no type of the cluster, as it was when the export began: likely misspelt.
+    pub fn unmatched(&self) -> &[String] {
+        &self.unmatched
     }
 
     /// What was exported; known after [`Export::next`] gave none.

@@ -47,10 +47,9 @@ impl Filter {
         self.wants(&kind.group, &kind.resource) && (kind.namespaced || self.wants_cluster_scoped(kind))
     }
 
-    /// Could a type of this group, whichever it is, be asked for?
+    /// Is a group of which no type can be learned asked for?
     pub fn wants_group(&self, group: &str) -> bool {
-        let included =
-            self.include.is_empty() || self.include.iter().any(|pattern| pattern.could_be_of(group));
+        let included = self.include.is_empty() || self.include.iter().any(|pattern| pattern.means(group));
         included && !self.exclude.iter().any(|pattern| pattern.covers(group))
     }
 
@@ -147,8 +146,10 @@ mod tests {
         assert!(some.wants_group(broken));
         let others = Filter { include: patterns(&["*.apps"]), ..Filter::default() };
         assert!(!others.wants_group(broken));
-        let any = Filter { include: patterns(&["secrets"]), ..Filter::default() };
-        assert!(any.wants_group(broken));
+        let plain = Filter { include: patterns(&["secrets"]), ..Filter::default() };
+        assert!(!plain.wants_group(broken));
+        let all = Filter { include: patterns(&["*"]), ..Filter::default() };
+        assert!(all.wants_group(broken));
     }
 
     #[test]

@@ -22,10 +22,10 @@ mod filter;
 mod list;
 mod object;
 mod page;
-mod path;
 mod pattern;
 mod rate;
 mod schedule;
+mod start;
 mod trouble;
 
 pub use access::{Access, Permission, Readiness};
@@ -35,5 +35,4 @@ pub use error::KubeError;
 pub use export::{Event, Export};
 pub use filter::Filter;
 pub use object::ExportedObject;
-pub use path::{ObjectPlace, object_path, parse_object_path};
 pub use pattern::{Glob, ResourcePattern};

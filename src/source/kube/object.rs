@@ -15,7 +15,7 @@ pub struct ExportedObject {
     pub uid: String,
     /// The revision of its last change; empty where the server keeps none.
     pub resource_version: String,
-    /// Its place in the archive; see [`object_path`](super::object_path).
+    /// Its place in the archive; see [`object_path`](crate::point::object_path).
     pub path: String,
     /// Its JSON, cut out of the page that it came in. Objects in a list have no `apiVersion` and `kind` of their own: the
     /// first piece holds them then. What else is missing is `managedFields` alone, if the filter says so.

@@ -5,10 +5,10 @@ use super::{
     driver::Message,
     fetch::{Api, DOCUMENT},
     list::{self, Item},
-    path::object_path,
     schedule::{Listing, PAGE_LIMIT, Position},
     trouble::Failure,
 };
+use crate::point::object_path;
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -94,23 +94,26 @@ impl Reader {
     }
 
     fn uri(&self, listing: &Listing) -> String {
-        let mut query = Serializer::new(String::new());
-        query.append_pair("limit", &listing.limit.to_string());
+        let limit = listing.limit.to_string();
+        let mut pairs = vec![("limit", &*limit)];
         match &listing.position {
             Position::Revision => {
-                query.append_pair("resourceVersion", &self.revision);
-                query.append_pair("resourceVersionMatch", "Exact");
+                pairs.push(("resourceVersion", &self.revision));
+                pairs.push(("resourceVersionMatch", "Exact"));
             }
             Position::Newest => {}
-            Position::Token(token) => {
-                query.append_pair("continue", token);
-            }
+            Position::Token(token) => pairs.push(("continue", token)),
         }
         if let Some(labels) = &self.filter.labels {
-            query.append_pair("labelSelector", labels);
+            pairs.push(("labelSelector", labels));
         }
-        format!("{}?{}", listing.kind.list_path(listing.namespace.as_deref()), query.finish())
+        format!("{}?{}", listing.kind.list_path(listing.namespace.as_deref()), query(&pairs))
     }
+}
+
+/// A URL's query.
+pub(super) fn query(pairs: &[(&str, &str)]) -> String {
+    Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 fn placed(kind: &Arc<ResourceType>, item: Item) -> Option<ExportedObject> {

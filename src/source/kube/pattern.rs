@@ -50,19 +50,23 @@ pub struct ResourcePattern {
 impl ResourcePattern {
     /// Does the pattern name this resource of this group (empty: the core)?
     pub fn matches(&self, group: &str, resource: &str) -> bool {
-        let group = if group.is_empty() { "core" } else { group };
-        self.resource.matches(resource) && self.group.as_ref().is_none_or(|glob| glob.matches(group))
-    }
-
-    /// Could it match a resource of this group?
-    pub(super) fn could_be_of(&self, group: &str) -> bool {
-        let group = if group.is_empty() { "core" } else { group };
-        self.group.as_ref().is_none_or(|glob| glob.matches(group))
+        self.resource.matches(resource) && self.names_group(group)
     }
 
     /// Does it match every resource of this group?
     pub(super) fn covers(&self, group: &str) -> bool {
-        self.resource.is_everything() && self.could_be_of(group)
+        self.resource.is_everything() && self.names_group(group)
+    }
+
+    /// Does it mean a resource of this group, whichever? A plain name such as `secrets` means the well-known type and
+    /// not whatever a group that nobody can look into may have under that name.
+    pub(super) fn means(&self, group: &str) -> bool {
+        (self.group.is_some() || self.resource.is_everything()) && self.names_group(group)
+    }
+
+    fn names_group(&self, group: &str) -> bool {
+        let group = if group.is_empty() { "core" } else { group };
+        self.group.as_ref().is_none_or(|glob| glob.matches(group))
     }
 }
 

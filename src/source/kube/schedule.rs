@@ -8,9 +8,9 @@ use std::{
 };
 
 /// What a page should weigh: large enough that requests cost little, small enough that all pages in flight fit into memory.
-pub(super) const PAGE_TARGET: usize = 4 << 20;
+pub(super) const PAGE_TARGET: usize = 2 << 20;
 /// A page that grows beyond this is dropped and asked for again with fewer objects.
-pub(super) const PAGE_LIMIT: usize = 16 << 20;
+pub(super) const PAGE_LIMIT: usize = 8 << 20;
 /// Nothing is known of a type's objects before the first page.
 const FIRST_PAGE: u32 = 100;
 
@@ -83,7 +83,7 @@ impl Listing {
     pub(super) fn likely_bytes(&self) -> usize {
         let objects = u64::from(self.limit).min(self.remaining.max(1));
         let bytes = usize::try_from(objects).unwrap_or(usize::MAX).saturating_mul(self.weight);
-        bytes.saturating_add(bytes / 8).min(PAGE_LIMIT).max(16 << 10)
+        bytes.saturating_add(bytes / 8).clamp(16 << 10, PAGE_LIMIT)
     }
 }
 
@@ -161,10 +161,10 @@ mod tests {
         assert_eq!(small.limit, 500);
         assert!(small.likely_bytes() >= 500 * 2000);
         let large = small.advance(token(), 500, 500 << 20, Some(8500), 500).unwrap();
-        assert_eq!(large.limit, 4);
-        let small = large.advance(token(), 4, 4000, Some(8000), 500).unwrap();
-        assert_eq!(small.limit, 32);
-        assert!(small.advance(None, 32, 1000, None, 500).is_none());
+        assert_eq!(large.limit, 2);
+        let small = large.advance(token(), 2, 2000, Some(8000), 500).unwrap();
+        assert_eq!(small.limit, 16);
+        assert!(small.advance(None, 16, 1000, None, 500).is_none());
     }
 
     proptest! {

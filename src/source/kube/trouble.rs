@@ -17,6 +17,8 @@ pub(super) enum Failure {
     Stalled { after: Duration },
     /// The connection could not be made, or broke.
     Network(String),
+    /// The connection could not be made in time.
+    Unanswered(String),
     /// TLS does not trust the other side.
     Certificate(String),
     /// The credentials could not be had.
@@ -70,13 +72,15 @@ impl Failure {
             if let Some(tls) = error.downcast_ref::<rustls::Error>() {
                 return Failure::Certificate(one_line(&tls.to_string()));
             }
-            // An I/O error hides what it wraps from `source()`.
-            let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return Failure::Certificate(one_line(&tls.to_string()));
-            }
             last = error;
-            next = error.source();
+            // An I/O error keeps what it wraps from `source()`, and some are wrapped twice.
+            next = match error.downcast_ref::<io::Error>() {
+                Some(io) if io.kind() == io::ErrorKind::TimedOut => {
+                    return Failure::Unanswered("it did not answer in time".to_owned());
+                }
+                Some(io) => io.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
+                None => error.source(),
+            };
         }
         Failure::Network(one_line(&last.to_string()))
     }
@@ -102,7 +106,7 @@ impl Failure {
             Failure::Status { code: 500, .. } => 2,
             Failure::Status { code: 502..=504, .. } => 3,
             Failure::Network(_) => 6,
-            Failure::Stalled { .. } => 2,
+            Failure::Stalled { .. } | Failure::Unanswered(_) => 2,
             _ => 1,
         }
     }
@@ -137,7 +141,10 @@ impl Failure {
 
     /// Is it the connection that failed, rather than the server answering that it cannot?
     pub(super) fn is_connection(&self) -> bool {
-        matches!(self, Failure::Network(_) | Failure::Stalled { .. } | Failure::Certificate(_))
+        matches!(
+            self,
+            Failure::Network(_) | Failure::Unanswered(_) | Failure::Stalled { .. } | Failure::Certificate(_)
+        )
     }
 
     /// In one line, for the manifest.
@@ -146,7 +153,7 @@ impl Failure {
             Failure::Status { code, message, .. } => format!("{code}: {message}"),
             Failure::TooLarge { limit } => format!("one object's page is larger than {} MiB", limit >> 20),
             Failure::Stalled { after } => format!("nothing came for {} s", after.as_secs()),
-            Failure::Network(text) => format!("the connection failed: {text}"),
+            Failure::Network(text) | Failure::Unanswered(text) => format!("the connection failed: {text}"),
             Failure::Certificate(text) => format!("TLS: {text}"),
             Failure::Credentials(text) => format!("no credentials: {text}"),
             Failure::Malformed(text) => format!("the answer cannot be read: {text}"),
@@ -162,7 +169,9 @@ impl Failure {
                 KubeError::Refused { server, what, code, reason: message }
             }
             Failure::Stalled { after } => KubeError::Stalled { server, what, seconds: after.as_secs() },
-            Failure::Network(reason) => KubeError::Unreachable { server, reason },
+            Failure::Network(reason) | Failure::Unanswered(reason) => {
+                KubeError::Unreachable { server, reason }
+            }
             Failure::Certificate(reason) => KubeError::Certificate { server, reason },
             Failure::Credentials(reason) => KubeError::Credentials { server, reason },
             Failure::TooLarge { .. } | Failure::Malformed(_) => {
@@ -176,10 +185,11 @@ impl Failure {
 pub(super) fn credentials(error: &kube::client::AuthError) -> String {
     use kube::client::AuthError;
     match error {
-        AuthError::AuthExecRun { cmd, out } => {
+        // The command line may hold secrets, too.
+        AuthError::AuthExecRun { out, .. } => {
             let said = String::from_utf8_lossy(&out.stderr);
             let said = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("nothing");
-            format!("the plugin `{}` failed ({}); it said: {}", program(cmd), out.status, one_line(said))
+            format!("the kubeconfig's credential plugin failed ({}); it said: {}", out.status, one_line(said))
         }
         AuthError::AuthExecParse(_) => "the plugin's output is not an ExecCredential".to_owned(),
         AuthError::AuthExecStart(error) => format!("the plugin cannot be started: {error}; is it installed?"),
@@ -188,11 +198,6 @@ pub(super) fn credentials(error: &kube::client::AuthError) -> String {
         }
         other => one_line(&other.to_string()),
     }
-}
-
-/// A plugin's arguments may be secrets; its name is not.
-fn program(command: &str) -> &str {
-    command.trim_matches('"').split_whitespace().next().unwrap_or("?").trim_matches('"')
 }
 
 /// Whatever was said, as one line that fits a report.
@@ -256,6 +261,10 @@ mod tests {
         assert!(
             matches!(Failure::from_client(&error), Failure::Certificate(text) if text.contains("UnknownIssuer"))
         );
+        let twice = io::Error::other(error);
+        assert!(matches!(Failure::from_client(&twice), Failure::Certificate(_)));
+        let slow = io::Error::from(io::ErrorKind::TimedOut);
+        assert!(matches!(Failure::from_client(&slow), Failure::Unanswered(_)));
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert!(matches!(Failure::from_client(&refused), Failure::Network(_)));
     }
