@@ -3,10 +3,12 @@
 
 mod boat;
 mod export;
+mod http_front;
 mod lab;
 mod live;
 
 mod kube_credentials;
+mod kube_faults;
 mod kube_filters;
 mod kube_one_cut;
 mod kube_round_trip;
