@@ -94,6 +94,11 @@ impl Lifeboat {
         Ok(boat)
     }
 
+    /// The program in a directory that `lifeboat init` made before.
+    pub fn at(dir: PathBuf) -> Self {
+        Lifeboat { dir }
+    }
+
     /// The directory with `lifeboat.yaml`, `identity.txt`, `signing.key`, `signing.pub` and `store`.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -7,10 +7,11 @@ mod lab;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use std::{fs, future, io, thread};
+use std::{fs, future, io, slice, thread};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -54,6 +55,17 @@ enum Command {
     Shop {
         #[arg(long)]
         kubeconfig: PathBuf,
+    },
+    /// Show what an API server has at each path: the objects as JSON, one a line, or fields of them.
+    Get {
+        #[arg(long)]
+        kubeconfig: PathBuf,
+        /// Print this field (a JSON pointer) and not everything; several are printed side by side.
+        #[arg(long)]
+        field: Vec<String>,
+        /// An object or a list, as `/api/v1/namespaces/shop/secrets`.
+        #[arg(required = true)]
+        paths: Vec<String>,
     },
 }
 
@@ -114,6 +126,7 @@ async fn main() -> Result<()> {
             fill::api(&apiserver::client(&kubeconfig).await?, objects, seed).await
         }
         Command::Shop { kubeconfig } => fill::shop(&apiserver::client(&kubeconfig).await?).await,
+        Command::Get { kubeconfig, field, paths } => get(&kubeconfig, &field, &paths).await,
     }
 }
 
@@ -143,6 +156,34 @@ async fn fill_etcd(args: FillEtcd) -> Result<()> {
     let filled = fill::etcd(&client, mb, seed).await?;
     println!("{filled:?} in {:.1?}", start.elapsed());
     Ok(())
+}
+
+async fn get(kubeconfig: &Path, fields: &[String], paths: &[String]) -> Result<()> {
+    let client = apiserver::client(kubeconfig).await?;
+    for path in paths {
+        let answer: Value = client.request(http::Request::get(path).body(Vec::new())?).await?;
+        let objects = match &answer["items"] {
+            Value::Array(items) => items.as_slice(),
+            _ => slice::from_ref(&answer),
+        };
+        for object in objects {
+            println!("{}", shown(object, fields));
+        }
+    }
+    Ok(())
+}
+
+fn shown(object: &Value, fields: &[String]) -> String {
+    let text = |field: &String| match object.pointer(field) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => "-".to_owned(),
+    };
+    if fields.is_empty() {
+        object.to_string()
+    } else {
+        fields.iter().map(text).collect::<Vec<_>>().join("  ")
+    }
 }
 
 fn options(args: &EtcdUp) -> EtcdOptions {

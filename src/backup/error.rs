@@ -1,6 +1,6 @@
 use crate::{
     pipeline::PipelineError,
-    point::PointError,
+    point::{PointError, PointId},
     source::{etcd::EtcdError, kube::KubeError},
     store::StoreError,
 };
@@ -35,6 +35,14 @@ pub enum BackupError {
     /// Both halves failed.
     #[error("neither etcd nor the API server could be saved:\n  - {0}\n  - {1}")]
     Both(Box<BackupError>, Box<BackupError>),
+    /// It was told to stop.
+    #[error("stopped by {signal}: there is no recovery point {id}, and nothing was left behind")]
+    Stopped {
+        /// The signal.
+        signal: &'static str,
+        /// The recovery point that it would have been.
+        id: PointId,
+    },
     /// Neither was asked for.
     #[error("there is nothing to save: configure etcd.endpoints or kubernetes")]
     Nothing,

@@ -54,6 +54,12 @@ fn warning(member: &Member, message: String) -> Problem {
 /// What an operator should know of the members, although a snapshot can be taken.
 fn warnings(survey: &Survey) -> Vec<Problem> {
     let mut problems = Vec::new();
+    if !survey.has_leader() {
+        let message = "no member knows of a leader: more than half of the voting members are down or cut off. The snapshot \
+                       is of what is left, and may lack what was written last; bring the others back, or restore it \
+                       (`lifeboat restore etcd`)";
+        problems.push(Problem { about: "etcd quorum".into(), message: message.into(), fatal: false });
+    }
     for member in &survey.members {
         if let Some(failure) = &member.failure {
             problems.push(warning(member, format!("it was not asked: {failure}")));
@@ -75,9 +81,9 @@ async fn from_member(
     progress: &Progress,
 ) -> Result<Part, BackupError> {
     progress.begin_etcd(member.status.as_ref().map_or(0, |s| s.db_bytes));
-    let common = survey.common_revision().unwrap_or(0);
+    let common = survey.comparable_revision().await.unwrap_or(0);
     let mut stream = SnapshotStream::start(member).await?;
-    let mut scan = RevisionScan::new();
+    let mut scan = RevisionScan::new(common);
     let upload = Upload::start(job, id, ArtifactKind::Etcd)?;
 
     // The hashes are asked for when the snapshot has begun: its compact revision is then no newer than theirs, so that
@@ -109,9 +115,7 @@ async fn from_member(
         }
     };
     let (mut artifact, sealed, stored) = upload.finish(job).await?;
-    let newest = member.newest_revision().await.unwrap_or(i64::MAX);
-    let revision = scan.newest(newest).filter(|r| *r >= common);
-    let (Some(revision), true) = (revision, sealed.ends_with_own_digest) else {
+    let (Some(revision), true) = (scan.revision(), sealed.ends_with_own_digest) else {
         job.store.delete(&crate::point::Key::artifact(&job.cluster, id, &ArtifactKind::Etcd)?).await?;
         let reason = match sealed.ends_with_own_digest {
             false => "its last 32 bytes are not the SHA-256 of the others".to_owned(),

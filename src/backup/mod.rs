@@ -20,10 +20,11 @@ use crate::{
         Verification,
     },
     source::{etcd::EtcdOptions, kube},
-    store::{self, Store},
+    store::{self, Store, StoreError},
 };
 use jiff::Timestamp;
 use std::sync::Arc;
+use tokio::sync::RwLock;
 
 /// What to save, and where to.
 pub struct Job {
@@ -43,6 +44,18 @@ pub struct Job {
     pub store: Arc<dyn Store>,
     /// Read every payload again after it was stored, and compare its digest.
     pub read_back: bool,
+    /// Tells when nothing is on its way into the store any more.
+    pub uploads: Uploads,
+}
+
+/// The uploads of a run. Each goes on to its end by itself, also when the run was given up, and is counted until then.
+#[derive(Debug, Clone, Default)]
+pub struct Uploads(Arc<RwLock<()>>);
+
+impl Uploads {
+    async fn ended(&self) {
+        drop(self.0.write().await);
+    }
 }
 
 /// What one half of a run brought.
@@ -55,19 +68,33 @@ struct Part {
 
 /// Takes one recovery point and returns its manifest, as it was stored.
 ///
-/// A half that fails while the other succeeds makes the point `PartiallyFailed`.
+/// A half that fails while the other succeeds makes the point `PartiallyFailed`. When `stop` names a signal the run is
+/// given up, unless its manifest is being written already.
 ///
 /// # Errors
-/// When nothing could be saved. Nothing is left in the store then.
+/// When nothing could be saved, or the run was stopped. Nothing is left in the store then.
 pub async fn run(
     job: &Job,
     id: &PointId,
     began: Timestamp,
     progress: &Progress,
+    stop: impl Future<Output = &'static str>,
 ) -> Result<Manifest, BackupError> {
-    let result = save(job, id, began, progress).await;
-    if result.is_err() {
-        discard(job.store.as_ref(), &job.cluster, id).await?;
+    let saved = tokio::select! {
+        saved = save(job, id, began, progress) => saved,
+        signal = stop => Err(BackupError::Stopped { signal, id: id.clone() }),
+    };
+    let result = match saved {
+        Ok(manifest) => commit(job, &manifest).await.map(|()| manifest),
+        Err(e) => Err(e),
+    };
+    if let Err(e) = &result {
+        job.uploads.ended().await;
+        // An object that exists already is another run's, which drew the same id in the same second: what is there is
+        // not ours to remove.
+        if !matches!(e, BackupError::Store(StoreError::Exists { .. })) {
+            discard(job.store.as_ref(), &job.cluster, id).await?;
+        }
     }
     result
 }
@@ -119,7 +146,6 @@ async fn save(
         manifest.status = Status::PartiallyFailed;
     }
     manifest.finished_at = Timestamp::now();
-    commit(job, &manifest).await?;
     Ok(manifest)
 }
 
@@ -133,7 +159,7 @@ async fn commit(job: &Job, manifest: &Manifest) -> Result<(), BackupError> {
 }
 
 /// Removes what a run left that did not come to its manifest. A point that has one is not touched.
-pub async fn discard(store: &dyn Store, cluster: &str, id: &PointId) -> Result<(), BackupError> {
+async fn discard(store: &dyn Store, cluster: &str, id: &PointId) -> Result<(), BackupError> {
     if store.head(&Key::manifest(cluster, id)?).await?.is_some() {
         return Ok(());
     }

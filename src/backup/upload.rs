@@ -23,7 +23,11 @@ impl Upload {
         let key = Key::artifact(&job.cluster, id, &kind)?;
         let (feed, stream, sealing) = pipeline::seal(&job.recipients, job.seal);
         let (store, at) = (job.store.clone(), key.clone());
-        let putting = tokio::spawn(async move { store.put(&at, Box::pin(stream)).await });
+        let underway = job.uploads.0.clone().try_read_owned();
+        let putting = tokio::spawn(async move {
+            let _underway = underway;
+            store.put(&at, Box::pin(stream)).await
+        });
         Ok(Upload { kind, key, feed: Some(feed), sealing, putting })
     }
 

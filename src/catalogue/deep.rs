@@ -217,7 +217,8 @@ fn compare_counts(
     for (name, wanted) in &facts.counts {
         let (objects, bytes) = counts.get(name).copied().unwrap_or_default();
         if (objects, bytes) != (wanted.objects, wanted.bytes) {
-            wrong.push(format!("{name}: {objects} objects, the manifest says {}", wanted.objects));
+            let found = format!("{name}: {objects} objects of {bytes} bytes");
+            wrong.push(format!("{found}, the manifest says {} of {}", wanted.objects, wanted.bytes));
         }
     }
     wrong.extend(
@@ -226,6 +227,10 @@ fn compare_counts(
             .filter(|n| !facts.counts.contains_key(*n))
             .map(|n| format!("{n} is not in the manifest")),
     );
+    let all: u64 = counts.values().map(|(objects, _)| objects).sum();
+    if all != facts.objects {
+        wrong.push(format!("{all} objects in all, the manifest says {}", facts.objects));
+    }
     if wrong.is_empty() {
         let message = format!("the counts of all {} types are the manifest's", facts.counts.len());
         verdict.add(Level::Ok, about, message);

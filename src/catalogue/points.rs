@@ -1,6 +1,6 @@
 use super::{CatalogueError, signed_comment};
 use crate::{
-    pipeline::{Identities, Opened, Origin, Verifier, open},
+    pipeline::{Identities, Opened, Origin, PipelineError, Verifier, open},
     point::{Artifact, ArtifactKind, Key, Manifest, PointId},
     store::{Store, StoreError, read_all},
 };
@@ -77,9 +77,14 @@ impl Catalogue {
     }
 
     async fn look(&self, id: &PointId) -> Result<Option<Listed>, CatalogueError> {
-        let Some(bytes) = self.manifest_bytes(id).await? else { return Ok(None) };
-        let manifest = self.parse(id, &bytes).map_err(|e| e.to_string());
-        let signature = self.check_signature(id, &bytes).await?;
+        // One that cannot be read must not hide the others.
+        let (manifest, signature) = match self.manifest_bytes(id).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(bytes)) => {
+                (self.parse(id, &bytes).map_err(|e| e.to_string()), self.check_signature(id, &bytes).await?)
+            }
+            Err(e) => (Err(e.to_string()), Signature::NotChecked),
+        };
         Ok(Some(Listed { id: id.clone(), manifest, signature }))
     }
 
@@ -224,16 +229,16 @@ impl Catalogue {
             artifact: kind.to_string(),
             reason,
         };
-        // A wrong key is no damage, and a full disk none either.
-        if let Err(e) = &opened.plain {
-            use crate::pipeline::PipelineError::{Io, WrongIdentity};
-            if matches!(e, WrongIdentity | Io(_)) {
-                return opened.plain.map(|_| ()).map_err(failed);
+        let reason = differences(artifact, &opened).into_iter().next();
+        match (opened.plain, reason) {
+            // A wrong key is no damage, and a full disk none either, if what is stored is what was saved.
+            (Err(e @ (PipelineError::WrongIdentity | PipelineError::Io(_))), _)
+                if opened.stored.sha256 == artifact.stored_sha256 =>
+            {
+                Err(failed(e))
             }
-        }
-        match differences(artifact, &opened).into_iter().next() {
-            None => Ok(()),
-            Some(reason) => Err(damaged(reason)),
+            (_, Some(reason)) => Err(damaged(reason)),
+            (_, None) => Ok(()),
         }
     }
 
@@ -254,7 +259,7 @@ impl Catalogue {
             artifact: artifact.kind.to_string(),
             source,
         };
-        work.await.unwrap_or(Err(crate::pipeline::PipelineError::Aborted)).map_err(failed)
+        work.await.unwrap_or(Err(PipelineError::Aborted)).map_err(failed)
     }
 }
 

@@ -25,10 +25,18 @@ pub enum Depth {
 /// Only when the store itself does not answer. What is wrong with the point is in the verdict.
 pub async fn verify(catalogue: &Catalogue, id: &PointId, depth: &Depth) -> Result<Verdict, CatalogueError> {
     let mut verdict = Verdict::new(id.clone());
-    let Some(bytes) = catalogue.manifest_bytes(id).await? else {
-        let message = "it has no manifest: an interrupted run left it, and it is no recovery point";
-        verdict.add(Level::Info, "manifest.json", message);
-        return Ok(verdict);
+    let bytes = match catalogue.manifest_bytes(id).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => {
+            let message = "it has no manifest: an interrupted run left it, and it is no recovery point";
+            verdict.add(Level::Info, "manifest.json", message);
+            return Ok(verdict);
+        }
+        Err(e @ CatalogueError::Store(StoreError::TooLarge { .. })) => {
+            verdict.add(Level::Error, "manifest.json", e.to_string());
+            return Ok(verdict);
+        }
+        Err(e) => return Err(e),
     };
     match catalogue.check_signature(id, &bytes).await? {
         Signature::Holds => verdict.add(Level::Ok, "manifest.json.minisig", "the signature holds"),

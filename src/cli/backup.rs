@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[command(after_help = "\
 The recovery point exists when its manifest is written, which is last. Whatever fails before leaves nothing behind.
 
-When something is missing - a type that may not be listed, a half that failed - the point is stored all the same, its status
+When something is missing - a type that may not be listed, a half that failed - the point is stored all the same, its status \
 is PartiallyFailed and the exit code 3.
 
 Examples:
@@ -53,6 +53,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         signer: context.signer()?,
         store,
         read_back: args.read_back,
+        uploads: backup::Uploads::default(),
     };
     if args.etcd_only && job.etcd.is_none() {
         return Err(backup::BackupError::Nothing.into());
@@ -71,14 +72,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             report::bytes(expected.max(bytes))
         )
     });
-    let manifest = tokio::select! {
-        manifest = backup::run(&job, &id, began, &progress) => manifest?,
-        signal = interrupted() => {
-            backup::discard(job.store.as_ref(), &job.cluster, &id).await?;
-            let text = format!("stopped by {signal}: there is no recovery point {id}, and nothing was left behind");
-            return Err(Failure::new(Exit::Failed, text));
-        }
-    };
+    let manifest = backup::run(&job, &id, began, &progress, interrupted()).await?;
     spinner.end();
     output::result(context.global.output, &manifest, || report::backup(&manifest, job.store.url()))?;
     Ok(match manifest.status {

@@ -1,7 +1,7 @@
 use super::{Exit, Format, failure::Failure};
 use crate::{
     catalogue::Catalogue,
-    config::{Config, ConfigError, Loaded, Location, NamespaceGlob, ResourcePattern, StoreUrl},
+    config::{ClusterName, Config, ConfigError, Loaded, Location, NamespaceGlob, ResourcePattern, StoreUrl},
     pipeline::{Identities, PipelineError, Recipients, SealOptions, Signer, Verifier},
     source::{
         etcd::{EtcdOptions, TlsFiles},
@@ -144,7 +144,7 @@ impl Context {
     /// The cluster that was asked for, else the configuration's, else the only one in the store.
     pub(super) async fn cluster(&self, store: &dyn Store) -> Result<String, Failure> {
         if let Some(cluster) = &self.global.cluster {
-            return Ok(cluster.clone());
+            return Ok(cluster.parse::<ClusterName>()?.to_string());
         }
         if let Some(loaded) = self.optional()? {
             return Ok(loaded.config.cluster.to_string());
@@ -257,7 +257,7 @@ impl Context {
                 "{}: {what} is missing: manifests are always signed",
                 loaded.path.display()
             ))
-            .help("`lifeboat init` makes a key; or `minisign -GW -p lifeboat.pub -s lifeboat.key`")
+            .help("`lifeboat init` makes a key; `minisign -G` makes one with a password (signing.password)")
         };
         let signing = loaded.config.signing.as_ref().ok_or_else(|| missing("signing"))?;
         let key = signing.secret_key.as_ref().ok_or_else(|| missing("signing.secretKey"))?;

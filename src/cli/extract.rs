@@ -1,5 +1,5 @@
 use super::{
-    Exit,
+    Exit, Format,
     context::{Context, Keys, Trust},
     failure::Failure,
     output,
@@ -15,7 +15,7 @@ use std::{
 /// Writes an artifact's plaintext, for other tools
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A file is put in place when everything was verified, with mode 0600. On standard output the bytes come before the
+A file is put in place when everything was verified, with mode 0600. On standard output the bytes come before the \
 verdict: use them only when the exit code is 0.
 
 Examples:
@@ -55,6 +55,11 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     };
     let to = args.to.unwrap_or_else(|| PathBuf::from(format!("{}.{ending}", manifest.id)));
     if to == Path::new("-") {
+        if context.global.output != Format::Table {
+            return Err(Failure::usage(
+                "--to - writes the bytes themselves to standard output: leave out -o",
+            ));
+        }
         if std::io::stdout().is_terminal() {
             return Err(Failure::usage("standard output is a terminal: give a file with --to, or a pipe"));
         }
@@ -68,7 +73,12 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let in_dir = |e: std::io::Error| Failure::new(Exit::Failed, format!("{}: {e}", dir.display()));
     let file = tempfile::Builder::new().prefix(".lifeboat-extract-").tempfile_in(dir).map_err(in_dir)?;
     let writer = file.as_file().try_clone().map_err(in_dir)?;
-    catalogue.open(&manifest, &kind, identities, writer).await?;
+    tokio::select! {
+        opened = catalogue.open(&manifest, &kind, identities, writer) => opened?,
+        signal = super::backup::interrupted() => {
+            return Err(Failure::new(Exit::Failed, format!("stopped by {signal}: nothing was written")));
+        }
+    }
     file.as_file().sync_all().map_err(in_dir)?;
     file.persist_noclobber(&to)
         .map_err(|e| Failure::new(Exit::Conflict, format!("{}: {}", to.display(), e.error)))?;

@@ -21,13 +21,14 @@ const PUBLIC_KEY: &str = "signing.pub";
 /// Writes a commented configuration and makes the keys
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  lifeboat init                                          # writes ./lifeboat.yaml, to be filled in
-  lifeboat init /etc/lifeboat --cluster prod-eu1 --etcd-endpoints https://127.0.0.1:2379 \\
+  lifeboat init                     # writes ./lifeboat.yaml, to be filled in
+  lifeboat init /etc/lifeboat --cluster prod-eu1 \\
+      --etcd-endpoints https://127.0.0.1:2379 \\
       --etcd-ca /etc/kubernetes/pki/etcd/ca.crt \\
       --etcd-cert /etc/kubernetes/pki/etcd/healthcheck-client.crt \\
       --etcd-key /etc/kubernetes/pki/etcd/healthcheck-client.key \\
       --kubeconfig /etc/kubernetes/admin.conf
-  lifeboat init --recipient age1…                        # encrypt to a key that is elsewhere already")]
+  lifeboat init --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p  # kept elsewhere")]
 pub(super) struct Args {
     /// The directory to write to
     #[arg(value_name = "DIR", default_value = ".")]

@@ -16,9 +16,9 @@ use std::{fs::File, path::Path};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   lifeboat inspect latest -i identity.txt
-  lifeboat inspect snapshot.db                                  # any etcd snapshot, or a member's own db file
+  lifeboat inspect snapshot.db      # any etcd snapshot, or a member's own db file
   lifeboat inspect latest -i identity.txt --key /registry/deployments/shop/
-  lifeboat inspect latest -i identity.txt --key /registry/deployments/shop/web -o yaml")]
+  lifeboat inspect latest -i identity.txt --key /registry/deployments/shop/web")]
 pub(super) struct Args {
     /// A recovery point (an id, the beginning of one, `latest`), or a database file
     #[arg(value_name = "ID|FILE")]
@@ -54,9 +54,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
 }
 
 async fn plaintext(context: &Context, args: &Args) -> Result<File, Failure> {
-    let identities = args.keys.load()?;
     let catalogue = context.catalogue(&args.trust).await?;
     let manifest = catalogue.load(&catalogue.resolve(&args.what).await?).await?.manifest;
+    let identities = args.keys.load()?;
     let file = tempfile::tempfile()?;
     catalogue.open(&manifest, &ArtifactKind::Etcd, identities, file.try_clone()?).await?;
     Ok(file)

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 #[command(after_help = "Examples:
   lifeboat list
   lifeboat list -o json | jq -r '.points[-1].id'
-  lifeboat list --store file:///srv/lifeboat --cluster prod-eu1     # without a configuration")]
+  lifeboat list --store file:///srv/lifeboat --cluster prod-eu1")]
 pub(super) struct Args {
     #[command(flatten)]
     trust: Trust,

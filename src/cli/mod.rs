@@ -75,6 +75,11 @@ enum Restore {
     Etcd(restore::Args),
 }
 
+/// The command line as clap knows it: what is written about it can be checked against it.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// How a result is written to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -106,8 +111,8 @@ pub async fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&context, args).await,
         Command::Restore(Restore::Etcd(args)) => restore::run(&context, args).await,
         Command::Schema(args) => schema::schema(args),
-        Command::Completions(args) => schema::completions(args, Arguments::command()),
-        Command::Man(args) => schema::man(&args, Arguments::command()),
+        Command::Completions(args) => schema::completions(args, command()),
+        Command::Man(args) => schema::man(&args, command()),
     };
     match result {
         Ok(exit) => exit.into(),
@@ -128,9 +133,12 @@ fn usage(error: &clap::Error) -> ExitCode {
     let given: Vec<String> = std::env::args().collect();
     let json = given.windows(2).any(|w| matches!(w[0].as_str(), "-o" | "--output") && w[1] == "json")
         || given.iter().any(|a| a == "-ojson" || a == "--output=json");
+    let text = error.render().to_string();
+    let safe = output::without_identities(&text);
     if !shown && json {
-        let text = error.render().to_string();
-        output::failure(Format::Json, &Failure::usage(text.trim()));
+        output::failure(Format::Json, &Failure::usage(safe.trim()));
+    } else if safe != text {
+        output::failure(Format::Table, &Failure::usage(safe.trim()));
     } else {
         // A closed pipe is no reason to complain.
         let _ = error.print();

@@ -29,9 +29,23 @@ pub(super) fn result<T: Serialize>(
     Ok(())
 }
 
+/// The text without age identities, which somebody may have given in the place of something else.
+pub(super) fn without_identities(text: &str) -> String {
+    let upper = text.to_ascii_uppercase();
+    let mut out = String::new();
+    let mut at = 0;
+    while let Some(found) = upper[at..].find("AGE-SECRET-KEY-1").map(|found| at + found) {
+        out.push_str(&text[at..found]);
+        out.push_str("(withheld)");
+        let key = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        at = text[found..].find(|c| !key(c)).map_or(text.len(), |length| found + length);
+    }
+    out + &text[at..]
+}
+
 pub(super) fn failure(format: Format, failure: &Failure) {
     // The rooms' errors name their causes themselves.
-    let message = failure.error.to_string();
+    let message = without_identities(&failure.error.to_string());
     match format {
         Format::Json | Format::Yaml => {
             let error = serde_json::json!({"error": {

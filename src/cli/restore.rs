@@ -14,17 +14,18 @@ use std::{fmt::Write, path::PathBuf, time::Instant};
 /// Makes an etcd data directory from a recovery point
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The recovery point is opened and every digest compared; then etcdutl makes the directory beside its place, and it is moved
+The recovery point is opened and every digest compared; then etcdutl makes the directory beside its place, and it is moved \
 there when it is whole. A data directory that is not empty is never touched: move the old one away, and keep it.
 
-Revisions are raised, and everything before marked as compacted, so that controllers and kubelets that still run notice that
+Revisions are raised, and everything before marked as compacted, so that controllers and kubelets that still run notice that \
 the past has changed. Give every member of a cluster the same values.
 
 Examples:
-  lifeboat restore etcd latest --data-dir /var/lib/etcd -i identity.txt --dry-run
-  lifeboat restore etcd latest --data-dir /var/lib/etcd -i identity.txt --name cp1 \\
-      --initial-cluster cp1=https://10.0.0.11:2380,cp2=https://10.0.0.12:2380,cp3=https://10.0.0.13:2380 \\
-      --initial-advertise-peer-urls https://10.0.0.11:2380")]
+  lifeboat restore etcd latest --data-dir /var/lib/etcd -i key.txt --dry-run
+  lifeboat restore etcd latest --data-dir /var/lib/etcd -i key.txt \\
+      --name cp1 --initial-advertise-peer-urls https://cp1:2380 \\
+      --initial-cluster \\
+      cp1=https://cp1:2380,cp2=https://cp2:2380,cp3=https://cp3:2380")]
 pub(super) struct Args {
     /// The recovery point: an id, the beginning of one, or `latest`
     #[arg(value_name = "ID")]

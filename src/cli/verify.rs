@@ -15,8 +15,8 @@ use serde_json::json;
 #[command(after_help = "\
 Without an identity: signature, presence, sizes, SHA-256 of the stored bytes.
 With -i: also a cheap proof that the identity opens every artifact.
-With -i and --deep: everything is opened: SHA-256 of the plaintext, etcd's own SHA-256, every page of the database, its
-KV hash against the live members' at backup time, every object of the export against index and counts. The plaintext
+With -i and --deep: everything is opened: SHA-256 of the plaintext, etcd's own SHA-256, every page of the database, its \
+KV hash against the live members' at backup time, every object of the export against index and counts. The plaintext \
 is kept in a file without a name in $TMPDIR.
 
 Examples:
@@ -49,6 +49,10 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let mut ids = Vec::new();
     if args.all {
         ids = catalogue.ids().await?;
+        if ids.is_empty() {
+            // Nothing is not a store that is well.
+            catalogue.resolve("latest").await?;
+        }
     } else if args.ids.is_empty() {
         ids.push(catalogue.resolve("latest").await?);
     }

@@ -109,7 +109,7 @@ impl Database {
             totals.tombstones += u64::from(raw.tombstone);
             totals.bytes += raw.bytes.len() as u64;
             let key = raw.key()?;
-            if !key.starts_with(prefix) {
+            if key.is_empty() || !key.starts_with(prefix) {
                 continue;
             }
             if raw.tombstone {

@@ -12,7 +12,7 @@ pub(super) const ELEMENT: usize = 16;
 pub(super) const BRANCH: u16 = 0x01;
 pub(super) const LEAF: u16 = 0x02;
 pub(super) const FREELIST: u16 = 0x10;
-const BUCKET_ENTRY: u32 = 0x01;
+pub(super) const BUCKET_ENTRY: u32 = 0x01;
 
 /// The header of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

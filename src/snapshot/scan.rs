@@ -1,195 +1,179 @@
 //! Finding the newest revision in a database while it streams by.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
-use super::meta::{MAGIC, is_page_size};
-use super::page::{ELEMENT, HEADER, Header, LEAF, u32_at};
-use super::revision::{REVISION, Revision};
+use super::meta::{META_PAGE, Meta};
+use super::page::{BRANCH, BUCKET_ENTRY, ELEMENT, HEADER, Header, LEAF, Page, u32_at, u64_at};
+use super::revision::{KEY, REVISION, Revision};
 
-/// Bytes at the start of the first page up to the page size (page header, magic, version, page size).
-const START: usize = HEADER + 12;
-/// Different candidates that are remembered.
-const CANDIDATES: usize = 64;
-/// Keys that may be waited for at a time. A page leads to one, and it comes within the page itself or its overflow
-/// pages, so that a sound stream has one or two.
+/// Keys that may be waited for at a time. A page leads to one, and it comes within its overflow pages, so that a sound
+/// stream has one or two.
 const WAITING: usize = 1024;
+/// No tree is deeper.
+const DEPTH: usize = 64;
 
-/// Finds the newest revisions in a snapshot from the stream itself, without going back in it, at the cost of a
-/// few dozen bytes looked at per page.
+/// Finds the newest revision of a snapshot from the stream itself, without going back in it, at the cost of a few dozen
+/// bytes looked at per page.
 ///
-/// Leaf pages of the bucket `key` have revisions as their keys; the last of a page is its newest. Pages that are
-/// free now are in the stream too, but what they hold is older. What only looks like a revision (a user of 17
-/// letters with a '_' in the right place, in another bucket) is told apart by the bound that the caller knows from
-/// the live cluster: see [`RevisionScan::newest`].
-#[derive(Debug, Default)]
+/// Free pages are in the stream too, and cannot be told from others by themselves: what they hold may be old, or, when
+/// etcd has gone on writing while it streamed, newer than the snapshot. So the scan remembers where each page would lead
+/// to on the way to the newest revision, and goes that way from the root when all have come. Of the leaves it
+/// remembers only those that reach the revision that the caller knows to be in the snapshot; for the rest it takes some
+/// 30 bytes per hundred pages.
+#[derive(Debug)]
 pub struct RevisionScan {
-    /// Bytes seen.
+    at_least: i64,
+    /// Where the page begins that is to come next.
     offset: u64,
-    page_size: u64,
-    /// What is looked for next in the run of pages, and afterwards.
-    step: Step,
-    /// The beginning of what is looked for next, if a chunk border cut it.
-    part: Part,
-    /// Keys that end in a later chunk.
+    /// What has come of it.
+    part: Vec<u8>,
+    meta: Option<Meta>,
+    /// It is no database.
+    stopped: bool,
+    leads: HashMap<u64, To>,
     waiting: Vec<Waiting>,
-    candidates: BTreeSet<i64>,
 }
 
+/// Where a page leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    Page(u64),
+    Revision(i64),
+}
+
+/// The last key of a page, when it lies in the overflow pages.
 #[derive(Debug)]
 struct Waiting {
+    page: u64,
     at: u64,
     length: usize,
-    part: Part,
-}
-
-#[derive(Debug, Default)]
-enum Step {
-    /// The first page's beginning, which tells the page size.
-    #[default]
-    Start,
-    /// The header of the page there.
-    Header(u64),
-    /// The last element of the page there.
-    Element { page: u64, header: Header },
-    /// Not a database.
-    Stop,
-}
-
-/// The bytes of something short, gathered from chunks.
-#[derive(Debug, Default)]
-struct Part {
-    bytes: [u8; START],
-    filled: usize,
-}
-
-impl Part {
-    /// Takes what `chunk` (which begins at `offset`) has of the `length` bytes from `at`; whether they are complete.
-    fn gather(&mut self, chunk: &[u8], offset: u64, at: u64, length: usize) -> bool {
-        let wanted = at + self.filled as u64;
-        let Some(from) = wanted.checked_sub(offset).and_then(|from| usize::try_from(from).ok()) else {
-            return false;
-        };
-        let Some(rest) = chunk.get(from..) else { return false };
-        let count = rest.len().min(length - self.filled);
-        self.bytes[self.filled..self.filled + count].copy_from_slice(&rest[..count]);
-        self.filled += count;
-        self.filled == length
-    }
-
-    fn take(&mut self, length: usize) -> [u8; START] {
-        self.filled = 0;
-        let mut bytes = [0; START];
-        bytes[..length].copy_from_slice(&self.bytes[..length]);
-        bytes
-    }
+    bytes: Vec<u8>,
 }
 
 impl RevisionScan {
-    /// A scan that has seen nothing yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// A scan that has seen nothing yet, of a snapshot that is known to reach `at_least`.
+    pub fn new(at_least: i64) -> Self {
+        RevisionScan {
+            at_least,
+            offset: 0,
+            part: Vec::new(),
+            meta: None,
+            stopped: false,
+            leads: HashMap::new(),
+            waiting: Vec::new(),
+        }
     }
 
     /// Looks at the next bytes of the stream; chunks can be of any size.
     pub fn push(&mut self, chunk: &[u8]) {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.retain_mut(|key| !self.key(chunk, key));
-        self.waiting = waiting;
-        // Every step leads forward: to the last element of the same page, or to the next page.
-        while self.step(chunk) {}
-        self.offset += chunk.len() as u64;
-    }
-
-    /// The newest revision (main) seen that is not above `at_most`: the revision that the live cluster had when
-    /// the snapshot was complete. The newest 64 are remembered.
-    pub fn newest(&self, at_most: i64) -> Option<i64> {
-        self.candidates.range(..=at_most).next_back().copied()
-    }
-
-    /// Does one step if its bytes are there.
-    fn step(&mut self, chunk: &[u8]) -> bool {
-        let (at, length) = match &self.step {
-            Step::Start => (0, START),
-            Step::Header(page) => (*page, HEADER),
-            Step::Element { page, header } => (last_element(*page, header), ELEMENT),
-            Step::Stop => return false,
-        };
-        if !self.part.gather(chunk, self.offset, at, length) {
-            return false;
-        }
-        let bytes = self.part.take(length);
-        self.step = match std::mem::take(&mut self.step) {
-            Step::Start => self.start(&bytes),
-            Step::Header(page) => self.header(page, &bytes),
-            Step::Element { page, header } => {
-                self.element(page, &header, &bytes, chunk);
-                Step::Header(page + self.page_size)
-            }
-            Step::Stop => Step::Stop,
-        };
-        true
-    }
-
-    fn start(&mut self, bytes: &[u8]) -> Step {
-        let size = u32_at(bytes, HEADER + 8).filter(|size| is_page_size(*size));
-        match (u32_at(bytes, HEADER), size) {
-            (Some(MAGIC), Some(size)) => {
-                self.page_size = u64::from(size);
-                Step::Header(self.page_size)
-            }
-            _ => Step::Stop,
-        }
-    }
-
-    fn header(&self, page: u64, bytes: &[u8]) -> Step {
-        let next = page + self.page_size;
-        match Header::parse(bytes) {
-            Some(header)
-                if header.flags == LEAF
-                    && header.count > 0
-                    && header.id == page / self.page_size
-                    // An element that does not lie in the page itself is waited for no further than the next page.
-                    && last_element(page, &header) + ELEMENT as u64 <= next =>
-            {
-                Step::Element { page, header }
-            }
-            _ => Step::Header(next),
-        }
-    }
-
-    fn element(&mut self, page: u64, header: &Header, bytes: &[u8], chunk: &[u8]) {
-        let (Some(position), Some(size)) = (u32_at(bytes, 4), u32_at(bytes, 8)) else { return };
-        let element = last_element(page, header);
-        let at = element + u64::from(position);
-        let end = page + header.run() * self.page_size;
-        let length = size as usize;
-        let is_revision = length == REVISION || length == REVISION + 1;
-        if !is_revision || at < element + ELEMENT as u64 || at + u64::from(size) > end {
+        if self.stopped {
             return;
         }
-        let mut key = Waiting { at, length, part: Part::default() };
-        if !self.key(chunk, &mut key) && self.waiting.len() < WAITING {
-            self.waiting.push(key);
+        let whole;
+        let mut bytes = chunk;
+        if !self.part.is_empty() {
+            whole = [std::mem::take(&mut self.part).as_slice(), chunk].concat();
+            bytes = &whole;
         }
+        if self.meta.is_none() && bytes.len() >= META_PAGE {
+            // etcd sends the meta of the snapshot in both places.
+            self.meta = Meta::parse(bytes).ok();
+            self.stopped = self.meta.is_none();
+        }
+        let size = self.meta.map_or(usize::MAX, |meta| meta.page_size as usize);
+        while bytes.len() >= size && !self.stopped {
+            let (page, rest) = bytes.split_at(size);
+            self.page(page, self.offset / size as u64);
+            self.offset += size as u64;
+            bytes = rest;
+        }
+        self.part = bytes.to_vec();
     }
 
-    /// Takes what the chunk has of a key; whether that was the rest of it.
-    fn key(&mut self, chunk: &[u8], key: &mut Waiting) -> bool {
-        if !key.part.gather(chunk, self.offset, key.at, key.length) {
-            return false;
-        }
-        if let Some((revision, _)) = Revision::parse(&key.part.bytes[..key.length]) {
-            self.candidates.insert(revision.main);
-            if self.candidates.len() > CANDIDATES {
-                self.candidates.pop_first();
+    /// The newest revision (main) in the snapshot, when all of it has come; `None` if it does not reach the one that
+    /// was known.
+    pub fn revision(&self) -> Option<i64> {
+        let mut page = self.meta?.root;
+        for _ in 0..DEPTH {
+            match *self.leads.get(&page)? {
+                To::Page(next) => page = next,
+                To::Revision(main) => return Some(main).filter(|main| *main >= self.at_least),
             }
         }
+        None
+    }
+
+    fn page(&mut self, bytes: &[u8], number: u64) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain_mut(|key| !self.gather(key, bytes));
+        self.waiting = waiting;
+        let Some(header) = Header::parse(bytes).filter(|header| header.id == number) else { return };
+        let page = || Page { bytes: bytes.to_vec(), header, number };
+        let to = match header.flags {
+            BRANCH => child(&page()),
+            LEAF if header.count == 0 => Some(To::Revision(1)),
+            LEAF if u32_at(bytes, HEADER).is_some_and(|flags| flags & BUCKET_ENTRY != 0) => bucket(&page()),
+            LEAF => self.last(bytes, &header),
+            _ => None,
+        };
+        self.leads.extend(to.map(|to| (number, to)));
+    }
+
+    /// The revision that is the last key of a leaf, now or when its overflow pages have come.
+    fn last(&mut self, bytes: &[u8], header: &Header) -> Option<To> {
+        let element = HEADER + (usize::from(header.count) - 1) * ELEMENT;
+        let (position, length) = (u32_at(bytes, element + 4)?, u32_at(bytes, element + 8)? as usize);
+        if length != REVISION && length != REVISION + 1 {
+            return None;
+        }
+        let at = self.offset + element as u64 + u64::from(position);
+        if at >= self.offset + header.run() * bytes.len() as u64 {
+            return None;
+        }
+        let mut key = Waiting { page: header.id, at, length, bytes: Vec::new() };
+        if !self.gather(&mut key, bytes) && self.waiting.len() < WAITING {
+            self.waiting.push(key);
+        }
+        None
+    }
+
+    /// Takes what the page that begins at the offset has of a key; whether that was the rest of it.
+    fn gather(&mut self, key: &mut Waiting, page: &[u8]) -> bool {
+        let from = (key.at + key.bytes.len() as u64).saturating_sub(self.offset);
+        let Some(rest) = usize::try_from(from).ok().and_then(|from| page.get(from..)) else { return false };
+        key.bytes.extend(rest.iter().take(key.length - key.bytes.len()));
+        if key.bytes.len() < key.length {
+            return false;
+        }
+        let revision = Revision::parse(&key.bytes).map(|(revision, _)| revision.main);
+        let main = revision.filter(|main| *main >= self.at_least);
+        self.leads.extend(main.map(|main| (key.page, To::Revision(main))));
         true
     }
 }
 
-fn last_element(page: u64, header: &Header) -> u64 {
-    page + (HEADER + (usize::from(header.count) - 1) * ELEMENT) as u64
+/// Where a branch leads to: to the bucket `key` from the root, and to its last leaf within it, since revisions are below
+/// that name in the order of keys.
+fn child(page: &Page) -> Option<To> {
+    let after = page.partition(|key| key <= KEY.as_bytes()).ok()?;
+    Some(To::Page(page.branch(after.saturating_sub(1)).ok()?.1))
 }
 
-const _: () = assert!(START > REVISION && START >= ELEMENT && START >= HEADER);
+/// Where a leaf with buckets in it leads to, if `key` is one of them.
+fn bucket(page: &Page) -> Option<To> {
+    let leaf = page.leaf(page.partition(|key| key < KEY.as_bytes()).ok()?).ok()?;
+    if page.bytes[leaf.key] != *KEY.as_bytes() {
+        return None;
+    }
+    // The value is the root's page and a sequence; behind them lies the root itself if it is small.
+    let value = &page.bytes[leaf.value];
+    match u64_at(value, 0)? {
+        0 => {
+            let bytes = value.get(16..)?.to_vec();
+            let inline = Page { header: Header::parse(&bytes)?, bytes, number: page.number };
+            let Some(last) = inline.count().checked_sub(1) else { return Some(To::Revision(1)) };
+            Some(To::Revision(Revision::parse(inline.key(last).ok()?)?.0.main))
+        }
+        root => Some(To::Page(root)),
+    }
+}

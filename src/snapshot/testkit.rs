@@ -116,6 +116,12 @@ impl Kit {
         pages.bytes
     }
 
+    /// A leaf of the bucket `key` that no page refers to.
+    pub(super) fn stray_leaf(number: u64, main: i64) -> Vec<u8> {
+        let key = Revision { main, sub: 0 }.to_bytes().to_vec();
+        Pages::elements(number, LEAF, &[(key, record(1, "stray", Some(b"v")), 0)])
+    }
+
     pub(super) fn open(&self) -> Database {
         open(&self.build()).unwrap()
     }

@@ -72,7 +72,8 @@ impl StoreError {
     pub fn io(action: &'static str, store: &str, key: &str, source: io::Error) -> Self {
         let (key, store) = (key.to_owned(), store.to_owned());
         match source.kind() {
-            io::ErrorKind::NotFound => StoreError::NotFound { key, store },
+            // A write that finds nothing misses its directory, not the object.
+            io::ErrorKind::NotFound if action != "write" => StoreError::NotFound { key, store },
             io::ErrorKind::AlreadyExists => StoreError::Exists { key, store },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full { key, store },
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {

@@ -170,12 +170,29 @@ impl Store for FileStore {
     }
 }
 
-fn write(root: &Path, path: &Path, mut chunks: mpsc::Receiver<Option<Bytes>>) -> io::Result<u64> {
+fn write(root: &Path, path: &Path, chunks: mpsc::Receiver<Option<Bytes>>) -> io::Result<u64> {
     let dir = path.parent().unwrap_or(root);
-    make_dirs(dir)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .make_in(dir, |p| File::options().write(true).create_new(true).mode(0o600).open(p))?;
+    let written = write_in(dir, path, chunks);
+    if written.is_err() {
+        // An empty directory means nothing here; one that is in use stays.
+        let _ = fs::remove_dir(dir);
+    }
+    written
+}
+
+/// Makes a temporary file; again when its directory goes away meanwhile, because another write into it failed.
+fn temporary(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let make = || {
+        make_dirs(dir)?;
+        tempfile::Builder::new()
+            .prefix(TEMPORARY)
+            .make_in(dir, |p| File::options().write(true).create_new(true).mode(0o600).open(p))
+    };
+    make().or_else(|e| if is_absent(&e) { make() } else { Err(e) })
+}
+
+fn write_in(dir: &Path, path: &Path, mut chunks: mpsc::Receiver<Option<Bytes>>) -> io::Result<u64> {
+    let mut file = temporary(dir)?;
     let mut bytes = 0;
     loop {
         match chunks.blocking_recv() {
@@ -326,7 +343,7 @@ mod tests {
         let broken = stream::iter([Ok(Bytes::from_static(b"half")), Err(io::Error::other("gone"))]);
         let put = store.put(&key("c/x"), Box::pin(broken)).await;
         assert!(matches!(put, Err(StoreError::Body(_))), "{put:?}");
-        assert!(fs::read_dir(dir.path().join("store/c")).unwrap().next().is_none());
+        assert!(!dir.path().join("store/c").exists());
     }
 
     #[tokio::test]

@@ -1,4 +1,7 @@
-use super::{Plan, RestoreError, plan::PARTIAL};
+use super::{
+    Plan, RestoreError,
+    plan::{PARTIAL, check_directory},
+};
 use crate::{
     catalogue::Catalogue, pipeline::Identities, point::ArtifactKind, point::Manifest, snapshot::Database,
 };
@@ -43,7 +46,8 @@ pub async fn apply(
     let partial = place.partial.join("data");
     // The file has no name; etcdutl reaches it through this process.
     let source = format!("/proc/{}/fd/{}", std::process::id(), plaintext.as_raw_fd());
-    plan.program.run(&arguments(plan, &source, &partial)).await?;
+    let lock = place.lock.try_clone().map_err(|e| place.error(e))?;
+    plan.program.run(&arguments(plan, &source, &partial), lock).await?;
     drop(plaintext);
 
     let member = partial.join("member");
@@ -78,12 +82,13 @@ fn arguments(plan: &Plan, source: &str, to: &Path) -> Vec<String> {
     args
 }
 
-/// The data directory while it is being made: a directory inside of it, locked as long as this process lives.
+/// The data directory while it is being made, in a directory inside of it; locked as long as this process, or the
+/// `etcdutl` that it started, lives.
 struct Place {
     data_dir: PathBuf,
     partial: PathBuf,
     made: bool,
-    _lock: File,
+    lock: File,
 }
 
 impl Place {
@@ -94,20 +99,20 @@ impl Place {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
             made.map_err(|e| io(data_dir, e))?;
         }
+        let lock = File::open(data_dir).map_err(|e| io(data_dir, e))?;
+        lock.try_lock().map_err(|_| RestoreError::Busy(data_dir.to_owned()))?;
+        // Another restore may have come to its end since the plan was made.
+        check_directory(data_dir)?;
         for entry in fs::read_dir(data_dir).map_err(|e| io(data_dir, e))? {
             let entry = entry.map_err(|e| io(data_dir, e))?;
             if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
-                // Left by a restore that was killed, unless somebody still holds it.
-                let lock = File::open(entry.path()).map_err(|e| io(data_dir, e))?;
-                lock.try_lock().map_err(|_| RestoreError::Busy(data_dir.to_owned()))?;
+                // Left by a restore that was killed: whoever worked on it held the lock.
                 fs::remove_dir_all(entry.path()).map_err(|e| io(data_dir, e))?;
             }
         }
         let partial = data_dir.join(format!("{PARTIAL}{}", std::process::id()));
         fs::DirBuilder::new().mode(0o700).create(&partial).map_err(|e| io(&partial, e))?;
-        let lock = File::open(&partial).map_err(|e| io(&partial, e))?;
-        lock.try_lock().map_err(|_| RestoreError::Busy(data_dir.to_owned()))?;
-        Ok(Place { data_dir: data_dir.to_owned(), partial, made, _lock: lock })
+        Ok(Place { data_dir: data_dir.to_owned(), partial, made, lock })
     }
 
     fn error(&self, source: io::Error) -> RestoreError {

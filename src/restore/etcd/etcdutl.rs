@@ -3,6 +3,7 @@
 use super::RestoreError;
 use std::{
     fmt,
+    fs::File,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -70,14 +71,14 @@ impl Etcdutl {
         self.can_bump
     }
 
-    /// Runs it to its end. Cancelled, it is killed.
+    /// Runs it to its end. Cancelled, it is killed. It shares `lock`: when this process is killed and it goes on, so
+    /// does the lock.
     ///
     /// # Errors
     /// With the end of what it printed.
-    pub(super) async fn run(&self, args: &[String]) -> Result<(), RestoreError> {
+    pub(super) async fn run(&self, args: &[String], lock: File) -> Result<(), RestoreError> {
         let failed = |status: String, said: String| RestoreError::Failed { status, said };
-        let output =
-            Command::new(&self.program).args(args).stdin(Stdio::null()).kill_on_drop(true).output().await;
+        let output = Command::new(&self.program).args(args).stdin(lock).kill_on_drop(true).output().await;
         let output = output.map_err(|e| failed("it did not start".into(), e.to_string()))?;
         if output.status.success() {
             return Ok(());

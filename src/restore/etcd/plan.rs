@@ -148,7 +148,7 @@ fn check_options(options: &RestoreOptions) -> Result<(), RestoreError> {
 /// The names of directories that a restore makes inside of a data directory before it is whole.
 pub(super) const PARTIAL: &str = ".lifeboat-restore-";
 
-fn check_directory(dir: &Path) -> Result<(), RestoreError> {
+pub(super) fn check_directory(dir: &Path) -> Result<(), RestoreError> {
     let io = |source| RestoreError::Io { path: dir.to_owned(), source };
     match std::fs::read_dir(dir) {
         Ok(entries) => {

@@ -1,5 +1,6 @@
-use super::{EtcdError, Member, Survey};
+use super::{Connection, EtcdError, Member, Survey};
 use crate::point::KvHash;
+use etcd_client::GetOptions;
 use futures_util::future::join_all;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -47,7 +48,7 @@ pub fn judge(answers: &[(String, Answer)]) -> Agreement {
     let compacts: Vec<i64> = groups.keys().map(|(compact, _)| *compact).collect();
     let same_compact = compacts.windows(2).any(|w| w[0] == w[1]);
     let line = |((compact, hash), members): (&(i64, u32), &Vec<&str>)| {
-        format!("{} hold hash {hash:08x} (compacted at {compact})", members.join(" and "))
+        format!("hash {hash:08x} (compacted at {compact}) on {}", members.join(" and "))
     };
     match (hash, groups.len()) {
         (None, _) => Agreement::Silent(silent),
@@ -58,6 +59,29 @@ pub fn judge(answers: &[(String, Answer)]) -> Agreement {
 }
 
 impl Survey {
+    /// The newest revision that every voting member has and can still give a hash for, asked anew: time may have gone by
+    /// since the survey. A member that lags so far behind that the others have compacted where it is gets a few moments to
+    /// follow; after that the comparison has to do without it.
+    pub async fn comparable_revision(&self) -> Option<i64> {
+        let mut round = 1;
+        loop {
+            let voters = self.members.iter().filter(|m| m.votes());
+            let asked = voters
+                .map(|m| async move { Some((m.newest_revision().await.ok()?, m.connection.as_ref()?)) });
+            let answers: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+            let oldest = answers.iter().map(|(revision, _)| *revision).min()?;
+            let gone = join_all(answers.iter().map(|(_, connection)| is_compacted(connection, oldest))).await;
+            if !gone.contains(&true) {
+                return Some(oldest);
+            }
+            if round == ROUNDS {
+                return answers.into_iter().map(|(revision, _)| revision).max();
+            }
+            round += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     /// Asks every voting member for its KV hash at `revision` and compares the answers. Members that cannot be compared
     /// yet are asked again a few times.
     ///
@@ -83,8 +107,25 @@ impl Survey {
 async fn ask(member: &Member, revision: i64) -> Answer {
     let Some(connection) = &member.connection else { return Err("it does not answer".into()) };
     let mut maintenance = connection.client.maintenance_client();
-    let said = connection.ask(maintenance.hash_kv(revision)).await.map_err(|e| e.to_string())?;
+    let mut said = connection.ask(maintenance.hash_kv(revision)).await.map_err(|e| e.to_string())?;
+    // For the revision of a compaction etcd answers from memory, with the hash at the compact revision before: no
+    // snapshot taken since can give that, and a member that was started since cannot either. For its newest revision
+    // (asked for as 0) it always computes the hash.
+    if said.compact_version() < revision && is_compacted(connection, revision - 1).await {
+        let newest = connection.ask(maintenance.hash_kv(0)).await.map_err(|e| e.to_string())?;
+        if newest.header().is_some_and(|h| h.revision() == revision) {
+            said = newest;
+        }
+    }
     Ok(KvHash { hash: said.hash(), revision, compact_revision: said.compact_version() })
+}
+
+/// Has the member forgotten what was at `revision`?
+async fn is_compacted(connection: &Connection, revision: i64) -> bool {
+    let options = GetOptions::new().with_revision(revision).with_serializable().with_count_only();
+    let mut kv = connection.client.kv_client();
+    let answer = connection.ask(kv.get("lifeboat", Some(options))).await;
+    revision > 0 && answer.is_err_and(|e| e.to_string().contains("has been compacted"))
 }
 
 #[cfg(test)]
@@ -106,7 +147,7 @@ mod tests {
         else {
             panic!("they differ")
         };
-        assert_eq!(groups[0], "a and c hold hash 00000001 (compacted at 5)");
+        assert_eq!(groups[0], "hash 00000001 (compacted at 5) on a and c");
         assert!(matches!(judge(&[down]), Agreement::Silent(_)));
     }
 }

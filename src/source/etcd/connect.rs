@@ -47,24 +47,13 @@ impl Connection {
     /// Connects to one member, and logs in where a user is configured.
     pub async fn open(options: &EtcdOptions, endpoint: &str) -> Result<Self, EtcdError> {
         let refused = |reason: String| EtcdError::Unreachable { endpoint: endpoint.to_owned(), reason };
-        let mut to = Endpoint::from_shared(endpoint.to_owned()).map_err(|e| refused(chain(&e)))?;
-        to = to
-            .connect_timeout(options.connect_timeout)
-            .tcp_keepalive(Some(Duration::from_secs(30)))
-            .http2_keep_alive_interval(Duration::from_secs(10))
-            .keep_alive_timeout(Duration::from_secs(20))
-            .keep_alive_while_idle(false)
-            .initial_stream_window_size(4 << 20)
-            .initial_connection_window_size(8 << 20);
-        if endpoint.starts_with("https://") {
-            to = to.tls_config(tls(options.tls.as_ref())?).map_err(|e| refused(chain(&e)))?;
-        }
+        let to = prepare(options, endpoint)?;
         let channel = tokio::time::timeout(options.connect_timeout, to.connect())
             .await
             .map_err(|_| {
                 refused(format!("no connection within {} s", options.connect_timeout.as_secs_f32()))
             })?
-            .map_err(|e| refused(explain(&chain(&e), options)))?;
+            .map_err(|e| refused(explain(&chain(&e), endpoint, options)))?;
         let login = options.auth.as_ref().map(|(user, password)| {
             ConnectOptions::new().with_user(user.clone(), password.expose_secret().to_owned())
         });
@@ -72,7 +61,15 @@ impl Connection {
         let client = tokio::time::timeout(options.request_timeout, client)
             .await
             .map_err(|_| refused(format!("no answer within {} s", options.request_timeout.as_secs_f32())))?
-            .map_err(|e| refused(explain(&said(&e), options)))?;
+            .map_err(|e| match said(&e) {
+                // To log in is written down by all members.
+                said if said.contains("request timed out") || said.contains("no leader") => refused(format!(
+                    "nobody can log in while it has no leader ({said}); bring more than half of the voting members \
+                     back, or stop it and take the file member/snap/db of its data directory \
+                     (`etcdutl snapshot restore --skip-hash-check`)"
+                )),
+                said => refused(explain(&said, endpoint, options)),
+            })?;
         Ok(Connection { endpoint: endpoint.to_owned(), client, options: options.clone() })
     }
 
@@ -84,7 +81,7 @@ impl Connection {
         let refused = |reason: String| EtcdError::Unreachable { endpoint: self.endpoint.clone(), reason };
         let timeout = self.options.request_timeout;
         match tokio::time::timeout(timeout, answer).await {
-            Ok(answer) => answer.map_err(|e| refused(explain(&said(&e), &self.options))),
+            Ok(answer) => answer.map_err(|e| refused(explain(&said(&e), &self.endpoint, &self.options))),
             Err(_) => Err(refused(format!("no answer within {} s", timeout.as_secs_f32()))),
         }
     }
@@ -92,6 +89,33 @@ impl Connection {
     pub(super) fn idle_timeout(&self) -> Duration {
         self.options.idle_timeout
     }
+}
+
+/// Makes ready what needs no connection: the files of the TLS settings are read, and looked at.
+pub(super) fn prepare(options: &EtcdOptions, endpoint: &str) -> Result<Endpoint, EtcdError> {
+    let refused = |reason: String| EtcdError::Unreachable { endpoint: endpoint.to_owned(), reason };
+    let to = Endpoint::from_shared(endpoint.to_owned())
+        .map_err(|e| refused(chain(&e)))?
+        .connect_timeout(options.connect_timeout)
+        .tcp_keepalive(Some(Duration::from_secs(30)))
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .keep_alive_while_idle(false)
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(8 << 20);
+    if !endpoint.starts_with("https://") {
+        return Ok(to);
+    }
+    to.tls_config(tls(options.tls.as_ref())?).map_err(|e| {
+        match options.tls.as_ref().and_then(|t| t.key.as_ref().zip(t.cert.as_ref())) {
+            Some((key, cert)) if chain(&e).contains("KeyMismatch") => EtcdError::TlsFile {
+                role: "client key",
+                path: key.clone(),
+                reason: format!("it does not belong to the certificate {}", cert.display()),
+            },
+            _ => refused(chain(&e)),
+        }
+    })
 }
 
 fn tls(files: Option<&TlsFiles>) -> Result<ClientTlsConfig, EtcdError> {
@@ -140,8 +164,13 @@ fn said(error: &Error) -> String {
 }
 
 /// What the far side or the TLS library said, in the words of who has to mend it.
-fn explain(said: &str, options: &EtcdOptions) -> String {
+fn explain(said: &str, endpoint: &str, options: &EtcdOptions) -> String {
     let has = |needle: &str| said.contains(needle);
+    // TLS 1.3 tells the client after the handshake that its certificate is refused, and the connection's end may be
+    // seen before that word is.
+    let ends = ["operation was canceled", "broken pipe", "connection closed", "onnection reset"];
+    let ended = ends.into_iter().any(has);
+    let cut = endpoint.starts_with("https://") && ended;
     let file =
         |path: Option<&PathBuf>| path.map_or_else(|| "(none configured)".into(), |p| p.display().to_string());
     let tls = options.tls.as_ref();
@@ -152,7 +181,7 @@ fn explain(said: &str, options: &EtcdOptions) -> String {
         format!(
             "its certificate is not accepted ({said}); check its names and dates, or set etcd.tls.serverName"
         )
-    } else if has("received fatal alert") || has("CertificateRequired") {
+    } else if has("received fatal alert") || has("CertificateRequired") || cut {
         let cert = tls.and_then(|t| t.cert.as_ref());
         let own = match cert.map(|path| certificate::client_certificate(path)) {
             None => "no client certificate is configured: set etcd.tls.cert and etcd.tls.key".to_owned(),
@@ -161,7 +190,9 @@ fn explain(said: &str, options: &EtcdOptions) -> String {
             }
             _ => format!("it does not accept the client certificate {}", file(cert)),
         };
-        format!("it refuses the TLS connection: {own} ({said})")
+        let end =
+            if cut { "ends the TLS connection, perhaps because" } else { "refuses the TLS connection:" };
+        format!("it {end} {own} ({said})")
     } else if has("invalid user ID or password") || has("authentication failed") {
         "it refuses the user or the password: check etcd.auth".to_owned()
     } else if has("user name is empty") || has("permission denied") {
@@ -171,10 +202,12 @@ fn explain(said: &str, options: &EtcdOptions) -> String {
     } else if has("error reading server preface")
         || has("frame with invalid size")
         || has("InvalidContentType")
+        || has("tls handshake eof")
     {
-        format!(
-            "it does not speak etcd's protocol there ({said}); is it http where https was meant, or another port?"
-        )
+        let other = if endpoint.starts_with("https://") { "http" } else { "https" };
+        format!("it does not speak etcd's protocol there ({said}): perhaps {other} is meant, or another port")
+    } else if ended {
+        format!("it ended the connection ({said}), as it does when it stops, or when https is meant")
     } else {
         said.to_owned()
     }

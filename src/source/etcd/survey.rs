@@ -1,5 +1,5 @@
-use super::{Alarm, Connection, EtcdError, EtcdOptions, Member, member::MemberStatus};
-use etcd_client::{AlarmAction, AlarmType, MemberListResponse, StatusResponse};
+use super::{Alarm, Connection, EtcdError, EtcdOptions, Member, connect, member::MemberStatus};
+use etcd_client::{MemberListResponse, StatusResponse};
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
 
@@ -18,8 +18,8 @@ struct Visit {
     cluster_id: u64,
     member_id: u64,
     status: StatusResponse,
-    members: MemberListResponse,
-    alarms: Vec<(u64, Alarm)>,
+    /// A learner does not tell it.
+    members: Option<MemberListResponse>,
 }
 
 impl Survey {
@@ -32,12 +32,20 @@ impl Survey {
         if options.endpoints.is_empty() {
             return Err(EtcdError::NoEndpoint);
         }
+        for endpoint in &options.endpoints {
+            connect::prepare(options, endpoint)?;
+        }
         let (mut visits, mut failures) = visit_all(options, &options.endpoints).await;
-        let Some(first) = visits.first() else {
+        if visits.is_empty() {
             return Err(EtcdError::AllDown(failures.into_iter().map(|(_, e)| e).collect()));
+        }
+        let told = visits.iter().find_map(|v| Some((v.cluster_id, v.members.as_ref()?.members().to_vec())));
+        let Some((cluster_id, list)) = told else {
+            let learners = visits.iter().map(|v| format!("{}: it is a learner", v.connection.endpoint));
+            return Err(EtcdError::NoCandidate(
+                learners.chain(failures.into_iter().map(|(_, e)| e)).collect(),
+            ));
         };
-        let cluster_id = first.cluster_id;
-        let list = first.members.members().to_vec();
         let seen: BTreeSet<u64> = visits.iter().map(|v| v.member_id).collect();
         let tried = |url: &String| failures.iter().any(|(endpoint, _)| endpoint.trim_end_matches('/') == url);
         let others: Vec<String> = list
@@ -55,8 +63,8 @@ impl Survey {
         }
         let alarms: BTreeSet<(u64, bool)> = visits
             .iter()
-            .flat_map(|v| &v.alarms)
-            .map(|(id, alarm)| (*id, *alarm == Alarm::Corrupt))
+            .flat_map(|v| alarms(v.status.errors(), v.member_id))
+            .map(|(id, alarm)| (id, alarm == Alarm::Corrupt))
             .collect();
         let members = list.iter().map(|m| {
             let visit = visits.iter().find(|v| v.member_id == m.id());
@@ -116,9 +124,14 @@ impl Survey {
         Ok(candidates.into_iter().map(|(m, _)| m).collect())
     }
 
-    /// The newest revision that every voting member has; `None` when none answered.
+    /// The newest revision that every voting member had; `None` when none answered.
     pub fn common_revision(&self) -> Option<i64> {
         self.members.iter().filter(|m| m.votes()).filter_map(|m| m.status.as_ref()).map(|s| s.revision).min()
+    }
+
+    /// Some member knows of a leader, as all do while more than half of the voting members are up.
+    pub fn has_leader(&self) -> bool {
+        self.members.iter().filter_map(|m| m.status.as_ref()).any(|s| s.has_leader)
     }
 }
 
@@ -135,20 +148,30 @@ async fn visit_all(options: &EtcdOptions, endpoints: &[String]) -> (Vec<Visit>, 
     (went_well, failures)
 }
 
+/// Asks only what a member answers by itself, so that a cluster without quorum can be looked at too. (A list of the
+/// alarms it would not: that goes through all members. Its status names them as well.)
 async fn visit(options: &EtcdOptions, endpoint: &str) -> Result<Visit, EtcdError> {
     let connection = Connection::open(options, endpoint).await?;
     let mut maintenance = connection.client.maintenance_client();
     let mut cluster = connection.client.cluster_client();
     let status = connection.ask(maintenance.status()).await?;
-    let members = connection.ask(cluster.member_list()).await?;
-    let listed = connection.ask(maintenance.alarm(AlarmAction::Get, AlarmType::None, None)).await?;
-    let alarms = listed.alarms().iter().filter_map(|a| match a.alarm() {
-        AlarmType::Nospace => Some((a.member_id(), Alarm::NoSpace)),
-        AlarmType::Corrupt => Some((a.member_id(), Alarm::Corrupt)),
-        AlarmType::None => None,
-    });
+    let members = match status.is_learner() {
+        true => None,
+        false => Some(connection.ask(cluster.member_list()).await?),
+    };
     let (cluster_id, member_id) = status.header().map_or((0, 0), |h| (h.cluster_id(), h.member_id()));
-    Ok(Visit { alarms: alarms.collect(), connection, cluster_id, member_id, status, members })
+    Ok(Visit { connection, cluster_id, member_id, status, members })
+}
+
+/// The alarms among what a member's status complains of, in the form `memberID:123 alarm:CORRUPT`, and whose they are.
+fn alarms(complaints: &[String], speaker: u64) -> Vec<(u64, Alarm)> {
+    let alarm = |text: &String| {
+        let id = text.split(|c: char| !c.is_ascii_digit()).find_map(|digits| digits.parse().ok());
+        let known = [("CORRUPT", Alarm::Corrupt), ("NOSPACE", Alarm::NoSpace)];
+        let (_, alarm) = known.into_iter().find(|(name, _)| text.contains(name))?;
+        Some((id.unwrap_or(speaker), alarm))
+    };
+    complaints.iter().filter_map(alarm).collect()
 }
 
 fn status(said: &StatusResponse, member_id: u64) -> MemberStatus {
@@ -191,6 +214,18 @@ mod tests {
             failure,
             connection: None,
         }
+    }
+
+    #[test]
+    fn alarms_are_read_from_a_status() {
+        let said = [
+            "etcdserver: no leader",
+            "memberID:12 alarm:NOSPACE ",
+            "memberID: 13  alarm: CORRUPT",
+            "CORRUPT",
+        ];
+        let found = alarms(&said.map(String::from), 7);
+        assert_eq!(found, [(12, Alarm::NoSpace), (13, Alarm::Corrupt), (7, Alarm::Corrupt)]);
     }
 
     #[test]

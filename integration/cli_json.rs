@@ -1,0 +1,83 @@
+//! With `-o json` standard output is one JSON document, whatever happens.
+
+use crate::saved::saved;
+use anyhow::Result;
+use std::fs;
+
+#[tokio::test]
+async fn every_command_prints_one_document() -> Result<()> {
+    let saved = saved().await?;
+    for (line, code, field) in [
+        ("list", 0, "/points/0/artifacts/0/storedSha256"),
+        ("show latest", 0, "/artifacts/0/etcd/kvHash/hash"),
+        ("verify", 0, "/points/0/findings/0/about"),
+        ("verify --all --deep -i identity.txt", 0, "/worst"),
+        ("extract latest etcd --to x.db -i identity.txt", 0, "/bytes"),
+        ("inspect x.db", 0, "/kvHash/hash"),
+        ("inspect latest -i identity.txt --key /registry/names", 0, "/keys/0/key"),
+        ("inspect x.db --key /registry/namespaces/default", 0, "/value"),
+        ("restore etcd latest --data-dir d --dry-run", 0, "/plan/restoredRevision"),
+        ("restore etcd latest --data-dir d -i identity.txt", 0, "/next/0"),
+        ("init new", 0, "/signingKey"),
+        ("schema manifest", 0, "/properties/artifacts"),
+        ("schema config", 0, "/properties/stores"),
+        // The cluster is gone, which is just what doctor is for.
+        ("doctor", 1, "/checks/0/level"),
+    ] {
+        let args: Vec<&str> = line.split(' ').chain(["-o", "json", "-vvv", "--log-format", "json"]).collect();
+        let json = saved.run(&args).await.expect(code).json();
+        assert!(json.pointer(field).is_some(), "{line}: {field} is not in {json:#}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_failure_is_a_document_with_code_message_and_help() -> Result<()> {
+    let saved = saved().await?;
+    fs::write(saved.boat.path("there"), "")?;
+    fs::write(saved.boat.path("junk.db"), "junk")?;
+    fs::write(saved.boat.path("broken.yaml"), "kind: [")?;
+    for (line, code, name) in [
+        ("backup", 1, "failed"),
+        ("backup --etcd-only", 1, "failed"),
+        ("backup --resources-only", 1, "failed"),
+        ("backup --etcd-only --resources-only", 2, "usage"),
+        ("show 1999", 1, "failed"),
+        ("show latest --cluster quay", 1, "failed"),
+        ("list --store nowhere", 2, "usage"),
+        ("list -c absent.yaml", 2, "usage"),
+        ("list -c broken.yaml", 2, "usage"),
+        ("verify 1999", 1, "failed"),
+        ("verify --deep", 2, "usage"),
+        ("verify --all latest", 2, "usage"),
+        ("extract latest etcd --to there -i identity.txt", 6, "conflict"),
+        ("extract latest etcd -i absent", 2, "usage"),
+        ("extract latest nothing", 2, "usage"),
+        ("inspect junk.db", 1, "failed"),
+        ("restore etcd latest --data-dir . -i identity.txt", 6, "conflict"),
+        ("restore etcd latest -i identity.txt", 2, "usage"),
+        ("restore etcd latest --data-dir d --bump-revision 0", 2, "usage"),
+        ("init .", 6, "conflict"),
+        ("man nothing", 2, "usage"),
+        ("schema nothing", 2, "usage"),
+        ("completions nothing", 2, "usage"),
+        ("sail", 2, "usage"),
+        ("list --no-such-flag", 2, "usage"),
+    ] {
+        let json = async |more: &[&str]| {
+            let args: Vec<&str> = line.split(' ').chain(more.iter().copied()).collect();
+            saved.run(&args).await.expect(code)
+        };
+        let ran = json(&["-o", "json", "-v"]).await;
+        let error = &ran.json()["error"];
+        assert_eq!(error["code"], name, "{line}: {error:#}");
+        assert!(error["message"].as_str().is_some_and(|m| m.len() > 10), "{line}: {error:#}");
+        assert!(error["help"].is_string() || error["help"].is_null(), "{line}: {error:#}");
+        // People find the same on standard error, and nothing on standard output.
+        let ran = json(&[]).await;
+        assert_eq!(ran.stdout, "", "{line}");
+        let first = error["message"].as_str().unwrap().lines().next().unwrap();
+        assert!(ran.stderr.contains(first), "{line}: {first} is not in {}", ran.stderr);
+    }
+    Ok(())
+}
