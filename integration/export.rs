@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -70,11 +70,6 @@ impl Export {
     /// The names that begin so.
     pub fn named(&self, beginning: &str) -> Vec<&str> {
         self.objects.keys().filter_map(|name| name.strip_prefix(beginning)).collect()
-    }
-
-    /// The resources (`<group|core>/<resource>`) that have an object.
-    pub fn resources(&self) -> BTreeSet<String> {
-        self.objects.keys().map(|name| name.splitn(3, '/').take(2).collect::<Vec<_>>().join("/")).collect()
     }
 
     /// Types that should be in it and are not, with the reason.

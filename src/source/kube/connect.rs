@@ -74,8 +74,8 @@ impl Cluster {
         config.disable_compression = !connection.compression;
         config.default_retry = false;
         config.connect_timeout = Some(connection.timeout.min(Duration::from_secs(30)));
-        // The requests have their own, finer limit; this one ends, after all their tries, what nobody waits for any more.
-        config.read_timeout = Some(connection.timeout.saturating_mul(4));
+        // The requests have their own, finer limit; this one ends what nobody waits for any more.
+        config.read_timeout = Some(connection.timeout.saturating_mul(2));
         config.reset_reader_on_write = true;
         let server = address(&config);
         let made = tokio::task::spawn_blocking(move || Client::try_from(config));

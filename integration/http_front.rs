@@ -1,0 +1,124 @@
+//! A plain HTTP server in front of an API server, which answers some requests in its own way.
+
+use anyhow::{Context, Result};
+use http_body_util::BodyExt;
+use kube::{Client, client::Body};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    /// What the server says.
+    Real,
+    /// What the server says to a client that knows only the discovery of old.
+    Plain,
+    /// The first half of what the server says; then the connection ends.
+    Half,
+    /// The connection is reset.
+    Reset,
+    /// This status, perhaps with seconds to wait (`Retry-After`), and a message.
+    Status(u16, Option<u64>, &'static str),
+    /// Somebody else's page.
+    Page(&'static str),
+}
+
+/// The server. Gone when dropped.
+pub struct Front {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Front {
+    /// Starts one. `rule` decides by the path and query of each request.
+    pub async fn start(
+        client: Client,
+        rule: impl Fn(&str) -> Answer + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let (address, rule) = (listener.local_addr()?, Arc::new(rule));
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (client, rule) = (client.clone(), rule.clone());
+                // A client that goes away is no failure of ours.
+                tokio::spawn(async move { serve(stream, &client, &*rule).await.ok() });
+            }
+        });
+        Ok(Self { address, task })
+    }
+
+    /// Writes a kubeconfig that leads here, without credentials.
+    pub fn kubeconfig(&self, dir: &Path) -> Result<PathBuf> {
+        let config = serde_json::json!({
+            "clusters": [{"name": "front", "cluster": {"server": format!("http://{}", self.address)}}],
+            "contexts": [{"name": "front", "context": {"cluster": "front", "user": "nobody"}}],
+            "users": [{"name": "nobody", "user": {}}],
+            "current-context": "front",
+        });
+        let path = dir.join(format!("front-{}.kubeconfig", self.address.port()));
+        std::fs::write(&path, config.to_string())?;
+        Ok(path)
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Answers the requests of one connection: `GET`s alone, one after another.
+async fn serve(mut stream: TcpStream, client: &Client, rule: &(dyn Fn(&str) -> Answer + Sync)) -> Result<()> {
+    let (read, mut write) = stream.split();
+    let mut lines = BufReader::new(read).lines();
+    while let Some(line) = lines.next_line().await? {
+        let path = line.split(' ').nth(1).context("not a request")?.to_owned();
+        let mut accept = "application/json".to_owned();
+        while let Some(line) = lines.next_line().await?.filter(|line| !line.is_empty()) {
+            if let Some(value) = line.to_lowercase().strip_prefix("accept: ") {
+                accept = value.to_owned();
+            }
+        }
+        let (code, more, body) = match rule(&path) {
+            Answer::Reset => {
+                drop(lines);
+                stream.set_zero_linger()?;
+                return Ok(());
+            }
+            Answer::Status(code, wait, message) => {
+                let wait = wait.map_or(String::new(), |seconds| format!("Retry-After: {seconds}\r\n"));
+                let body = serde_json::json!({"kind": "Status", "message": message, "code": code});
+                (code, wait, body.to_string().into_bytes())
+            }
+            Answer::Page(text) => (200, String::new(), text.as_bytes().to_vec()),
+            Answer::Plain => real(client, &path, "application/json").await?,
+            Answer::Real => real(client, &path, &accept).await?,
+            Answer::Half => {
+                let (_, _, body) = real(client, &path, &accept).await?;
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                write.write_all(&[head.as_bytes(), &body[..body.len() / 2]].concat()).await?;
+                return Ok(());
+            }
+        };
+        let head = format!("HTTP/1.1 {code} Said\r\n{more}Content-Length: {}\r\n\r\n", body.len());
+        write.write_all(&[head.as_bytes(), &body].concat()).await?;
+    }
+    Ok(())
+}
+
+/// Status, further headers and body of the API server's own answer.
+async fn real(client: &Client, path: &str, accept: &str) -> Result<(u16, String, Vec<u8>)> {
+    let request = http::Request::get(path).header("Accept", accept).body(Body::empty())?;
+    let (head, body) = client.send(request).await?.into_parts();
+    let kind =
+        head.headers.get("Content-Type").map_or("text/plain", |kind| kind.to_str().unwrap_or_default());
+    Ok((head.status.as_u16(), format!("Content-Type: {kind}\r\n"), body.collect().await?.to_bytes().to_vec()))
+}
