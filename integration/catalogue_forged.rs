@@ -145,8 +145,8 @@ fn sha256(bytes: &[u8]) -> Digest {
 /// Puts this archive in the place of the export, sealed and signed as if lifeboat had written it.
 async fn replace_export(saved: &Saved, archive: Vec<u8>) -> Result<()> {
     let recipients = Recipients::new(&saved.manifest()?.artifacts[1].recipients)?;
-    let (feed, stream, sealing) = seal(&recipients, SealOptions::default());
-    feed.write(archive.into()).await?;
+    let (mut feed, stream, sealing) = seal(&recipients, SealOptions::default());
+    feed.write(&archive).await?;
     feed.finish().await?;
     fs::write(saved.object("resources.tar.zst.age"), stream.try_collect::<Vec<Bytes>>().await?.concat())?;
     let sealed = sealing.result().await?;

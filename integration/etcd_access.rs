@@ -13,7 +13,7 @@ use anyhow::Result;
 use std::{fs, path::Path};
 
 /// Replaces a file of the configuration in its place, as a renewal does.
-fn replace(old: &Path, new: &Path) -> Result<()> {
+pub fn replace(old: &Path, new: &Path) -> Result<()> {
     let staged = old.with_extension("new");
     fs::copy(new, &staged)?;
     Ok(fs::rename(staged, old)?)

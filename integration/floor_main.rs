@@ -99,7 +99,7 @@ async fn all_pages(client: &Client, path: &str, limit: u32) -> Result<u64> {
 
 async fn seal_file(file: PathBuf, recipient: &str, level: i32) -> Result<()> {
     let options = SealOptions { level, ..SealOptions::default() };
-    let (feed, mut stream, sealing) = seal(&Recipients::new(&[recipient])?, options);
+    let (mut feed, mut stream, sealing) = seal(&Recipients::new(&[recipient])?, options);
     let reading = tokio::task::spawn_blocking(move || -> Result<()> {
         let mut file = std::fs::File::open(file)?;
         let runtime = tokio::runtime::Handle::current();
@@ -111,7 +111,7 @@ async fn seal_file(file: PathBuf, recipient: &str, level: i32) -> Result<()> {
                 return Ok(runtime.block_on(feed.finish())?);
             }
             piece.truncate(n);
-            runtime.block_on(feed.write(piece.into()))?;
+            runtime.block_on(feed.write(&piece))?;
         }
     });
     while let Some(part) = stream.next().await {

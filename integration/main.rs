@@ -12,6 +12,7 @@ mod cli_reading;
 mod cli_secrets;
 mod etcd_access;
 mod etcd_comparison;
+mod etcd_doctor;
 mod etcd_members;
 mod etcd_outcome;
 mod etcd_stream;

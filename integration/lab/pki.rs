@@ -52,11 +52,13 @@ impl Pki {
 
     /// A certificate for a server on loopback, which also holds between members of etcd.
     pub fn server(&self, file: &str) -> Result<Pair> {
-        let names = ["127.0.0.1", "localhost", "10.0.0.1", "kubernetes.default.svc"].map(String::from);
-        let mut params = CertificateParams::new(names)?;
-        params.distinguished_name.push(DnType::CommonName, file);
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(file, server(file)?)
+    }
+
+    /// The same, but its time is over.
+    pub fn expired_server(&self, file: &str) -> Result<Pair> {
+        let mut params = server(file)?;
+        params.not_after = date_time_ymd(2020, 1, 1);
         self.issue(file, params)
     }
 
@@ -95,6 +97,15 @@ impl Pki {
 
 fn pair(dir: &Path, file: &str) -> Pair {
     Pair { cert: dir.join(format!("{file}.crt")), key: dir.join(format!("{file}.key")) }
+}
+
+fn server(name: &str) -> Result<CertificateParams> {
+    let names = ["127.0.0.1", "localhost", "10.0.0.1", "kubernetes.default.svc"].map(String::from);
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    Ok(params)
 }
 
 fn client(name: &str, group: Option<&str>) -> CertificateParams {

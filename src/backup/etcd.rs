@@ -84,7 +84,7 @@ async fn from_member(
     let common = survey.comparable_revision().await.unwrap_or(0);
     let mut stream = SnapshotStream::start(member).await?;
     let mut scan = RevisionScan::new(common);
-    let upload = Upload::start(job, id, ArtifactKind::Etcd)?;
+    let mut upload = Upload::start(job, id, ArtifactKind::Etcd)?;
 
     // The hashes are asked for when the snapshot has begun: its compact revision is then no newer than theirs, so that
     // the hash can be computed again from the file.
@@ -97,7 +97,7 @@ async fn from_member(
             }
             scan.push(&chunk);
             progress.add_etcd(chunk.len() as u64);
-            if !upload.write(chunk).await {
+            if !upload.write(&chunk).await {
                 break;
             }
         }

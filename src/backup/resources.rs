@@ -4,7 +4,6 @@ use crate::{
     point::{ArtifactKind, Digest, PointId, Problem, Verification},
     source::kube::{Cluster, Connection, Event, Export, ExportedObject, Filter},
 };
-use bytes::Bytes;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -31,9 +30,9 @@ pub(super) async fn save(
     let mut export = cluster.export(filter.clone()).await?;
     let (archive, index) = loop {
         progress.begin_objects();
-        let archive = Upload::start(job, id, ArtifactKind::Resources)?;
-        let index = Upload::start(job, id, ArtifactKind::ResourcesIndex)?;
-        match pump(&mut export, &archive, &index, progress).await {
+        let mut archive = Upload::start(job, id, ArtifactKind::Resources)?;
+        let mut index = Upload::start(job, id, ArtifactKind::ResourcesIndex)?;
+        match pump(&mut export, &mut archive, &mut index, progress).await {
             Ok(true) => break (archive, index),
             Ok(false) => {
                 tracing::warn!("the export's revision was compacted away: it begins again at a new one");
@@ -92,8 +91,8 @@ fn unmatched(pattern: &str) -> Problem {
 /// Writes the export into both artifacts; `false` when it has to begin again.
 async fn pump(
     export: &mut Export,
-    archive: &Upload,
-    index: &Upload,
+    archive: &mut Upload,
+    index: &mut Upload,
     progress: &Progress,
 ) -> Result<bool, BackupError> {
     while let Some(event) = export.next().await {
@@ -108,19 +107,23 @@ async fn pump(
             }
         }
     }
-    archive.write(Bytes::from_static(TAR_END)).await;
+    archive.write(TAR_END).await;
     Ok(true)
 }
 
-async fn write(object: &ExportedObject, archive: &Upload, index: &Upload) -> Result<bool, BackupError> {
+async fn write(
+    object: &ExportedObject,
+    archive: &mut Upload,
+    index: &mut Upload,
+) -> Result<bool, BackupError> {
     let size = object.len();
     let mut digest = Sha256::new();
-    if !archive.write(tar_header(&object.path, size, 0)?).await {
+    if !archive.write(&tar_header(&object.path, size, 0)?).await {
         return Ok(false);
     }
     for piece in &object.json {
         digest.update(piece);
-        if !archive.write(piece.clone()).await {
+        if !archive.write(piece).await {
             return Ok(false);
         }
     }
@@ -135,5 +138,5 @@ async fn write(object: &ExportedObject, archive: &Upload, index: &Upload) -> Res
         .map_err(std::io::Error::other)
         .map_err(crate::pipeline::PipelineError::Io)?;
     line.push(b'\n');
-    Ok(archive.write(tar_padding(size)).await && index.write(line.into()).await)
+    Ok(archive.write(&tar_padding(size)).await && index.write(&line).await)
 }

@@ -4,7 +4,6 @@ use crate::{
     point::{Artifact, ArtifactKind, Digest, Key, PointId, Verification},
     store::{Meta, StoreError},
 };
-use bytes::Bytes;
 use futures_util::StreamExt;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
@@ -32,8 +31,8 @@ impl Upload {
     }
 
     /// Hands over plaintext. `false` when the upload has failed; [`Upload::finish`] says why.
-    pub(super) async fn write(&self, chunk: Bytes) -> bool {
-        match &self.feed {
+    pub(super) async fn write(&mut self, chunk: &[u8]) -> bool {
+        match &mut self.feed {
             Some(feed) => feed.write(chunk).await.is_ok(),
             None => false,
         }

@@ -186,7 +186,7 @@ async fn etcd(options: &EtcdOptions, checks: &mut Checks) -> Option<Version> {
     if let Err(e) = survey.candidates() {
         checks.add(Level::Error, "etcd", e.to_string());
     }
-    let revision = survey.common_revision().unwrap_or(0);
+    let revision = survey.comparable_revision().await.unwrap_or(0);
     match survey.compare(revision).await {
         Ok(Agreement::Agree { hash, silent }) => {
             let message = format!("the members agree at revision {revision}: {:08x}", hash.hash);

@@ -234,10 +234,9 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let recipients = Recipients::new(recipients).unwrap();
-            let (feed, stream, sealing) = seal(&recipients, SealOptions::default());
-            let chunks: Vec<Bytes> = plain.chunks(chunk).map(Bytes::copy_from_slice).collect();
+            let (mut feed, stream, sealing) = seal(&recipients, SealOptions::default());
             let feeding = async {
-                for chunk in chunks {
+                for chunk in plain.chunks(chunk) {
                     feed.write(chunk).await.unwrap();
                 }
                 feed.finish().await.unwrap();
@@ -288,8 +287,9 @@ mod tests {
     #[tokio::test]
     async fn a_feed_that_is_dropped_ends_in_an_error() {
         let (_, recipient) = identity();
-        let (feed, stream, sealing) = seal(&Recipients::new(&[recipient]).unwrap(), SealOptions::default());
-        feed.write(Bytes::from_static(b"half")).await.unwrap();
+        let (mut feed, stream, sealing) =
+            seal(&Recipients::new(&[recipient]).unwrap(), SealOptions::default());
+        feed.write(b"half").await.unwrap();
         drop(feed);
         assert!(stream.try_collect::<Vec<Bytes>>().await.is_err());
         assert!(matches!(sealing.result().await, Err(PipelineError::Aborted)));

@@ -14,8 +14,11 @@ use tokio::sync::mpsc;
 const PART: usize = 1 << 20;
 /// Parts that may wait for the store.
 const PARTS_WAITING: usize = 4;
-/// Chunks of plaintext that may wait for the compressor: 4 MiB of an etcd snapshot.
-const CHUNKS_WAITING: usize = 128;
+/// Plaintext is compressed in frames of this size, each from one piece of memory. A zstd stream would copy its input into
+/// a ring, and search matches across the ring's seam the slow way: it took a third longer for 0.4 % fewer bytes.
+const FRAME: usize = 4 << 20;
+/// Frames that may wait for the compressor, beside the one that is filled and the one that is compressed.
+const FRAMES_WAITING: usize = 1;
 
 /// How to compress.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +53,8 @@ pub struct Sealed {
 }
 
 enum Input {
-    Data(Bytes),
-    End,
+    Frame(Vec<u8>),
+    End { bytes: u64, sha256: Digest, ends_with_own_digest: bool },
 }
 
 enum Output {
@@ -61,17 +64,47 @@ enum Output {
 }
 
 /// Where plaintext goes in. Dropped without [`Feed::finish`], it aborts the seal: an artifact is never cut short.
-pub struct Feed(mpsc::Sender<Input>);
+pub struct Feed {
+    frames: mpsc::Sender<Input>,
+    frame: Vec<u8>,
+    digest: TailDigest,
+    bytes: u64,
+}
 
 impl Feed {
     /// Hands over a chunk; waits while the compressor is behind.
-    pub async fn write(&self, chunk: Bytes) -> Result<(), PipelineError> {
-        self.0.send(Input::Data(chunk)).await.map_err(|_| PipelineError::Aborted)
+    pub async fn write(&mut self, chunk: &[u8]) -> Result<(), PipelineError> {
+        self.digest.update(chunk);
+        self.bytes += chunk.len() as u64;
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            if self.frame.capacity() == 0 {
+                self.frame.reserve_exact(FRAME);
+            }
+            let (now, later) = rest.split_at(rest.len().min(FRAME - self.frame.len()));
+            self.frame.extend_from_slice(now);
+            rest = later;
+            if self.frame.len() == FRAME {
+                self.send().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self) -> Result<(), PipelineError> {
+        let frame = std::mem::take(&mut self.frame);
+        self.frames.send(Input::Frame(frame)).await.map_err(|_| PipelineError::Aborted)
     }
 
     /// Says that this was all.
-    pub async fn finish(self) -> Result<(), PipelineError> {
-        self.0.send(Input::End).await.map_err(|_| PipelineError::Aborted)
+    pub async fn finish(mut self) -> Result<(), PipelineError> {
+        // An artifact without a byte is one empty frame.
+        if !self.frame.is_empty() || self.bytes == 0 {
+            self.send().await?;
+        }
+        let (sha256, ends_with_own_digest) = self.digest.finish();
+        let end = Input::End { bytes: self.bytes, sha256, ends_with_own_digest };
+        self.frames.send(end).await.map_err(|_| PipelineError::Aborted)
     }
 }
 
@@ -114,7 +147,7 @@ impl Sealing {
 /// Starts to seal: plaintext into the [`Feed`], digested, compressed, encrypted and digested again, out of the
 /// [`SealedStream`].
 pub fn seal(recipients: &Recipients, options: SealOptions) -> (Feed, SealedStream, Sealing) {
-    let (feed, input) = mpsc::channel(CHUNKS_WAITING);
+    let (frames, input) = mpsc::channel(FRAMES_WAITING);
     let (output, parts) = mpsc::channel(PARTS_WAITING);
     let recipients = recipients.clone();
     let work = tokio::task::spawn_blocking(move || {
@@ -127,7 +160,11 @@ pub fn seal(recipients: &Recipients, options: SealOptions) -> (Feed, SealedStrea
         let _ = output.blocking_send(last);
         result
     });
-    (Feed(feed), SealedStream { parts, ended: false }, Sealing(work))
+    (
+        Feed { frames, frame: Vec::new(), digest: TailDigest::new(), bytes: 0 },
+        SealedStream { parts, ended: false },
+        Sealing(work),
+    )
 }
 
 fn run(
@@ -136,51 +173,37 @@ fn run(
     recipients: &Recipients,
     options: SealOptions,
 ) -> Result<Sealed, PipelineError> {
-    let encrypted = Counted { inner: recipients.encrypt(parts)?, bytes: 0 };
-    let mut compressed = zstd::stream::write::Encoder::new(encrypted, options.level)?;
-    compressed.include_checksum(true)?;
+    let mut encrypted = recipients.encrypt(parts)?;
+    let mut compressor = zstd::bulk::Compressor::new(options.level)?;
+    compressor.include_checksum(true)?;
     if options.workers > 0 {
-        compressed.multithread(options.workers)?;
+        compressor.multithread(options.workers)?;
     }
-    let mut plain = TailDigest::new();
-    let mut plain_bytes = 0;
+    let mut compressed = Vec::new();
+    let mut compressed_bytes = 0;
     loop {
         match input.blocking_recv() {
-            Some(Input::Data(chunk)) => {
-                plain.update(&chunk);
-                plain_bytes += chunk.len() as u64;
-                compressed.write_all(&chunk)?;
+            Some(Input::Frame(frame)) => {
+                compressed.clear();
+                compressed.reserve(zstd::zstd_safe::compress_bound(frame.len()));
+                compressor.compress_to_buffer(&frame, &mut compressed)?;
+                compressed_bytes += compressed.len() as u64;
+                encrypted.write_all(&compressed)?;
             }
-            Some(Input::End) => break,
+            Some(Input::End { bytes, sha256, ends_with_own_digest }) => {
+                let (stored_bytes, stored_sha256) = encrypted.finish()?.finish()?;
+                let (plain_bytes, plain_sha256) = (bytes, sha256);
+                return Ok(Sealed {
+                    plain_bytes,
+                    compressed_bytes,
+                    stored_bytes,
+                    plain_sha256,
+                    stored_sha256,
+                    ends_with_own_digest,
+                });
+            }
             None => return Err(PipelineError::Aborted),
         }
-    }
-    let Counted { inner, bytes: compressed_bytes } = compressed.finish()?;
-    let (stored_bytes, stored_sha256) = inner.finish()?.finish()?;
-    let (plain_sha256, ends_with_own_digest) = plain.finish();
-    Ok(Sealed {
-        plain_bytes,
-        compressed_bytes,
-        stored_bytes,
-        plain_sha256,
-        stored_sha256,
-        ends_with_own_digest,
-    })
-}
-
-struct Counted<W> {
-    inner: W,
-    bytes: u64,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let n = self.inner.write(buf)?;
-        self.bytes += n as u64;
-        Ok(n)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
     }
 }
 

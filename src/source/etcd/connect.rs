@@ -177,6 +177,8 @@ fn explain(said: &str, endpoint: &str, options: &EtcdOptions) -> String {
     let ca = || file(tls.and_then(|t| t.ca.as_ref()));
     if has("UnknownIssuer") || has("BadSignature") {
         format!("its certificate was not signed by the CA in etcd.tls.ca, {} ({said})", ca())
+    } else if has("invalid peer certificate") && has("expired") {
+        format!("its certificate has expired: renew it there ({said})")
     } else if has("invalid peer certificate") {
         format!(
             "its certificate is not accepted ({said}); check its names and dates, or set etcd.tls.serverName"
@@ -207,7 +209,10 @@ fn explain(said: &str, endpoint: &str, options: &EtcdOptions) -> String {
         let other = if endpoint.starts_with("https://") { "http" } else { "https" };
         format!("it does not speak etcd's protocol there ({said}): perhaps {other} is meant, or another port")
     } else if ended {
-        format!("it ended the connection ({said}), as it does when it stops, or when https is meant")
+        format!(
+            "it ended the connection ({said}): either it stops, or what listens there does not speak etcd's \
+             protocol; perhaps https is meant, or another port"
+        )
     } else {
         said.to_owned()
     }

@@ -124,11 +124,6 @@ impl Survey {
         Ok(candidates.into_iter().map(|(m, _)| m).collect())
     }
 
-    /// The newest revision that every voting member had; `None` when none answered.
-    pub fn common_revision(&self) -> Option<i64> {
-        self.members.iter().filter(|m| m.votes()).filter_map(|m| m.status.as_ref()).map(|s| s.revision).min()
-    }
-
     /// Some member knows of a leader, as all do while more than half of the voting members are up.
     pub fn has_leader(&self) -> bool {
         self.members.iter().filter_map(|m| m.status.as_ref()).any(|s| s.has_leader)
@@ -240,7 +235,6 @@ mod tests {
         let mut survey = Survey { cluster_id: 1, members };
         let names: Vec<_> = survey.candidates().unwrap().iter().map(|m| m.name.clone()).collect();
         assert_eq!(names, ["ahead", "behind", "leader"]);
-        assert_eq!(survey.common_revision(), Some(7));
         survey.members[3].alarms.push(Alarm::NoSpace);
         assert!(survey.candidates().is_ok());
         survey.members[2].alarms.push(Alarm::Corrupt);
