@@ -129,14 +129,16 @@ fn commands(line: &str) -> Vec<Vec<String>> {
         let skipped = command.iter().take_while(|w| matches!(w.as_str(), "run" | "sudo" | "$")).count();
         let mut rest = command[skipped..].iter();
         if rest.next().is_some_and(|word| word == "lifeboat") {
-            found.push(rest.take_while(|w| !matches!(w.as_str(), ">" | "<" | ">>")).map(filled).collect());
+            found.push(
+                rest.take_while(|w| !matches!(w.as_str(), ">" | "<" | ">>")).map(|w| filled(w)).collect(),
+            );
         }
     }
     found
 }
 
 /// A word with something in the place of what a shell or a reader would put there.
-fn filled(word: &String) -> String {
+fn filled(word: &str) -> String {
     if word.contains("endpoints") && word.contains("$(") {
         "https://127.0.0.1:2379".to_owned()
     } else {

@@ -76,7 +76,7 @@ pub enum KubeError {
     },
     /// The server accepted the request and then sent nothing.
     #[error(
-        "the API server {server} stopped answering: nothing came for {seconds} s while reading {what}; \
+        "the API server {server} stopped answering: nothing came for {seconds} s while it was asked to {what}; \
          check its load, or raise the timeout"
     )]
     Stalled {
