@@ -229,7 +229,7 @@ fn vendors_wrong(file: &Path, text: &str) -> Vec<String> {
         .map(|path| path.segments[0].as_str())
         .filter(|name| !ours.contains(name))
         .filter(|name| {
-            CONFINED.iter().any(|(confined, places)| confined == name && !places.iter().any(|p| inside(p)))
+            CONFINED.iter().any(|(confined, places)| confined == name && !places.iter().any(&inside))
         })
         .collect();
     crates
