@@ -28,7 +28,8 @@ const PUBLIC_KEY: &str = "signing.pub";
       --etcd-cert /etc/kubernetes/pki/etcd/healthcheck-client.crt \\
       --etcd-key /etc/kubernetes/pki/etcd/healthcheck-client.key \\
       --kubeconfig /etc/kubernetes/admin.conf
-  lifeboat init --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p  # kept elsewhere")]
+  lifeboat init \\
+      --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p")]
 pub(super) struct Args {
     /// The directory to write to
     #[arg(value_name = "DIR", default_value = ".")]

@@ -62,9 +62,9 @@ pub struct Opened {
     pub plain: Result<Sum, PipelineError>,
 }
 
-/// Opens an artifact: decrypts and decompresses `stored` into `plain`, and digests both. It blocks, and keeps a second
-/// thread busy with decryption. The plaintext must not be believed before the digests have been compared; more than
-/// `limit` bytes of it are refused.
+/// Opens an artifact: decrypts and decompresses `stored` into `plain`, and digests both. It blocks, and keeps two more
+/// threads busy with decryption and decompression. The plaintext must not be believed before the digests have been
+/// compared; more than `limit` bytes of it are refused.
 ///
 /// # Errors
 /// Only those of reading the store. What is wrong with the bytes is in [`Opened::plain`].
@@ -74,18 +74,22 @@ pub fn open<R: Read + Send, W: Write>(
     limit: u64,
     plain: W,
 ) -> Result<Opened, PipelineError> {
-    let (send, receive) = mpsc::sync_channel(PIECES_WAITING);
-    let (decrypted, decompressed) = std::thread::scope(|scope| {
-        let decrypting = scope.spawn(move || decrypt(stored, identities, send));
-        let decompressed = decompress(Pieces { receive, current: Vec::new(), at: 0 }, limit, plain);
-        (decrypting.join().unwrap_or(Err(PipelineError::Aborted)), decompressed)
+    let (to_decompress, decrypted) = mpsc::sync_channel(PIECES_WAITING);
+    let (to_write, decompressed) = mpsc::sync_channel(PIECES_WAITING);
+    let (decrypting, decompressing, written) = std::thread::scope(|scope| {
+        let decrypting = scope.spawn(move || decrypt(stored, identities, to_decompress));
+        let pieces = Pieces { receive: decrypted, current: Vec::new(), at: 0 };
+        let decompressing = scope.spawn(move || decompress(pieces, limit, to_write));
+        let written = write(decompressed, plain);
+        let decrypting = decrypting.join().unwrap_or(Err(PipelineError::Aborted));
+        (decrypting, decompressing.join().unwrap_or(Err(PipelineError::Aborted)), written)
     });
-    let (stored, decrypted) = decrypted?;
-    // Of two complaints the one about the ciphertext explains the other, unless writing the plaintext failed.
-    let plain = match (decrypted, decompressed) {
-        (_, Err(e @ (PipelineError::Io(_) | PipelineError::TooLong(_)))) => Err(e),
-        (Err(e), _) => Err(e),
-        (Ok(()), other) => other,
+    let (stored, decrypting) = decrypting?;
+    // Each stage that fails stops the others, so that the one whose reason counts is asked first: the writer, then the
+    // ciphertext, which explains what the decompressor had to complain about, but for too much plaintext.
+    let plain = match (written, decrypting, decompressing) {
+        (Err(e), ..) | (_, _, Err(e @ PipelineError::TooLong(_))) | (_, Err(e), _) | (_, _, Err(e)) => Err(e),
+        (Ok(sum), Ok(()), Ok(())) => Ok(sum),
     };
     Ok(Opened { stored, plain })
 }
@@ -134,23 +138,28 @@ fn decrypt<R: Read>(
     }
 }
 
-fn decompress<W: Write>(pieces: Pieces, limit: u64, mut plain: W) -> Result<Sum, PipelineError> {
+fn decompress(pieces: Pieces, limit: u64, to: mpsc::SyncSender<Piece>) -> Result<(), PipelineError> {
     let damaged = |e: io::Error| PipelineError::Decompress(e.to_string());
     let mut decoder = zstd::stream::read::Decoder::with_buffer(pieces).map_err(damaged)?;
+    let mut left = limit;
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        let n = (&mut decoder).take(PIECE as u64).read_to_end(&mut piece).map_err(damaged)?;
+        left = left.checked_sub(n as u64).ok_or(PipelineError::TooLong(limit))?;
+        // A writer that went away has its own reason, which is the one to report.
+        if n == 0 || to.send(piece).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn write<W: Write>(pieces: mpsc::Receiver<Piece>, mut plain: W) -> Result<Sum, PipelineError> {
     let mut digest = Sha256::new();
     let mut bytes = 0;
-    let mut buf = vec![0; PIECE];
-    loop {
-        let n = decoder.read(&mut buf).map_err(damaged)?;
-        if n == 0 {
-            break;
-        }
-        bytes += n as u64;
-        if bytes > limit {
-            return Err(PipelineError::TooLong(limit));
-        }
-        digest.update(&buf[..n]);
-        plain.write_all(&buf[..n])?;
+    for piece in pieces {
+        bytes += piece.len() as u64;
+        digest.update(&piece);
+        plain.write_all(&piece)?;
     }
     plain.flush()?;
     Ok(Sum { bytes, sha256: sum(digest) })
