@@ -1,7 +1,6 @@
-//! What README.md, the demo and the help texts tell people to type is what the program accepts.
+//! What README.md and the demo tell people to type is what the program accepts.
 
 use std::path::Path;
-use std::process::Command;
 use std::{fs, iter};
 
 /// Stands for every recipient that a text leaves open.
@@ -24,27 +23,15 @@ fn the_demo_s_commands_are_accepted() {
 }
 
 #[test]
-fn the_help_s_examples_are_accepted() {
-    let program = help(&[]);
-    let names = |text: &str| -> Vec<String> {
-        let lines = text.lines().skip_while(|line| *line != "Commands:").skip(1);
-        lines
-            .take_while(|line| line.starts_with("  "))
-            .filter(|line| !line.starts_with("   "))
-            .map(|line| line.split_whitespace().next().unwrap_or_default().to_owned())
-            .collect()
-    };
-    let mut pages = vec![program.clone()];
-    for name in names(&program) {
-        let page = help(&[&name]);
-        pages.extend(names(&page).iter().map(|below| help(&[&name, below])));
-        pages.push(page);
+fn examples_fit_a_terminal() {
+    fn walk(command: &clap::Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let examples = help.lines().skip_while(|line| !line.starts_with("Example"));
+        let long = examples.filter(|line| line.chars().count() > 80);
+        long.map(str::to_owned).chain(command.get_subcommands().flat_map(walk)).collect()
     }
-    assert!(pages.len() > 10, "{} pages", pages.len());
-    let commands: Vec<_> =
-        pages.iter().flat_map(|page| joined(page)).flat_map(|line| commands(&line)).collect();
-    assert!(commands.len() > 20, "{commands:?}");
-    accepted(&commands);
+    let long = walk(&lifeboat::cli::command());
+    assert!(long.is_empty(), "these would be broken into two lines:\n{}", long.join("\n"));
 }
 
 #[test]
@@ -74,30 +61,18 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn lifeboat(args: &[&str]) -> (bool, String, String) {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_lifeboat")).args(args).env("COLUMNS", "80").output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.success(), text(&output.stdout), text(&output.stderr))
-}
-
-fn help(command: &[&str]) -> String {
-    let (ok, page, complaint) = lifeboat(&[command, &["--help"]].concat());
-    assert!(ok, "{command:?}: {complaint}");
-    page
-}
-
 #[track_caller]
 fn accepted(commands: &[Vec<String>]) {
     let wrong: Vec<String> = commands.iter().filter_map(|command| refused(command)).collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// What the program's own parser has against these arguments: `--help` behind them has it parse them and do nothing.
+/// What the program's own parser has against these arguments: `--help` behind them lets what is required be missing.
 fn refused(args: &[String]) -> Option<String> {
-    let args: Vec<&str> = args.iter().map(String::as_str).chain(iter::once("--help")).collect();
-    let (ok, _, complaint) = lifeboat(&args);
-    (!ok).then(|| format!("lifeboat {}\n{complaint}", args[..args.len() - 1].join(" ")))
+    let all = iter::once("lifeboat").chain(args.iter().map(String::as_str)).chain(iter::once("--help"));
+    let error = lifeboat::cli::command().try_get_matches_from(all).err()?;
+    let help = error.kind() == clap::error::ErrorKind::DisplayHelp;
+    (!help).then(|| format!("lifeboat {}\n{error}", args.join(" ")))
 }
 
 /// The lines of the shell in the code blocks, and the code in the text.

@@ -16,7 +16,7 @@ use std::{fs::File, path::Path};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   lifeboat inspect latest -i identity.txt
-  lifeboat inspect snapshot.db      # any etcd snapshot, or a member's own db file
+  lifeboat inspect snapshot.db    # any etcd snapshot, or a member's own db file
   lifeboat inspect latest -i identity.txt --key /registry/deployments/shop/
   lifeboat inspect latest -i identity.txt --key /registry/deployments/shop/web")]
 pub(super) struct Args {
