@@ -75,7 +75,8 @@ async fn identities_that_do_not_serve_are_refused_in_words() -> Result<()> {
         assert!(age.success());
     }
     write("nonsense", "hunter2-hunter2\n");
-    write("typo", &format!("{}Q\n", &identity[..identity.len() - 1]));
+    let (start, last) = identity.split_at(identity.len() - 1);
+    write("typo", &format!("{start}{}\n", if last == "Q" { "P" } else { "Q" }));
     write("public", &format!("{recipient}\n"));
     write("empty", "# nothing here\n");
     write("binary", "\u{0}\u{1}\u{2}");
