@@ -1,11 +1,9 @@
 use super::{BackupError, Job};
 use crate::{
     pipeline::{self, Feed, PipelineError, Sealed, Sealing},
-    point::{Artifact, ArtifactKind, Digest, Key, PointId, Verification},
-    store::{Meta, StoreError},
+    point::{Artifact, ArtifactKind, Key, PointId, Verification},
+    store::{self, Meta, StoreError},
 };
-use futures_util::StreamExt;
-use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
 /// One artifact on its way into the store: sealed on one thread, stored by another task.
@@ -90,12 +88,7 @@ async fn check(job: &Job, key: &Key, meta: &Meta, sealed: &Sealed) -> Result<Ver
     }
     let mut result = format!("{} bytes are there, as sent", meta.bytes);
     if job.read_back {
-        let mut digest = Sha256::new();
-        let mut object = job.store.get(key, None).await?;
-        while let Some(chunk) = object.body.next().await {
-            digest.update(&chunk.map_err(|e| StoreError::io("read back", job.store.url(), key.as_str(), e))?);
-        }
-        let there = Digest::from(<[u8; 32]>::from(digest.finalize()));
+        let there = store::sha256(job.store.as_ref(), key).await?;
         if there != sealed.stored_sha256 {
             return Err(wrong(format!(
                 "its SHA-256 is {there}, and what was sent has {}",

@@ -1,11 +1,9 @@
 use super::{Catalogue, CatalogueError, Level, Signature, Verdict, deep, points::differences};
 use crate::{
     pipeline::{Identities, Origin, PipelineError, proves_identity},
-    point::{Artifact, ArtifactKind, Digest, Key, PointId, Status},
-    store::StoreError,
+    point::{Artifact, ArtifactKind, Key, PointId, Status},
+    store::{self, StoreError},
 };
-use futures_util::StreamExt;
-use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// How far a verification goes.
@@ -115,7 +113,7 @@ async fn verify_artifact(
         }
         _ => {}
     }
-    match stored_digest(catalogue, &key).await? {
+    match store::sha256(catalogue.store.as_ref(), &key).await? {
         found if found == artifact.stored_sha256 => {
             verdict.add(
                 Level::Ok,
@@ -129,15 +127,6 @@ async fn verify_artifact(
             Ok(false)
         }
     }
-}
-
-async fn stored_digest(catalogue: &Catalogue, key: &Key) -> Result<Digest, CatalogueError> {
-    let mut object = catalogue.store.get(key, None).await?;
-    let mut digest = Sha256::new();
-    while let Some(chunk) = object.body.next().await {
-        digest.update(&chunk.map_err(|e| StoreError::io("read", catalogue.store.url(), key.as_str(), e))?);
-    }
-    Ok(<[u8; 32]>::from(digest.finalize()).into())
 }
 
 async fn foreign_objects(

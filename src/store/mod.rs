@@ -6,10 +6,11 @@ mod file;
 pub use error::StoreError;
 pub use file::FileStore;
 
-use crate::point::Key;
+use crate::point::{Digest, Key};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, stream::BoxStream};
+use sha2::{Digest as _, Sha256};
 use std::{io, ops::Range};
 
 /// The bytes of an object on their way in. An error in the stream means that the object must not come into being.
@@ -81,7 +82,6 @@ pub trait Store: Send + Sync {
 
 /// Reads a small object whole; one of more than `limit` bytes is refused.
 pub async fn read_all(store: &dyn Store, key: &Key, limit: u64) -> Result<Vec<u8>, StoreError> {
-    use futures_util::StreamExt;
     let mut object = store.get(key, None).await?;
     let mut bytes = Vec::new();
     while let Some(chunk) = object.body.next().await {
@@ -91,6 +91,16 @@ pub async fn read_all(store: &dyn Store, key: &Key, limit: u64) -> Result<Vec<u8
         }
     }
     Ok(bytes)
+}
+
+/// The SHA-256 of an object's bytes as the store gives them back, read through once.
+pub async fn sha256(store: &dyn Store, key: &Key) -> Result<Digest, StoreError> {
+    let mut object = store.get(key, None).await?;
+    let mut digest = Sha256::new();
+    while let Some(chunk) = object.body.next().await {
+        digest.update(&chunk.map_err(|e| StoreError::io("read", store.url(), key.as_str(), e))?);
+    }
+    Ok(<[u8; 32]>::from(digest.finalize()).into())
 }
 
 /// A body of bytes that are at hand.
