@@ -16,6 +16,8 @@ use std::{
 use tokio::sync::mpsc;
 
 const CHUNK: usize = 1 << 20;
+/// What was written goes to the disk after this many bytes, so that the last fsync has little left to wait for.
+const SYNC: usize = 16 << 20;
 const TEMPORARY: &str = ".part-";
 
 /// A directory as a store. Directories are made with mode 0700, files with 0600.
@@ -193,12 +195,17 @@ fn temporary(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
 
 fn write_in(dir: &Path, path: &Path, mut chunks: mpsc::Receiver<Option<Bytes>>) -> io::Result<u64> {
     let mut file = temporary(dir)?;
-    let mut bytes = 0;
+    let (mut bytes, mut unsynced) = (0, 0);
     loop {
         match chunks.blocking_recv() {
             Some(Some(chunk)) => {
                 file.write_all(&chunk)?;
                 bytes += chunk.len() as u64;
+                unsynced += chunk.len();
+                if unsynced >= SYNC {
+                    file.as_file().sync_data()?;
+                    unsynced = 0;
+                }
             }
             Some(None) => break,
             None => {
