@@ -1,6 +1,6 @@
 //! The program under test, in a directory of its own with configuration, keys and a store.
 
-use crate::lab::{Cluster, Etcd, tools};
+use crate::lab::{Cluster, Etcd, S3, s3, tools};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::{
@@ -15,9 +15,16 @@ use tokio::process::{Child, Command};
 /// No command of a test takes longer; one that does is stuck.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// `lifeboat` with its own directory.
+/// Names the kind of store that the tests work with: `file`, or `s3`.
+const KIND: &str = "LIFEBOAT_TEST_STORE";
+/// The line of a fresh configuration that says where the store is.
+const STORE: &str = "url: \"file:./store\"";
+
+/// `lifeboat` with its own directory. Its store is the directory `store` in there; with `LIFEBOAT_TEST_STORE=s3` it is
+/// reached through an S3 server for which that directory is a bucket.
 pub struct Lifeboat {
     dir: PathBuf,
+    server: Option<S3>,
 }
 
 /// What a run of the program left.
@@ -65,7 +72,7 @@ impl From<Output> for Ran {
 impl Lifeboat {
     /// `lifeboat init` in `dir`, for the etcd and the API server given, in the cluster `lab`.
     pub async fn init(dir: &Path, etcd: Option<&Etcd>, cluster: Option<&Cluster>) -> Result<Self> {
-        let boat = Lifeboat { dir: dir.join("boat") };
+        let mut boat = Lifeboat { dir: dir.join("boat"), server: None };
         std::fs::create_dir_all(&boat.dir)?;
         let mut args: Vec<String> = vec!["init".into(), ".".into(), "--cluster".into(), "lab".into()];
         if let Some(etcd) = etcd {
@@ -84,6 +91,9 @@ impl Lifeboat {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let ran = boat.run(&args).await;
         ensure!(ran.code == 0, "lifeboat init: {ran:?}");
+        if std::env::var(KIND).is_ok_and(|kind| kind == "s3") {
+            boat.serve().await?;
+        }
         if let Some((user, password)) = etcd.and_then(|e| e.access().auth.as_ref()) {
             let file = boat.path("etcd-password");
             std::fs::write(&file, password)?;
@@ -94,9 +104,38 @@ impl Lifeboat {
         Ok(boat)
     }
 
-    /// The program in a directory that `lifeboat init` made before.
-    pub fn at(dir: PathBuf) -> Self {
-        Lifeboat { dir }
+    /// The program in a directory that [`Lifeboat::init`] made before, or a copy of it.
+    pub async fn at(dir: PathBuf) -> Result<Self> {
+        let mut boat = Lifeboat { dir, server: None };
+        if boat.dir.join("s3").exists() {
+            boat.serve().await?;
+        }
+        Ok(boat)
+    }
+
+    /// Starts an S3 server for the store and enters it into the configuration.
+    async fn serve(&mut self) -> Result<()> {
+        let logs = self.dir.join("s3");
+        let begun = logs.exists();
+        std::fs::create_dir_all(&logs)?;
+        let server = S3::start(&logs, &self.dir, None).await?;
+        if !begun {
+            server.bucket("store", false).await?;
+            for (name, text) in [("s3-id", s3::ACCESS_KEY), ("s3-secret", s3::SECRET_KEY)] {
+                std::fs::write(self.dir.join(name), text)?;
+                std::fs::set_permissions(self.dir.join(name), Permissions::from_mode(0o600))?;
+            }
+            std::fs::write(logs.join("endpoint"), "ENDPOINT")?;
+            self.edit(|text| {
+                let keys = "credentials: {accessKeyId: {file: s3-id}, secretAccessKey: {file: s3-secret}}";
+                text.replacen(STORE, &format!("url: \"s3://store\"\n    s3: {{endpoint: \"ENDPOINT\", {keys}}}"), 1)
+            })?;
+        }
+        let before = std::fs::read_to_string(logs.join("endpoint"))?;
+        self.edit(|text| text.replace(&before, &server.endpoint()))?;
+        std::fs::write(logs.join("endpoint"), server.endpoint())?;
+        self.server = Some(server);
+        Ok(())
     }
 
     /// The directory with `lifeboat.yaml`, `identity.txt`, `signing.key`, `signing.pub` and `store`.

@@ -42,7 +42,7 @@ pub async fn saved() -> Result<Saved> {
     let dir = tempfile::Builder::new().prefix("lifeboat-saved-").tempdir()?;
     let copied = Command::new("cp").arg("-a").arg(original).arg(dir.path()).status()?;
     anyhow::ensure!(copied.success(), "cp: {copied}");
-    let boat = Lifeboat::at(dir.path().join("boat"));
+    let boat = Lifeboat::at(dir.path().join("boat")).await?;
     let point = fs::read_dir(boat.path("store/lab/points"))?.next().context("no recovery point")??;
     let id = point.file_name().to_string_lossy().parse()?;
     Ok(Saved { boat, id, dir })

@@ -19,6 +19,7 @@ pub mod pki;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub mod s3;
 pub mod tools;
 
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub use cluster::{Cluster, ClusterOptions};
 pub use dir::LabDir;
 pub use etcd::{Etcd, EtcdOptions, Version};
 pub use proxy::{Fault, Proxy};
+pub use s3::S3;
 
 /// Runs `test` against a fresh etcd; when it returns or panics nothing of it is left but, after a failure, the files.
 pub async fn with_etcd<T>(options: EtcdOptions, test: impl AsyncFnOnce(&Etcd) -> Result<T>) -> Result<T> {

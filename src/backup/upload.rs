@@ -2,7 +2,7 @@ use super::{BackupError, Job};
 use crate::{
     pipeline::{self, Feed, PipelineError, Sealed, Sealing},
     point::{Artifact, ArtifactKind, Key, PointId, Verification},
-    store::{self, Meta, StoreError},
+    store::{self, StoreError, Stored},
 };
 use tokio::task::JoinHandle;
 
@@ -12,7 +12,7 @@ pub(super) struct Upload {
     key: Key,
     feed: Option<Feed>,
     sealing: Sealing,
-    putting: JoinHandle<Result<Meta, StoreError>>,
+    putting: JoinHandle<Result<Stored, StoreError>>,
 }
 
 impl Upload {
@@ -45,13 +45,13 @@ impl Upload {
         let stored =
             self.putting.await.unwrap_or_else(|_| Err(StoreError::Body(std::io::Error::other("cancelled"))));
         let sealed = self.sealing.result().await;
-        let (meta, sealed) = match (stored, sealed) {
-            (Ok(meta), Ok(sealed)) => (meta, sealed),
+        let (stored, sealed) = match (stored, sealed) {
+            (Ok(stored), Ok(sealed)) => (stored, sealed),
             // The store reports what was wrong with the body in its own words; the sealer knows better.
             (Err(StoreError::Body(_)) | Ok(_), Err(e)) => return Err(e.into()),
             (Err(e), _) => return Err(e.into()),
         };
-        let verification = check(job, &self.key, &meta, &sealed).await?;
+        let verification = check(job, &self.key, &stored, &sealed).await?;
         let artifact = Artifact {
             key: self.kind.file_name().to_owned(),
             kind: self.kind,
@@ -81,12 +81,15 @@ impl Upload {
     }
 }
 
-async fn check(job: &Job, key: &Key, meta: &Meta, sealed: &Sealed) -> Result<Verification, BackupError> {
+async fn check(job: &Job, key: &Key, stored: &Stored, sealed: &Sealed) -> Result<Verification, BackupError> {
     let wrong = |reason: String| BackupError::StoredWrongly { key: key.to_string(), reason };
-    if meta.bytes != sealed.stored_bytes {
-        return Err(wrong(format!("{} bytes were sent and {} are there", sealed.stored_bytes, meta.bytes)));
+    if stored.bytes != sealed.stored_bytes {
+        return Err(wrong(format!("{} bytes were sent and {} are there", sealed.stored_bytes, stored.bytes)));
     }
-    let mut result = format!("{} bytes are there, as sent", meta.bytes);
+    let mut result = format!("{} bytes are there, as sent", stored.bytes);
+    if let Some(confirmed) = &stored.confirmed {
+        result = format!("{result}; {confirmed}");
+    }
     if job.read_back {
         let there = store::sha256(job.store.as_ref(), key).await?;
         if there != sealed.stored_sha256 {

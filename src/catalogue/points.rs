@@ -58,6 +58,11 @@ impl Catalogue {
         Catalogue { store, cluster: cluster.to_owned(), verifier }
     }
 
+    /// The URL of the store.
+    pub fn store_url(&self) -> &str {
+        self.store.url()
+    }
+
     /// The clusters that a store holds something of.
     pub async fn clusters(store: &dyn Store) -> Result<Vec<String>, CatalogueError> {
         Ok(store.children(None).await?)

@@ -43,7 +43,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let store = context.store()?;
+    let store = context.store().await?;
     let job = Job {
         cluster: context.cluster(store.as_ref()).await?,
         etcd: if args.resources_only { None } else { context.etcd()? },

@@ -1,13 +1,13 @@
 use super::{Exit, Format, failure::Failure};
 use crate::{
     catalogue::Catalogue,
-    config::{ClusterName, Config, ConfigError, Loaded, Location, NamespaceGlob, ResourcePattern, StoreUrl},
+    config::{ClusterName, Config, ConfigError, Loaded, NamespaceGlob, ResourcePattern},
     pipeline::{Identities, PipelineError, Recipients, SealOptions, Signer, Verifier},
     source::{
         etcd::{EtcdOptions, TlsFiles},
         kube,
     },
-    store::{FileStore, Store},
+    store::Store,
 };
 use clap::ValueEnum;
 use std::{
@@ -130,17 +130,6 @@ impl Context {
         }
     }
 
-    /// The store that was asked for, else the first of the configuration.
-    pub(super) fn store(&self) -> Result<Arc<dyn Store>, Failure> {
-        if let Some(url) = self.global.store.as_deref().filter(|s| s.contains(':')) {
-            let parsed: StoreUrl = url.parse()?;
-            let here = std::env::current_dir()?;
-            return Ok(open(&parsed, &here));
-        }
-        let loaded = self.config()?;
-        Ok(open(&loaded.config.store(self.global.store.as_deref())?.url, &loaded.base))
-    }
-
     /// The cluster that was asked for, else the configuration's, else the only one in the store.
     pub(super) async fn cluster(&self, store: &dyn Store) -> Result<String, Failure> {
         if let Some(cluster) = &self.global.cluster {
@@ -160,7 +149,7 @@ impl Context {
     }
 
     pub(super) async fn catalogue(&self, trust: &Trust) -> Result<Catalogue, Failure> {
-        let store = self.store()?;
+        let store = self.store().await?;
         let cluster = self.cluster(store.as_ref()).await?;
         let verifier = match &trust.public_key {
             Some(key) => Some(Verifier::new(&std::fs::read_to_string(key).unwrap_or_else(|_| key.clone()))?),
@@ -271,7 +260,7 @@ impl Context {
         Ok(signer)
     }
 
-    fn secret(&self, reference: &crate::config::SecretRef) -> Result<secrecy::SecretString, Failure> {
+    pub(super) fn secret(&self, reference: &crate::config::SecretRef) -> Result<secrecy::SecretString, Failure> {
         let secret = reference.resolve(&self.config()?.base)?;
         if let Some(warning) = &secret.warning {
             tracing::warn!("{warning}");
@@ -286,15 +275,5 @@ impl Context {
         }
         let configured = self.optional()?.map(|loaded| loaded.config.restore.program(&loaded.base));
         Ok(configured.unwrap_or_else(|| PathBuf::from("etcdutl")))
-    }
-}
-
-fn open(url: &StoreUrl, base: &Path) -> Arc<dyn Store> {
-    match url.locate(base) {
-        Location::Directory(path) => {
-            let shown =
-                url::Url::from_file_path(&path).map_or_else(|()| path.display().to_string(), String::from);
-            Arc::new(FileStore::new(path, &shown))
-        }
     }
 }

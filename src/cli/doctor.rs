@@ -80,7 +80,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let mut checks = Checks(Vec::new());
     checks.add(Level::Ok, "configuration", format!("{} is well-formed", loaded.path.display()));
     keys(context, &mut checks);
-    match context.store() {
+    match context.store().await {
         Ok(store) => check_store(store.as_ref(), loaded.config.cluster.as_str(), &mut checks).await,
         Err(e) => checks.add(Level::Error, "store", e.error.to_string()),
     }

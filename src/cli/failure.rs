@@ -163,6 +163,8 @@ fn of_pipeline(error: &PipelineError) -> (Exit, Option<&'static str>) {
 fn of_store(error: &StoreError) -> (Exit, Option<&'static str>) {
     match error {
         StoreError::Exists { .. } => (Exit::Conflict, None),
+        StoreError::Settings { .. } | StoreError::NoLock { .. } => (Exit::Usage, None),
+        StoreError::Changed { .. } => (Exit::Verification, None),
         _ => (Exit::Failed, None),
     }
 }

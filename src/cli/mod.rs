@@ -12,6 +12,7 @@ mod output;
 mod restore;
 mod schema;
 mod show;
+mod stores;
 mod verify;
 
 pub use failure::Exit;

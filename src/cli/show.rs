@@ -22,9 +22,8 @@ pub(super) struct Args {
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let catalogue = context.catalogue(&args.trust).await?;
     let loaded = catalogue.load(&catalogue.resolve(&args.id).await?).await?;
-    let store = context.store()?;
     output::result(context.global.output, &loaded.manifest, || {
-        report::point(&loaded.manifest, &loaded.signature, store.url())
+        report::point(&loaded.manifest, &loaded.signature, catalogue.store_url())
     })?;
     Ok(Exit::Done)
 }

@@ -20,7 +20,9 @@ mod pattern;
 mod read;
 mod schema;
 mod secret;
+mod size;
 mod source;
+mod storage;
 mod template;
 mod values;
 
@@ -29,11 +31,13 @@ mod tests;
 
 pub use error::{ConfigError, Problem};
 pub use load::{Loaded, PLACES, VARIABLE};
-pub use model::{ApiVersion, Config, Encryption, Kind, Restore, Signing, Store};
+pub use model::{ApiVersion, Config, Encryption, Kind, Restore, Signing};
 pub use pattern::{LabelSelector, NamespaceGlob, ResourcePattern};
 pub use schema::schema;
 pub use secret::{Secret, SecretRef, SecretSource};
+pub use size::{Rate, Size};
 pub use source::{Etcd, EtcdAuth, EtcdTls, Kubernetes, Resources};
+pub use storage::{Keys, LockMode, ObjectLock, Role, S3, ServiceEncryption, ServiceUrl, Store};
 pub use template::{InitOptions, TlsFiles, template};
 pub use values::{ClusterName, Endpoint, Location, PublicKey, Recipient, ServerName, StoreUrl};
 

@@ -3,7 +3,8 @@
 use super::error::ConfigError;
 use super::secret::SecretRef;
 use super::source::{Etcd, Kubernetes, Resources};
-use super::values::{ClusterName, PublicKey, Recipient, StoreUrl};
+use super::storage::Store;
+use super::values::{ClusterName, PublicKey, Recipient};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -93,18 +94,6 @@ impl Config {
         let help = "add `encryption: {recipients: [age1…]}`; `lifeboat init` makes a key";
         self.encryption.as_ref().ok_or(ConfigError::Section { section: "encryption", help })
     }
-}
-
-/// One place where recovery points are kept.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Store {
-    /// The name by which commands speak of it (`--store NAME`).
-    #[schemars(with = "ClusterName")]
-    pub name: String,
-    /// Where it is: `file:///absolute/directory`, or `file:./directory` beside this file.
-    pub url: StoreUrl,
 }
 
 /// Who can open what is sealed, and how it is compressed.

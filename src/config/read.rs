@@ -2,10 +2,11 @@
 
 use super::decode::{Cursor, Decode, FromText};
 use super::error::shown;
-use super::model::{ApiVersion, Config, Encryption, Kind, Restore, Signing, Store};
+use super::model::{ApiVersion, Config, Encryption, Kind, Restore, Signing};
 use super::node::Node;
 use super::source::{self, Etcd, EtcdAuth, EtcdTls, Kubernetes, Resources};
-use super::values::{ClusterName, Endpoint};
+use super::storage::Store;
+use super::values::Endpoint;
 use std::collections::BTreeSet;
 
 impl FromText for ApiVersion {
@@ -188,17 +189,6 @@ impl Decode for Resources {
             label_selector: label_selector?,
             drop_managed_fields: drop_managed_fields?,
         })
-    }
-}
-
-impl Decode for Store {
-    fn decode(at: &Cursor<'_>) -> Option<Self> {
-        let mut fields = at.fields()?;
-        let name = fields.required::<ClusterName>("name", "give the store a name, such as `main`");
-        let url = fields.required("url", "write where it is, such as `url: \"file:///srv/lifeboat\"`");
-        fields.later(&["s3", "copyTo"]);
-        fields.finish();
-        Some(Self { name: name?.as_str().to_owned(), url: url? })
     }
 }
 

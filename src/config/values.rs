@@ -95,9 +95,9 @@ impl FromText for Endpoint {
     }
 }
 
-/// Where a store is: `file:///absolute/directory`, or `file:./directory` beside the configuration file.
+/// Where a store is: `s3://bucket/prefix`, `file:///absolute/directory`, or `file:./directory` beside the configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[schemars(inline, extend("pattern" = "^file:", "examples" = ["file:///srv/lifeboat", "file:./store"]))]
+#[schemars(inline, extend("pattern" = "^(file:|s3://)", "examples" = ["s3://backups/lifeboat", "file:///srv/lifeboat", "file:./store"]))]
 pub struct StoreUrl(String);
 
 /// What a store's URL points to.
@@ -106,11 +106,22 @@ pub struct StoreUrl(String);
 pub enum Location {
     /// A directory; absolute if the base is.
     Directory(PathBuf),
+    /// A bucket, and a prefix in it, which may be empty.
+    Bucket {
+        /// Its name.
+        bucket: String,
+        /// Segments joined by `/`, without one at either end.
+        prefix: String,
+    },
 }
 
 impl StoreUrl {
     /// The place, with a relative path taken from `base`, the configuration file's directory.
     pub fn locate(&self, base: &Path) -> Location {
+        if let Some(rest) = self.0.strip_prefix("s3://") {
+            let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+            return Location::Bucket { bucket: bucket.to_owned(), prefix: prefix.trim_end_matches('/').to_owned() };
+        }
         let Some(relative) = relative_part(&self.0) else {
             let path = Url::parse(&self.0).ok().and_then(|url| url.to_file_path().ok());
             return Location::Directory(path.unwrap_or_else(|| base.to_path_buf()));
@@ -122,6 +133,28 @@ impl StoreUrl {
 
 fn relative_part(url: &str) -> Option<&str> {
     url.strip_prefix("file:").filter(|rest| !rest.starts_with('/'))
+}
+
+fn bucket(text: &str) -> Result<StoreUrl, String> {
+    let example = "such as s3://backups/lifeboat";
+    let rest = text.strip_prefix("s3://").ok_or_else(|| format!("begins with s3://, {example}"))?;
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let usual = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let ends_well = bucket.starts_with(edge) && bucket.ends_with(edge);
+    if !((3..=63).contains(&bucket.len()) && bucket.chars().all(usual) && ends_well) {
+        let rule = "3 to 63 lower-case letters, digits, `-` and `.`";
+        return Err(format!("{} names no bucket: {rule}, {example}", shown(text)));
+    }
+    let segment = |s: &str| {
+        !s.is_empty() && !s.starts_with('.') && s.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@".contains(c))
+    };
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    if !prefix.is_empty() && !prefix.split('/').all(segment) {
+        let rule = "use letters, digits and - _ . : @ between single slashes";
+        return Err(format!("{} has a prefix that cannot be used: {rule}, {example}", shown(text)));
+    }
+    Ok(StoreUrl(text.trim_end_matches('/').to_owned()))
 }
 
 impl FromText for StoreUrl {
@@ -140,15 +173,12 @@ impl FromText for StoreUrl {
         let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()).unwrap_or_default();
         match scheme.as_str() {
             "file" => {}
-            "s3" => {
-                return Err(format!(
-                    "this version of Lifeboat does not have s3:// stores yet: use a directory, {example}"
-                ));
-            }
+            "s3" => return bucket(text),
             "" if text.starts_with('/') => {
                 return Err(format!("a store is a URL; did you mean {}?", shown(&format!("file://{text}"))));
             }
-            _ => return Err(format!("{} is not a store's URL: write a directory, {example}", shown(text))),
+            _ => return Err(format!("{} is not a store's URL: write a directory or a bucket, {example} or \
+                                       s3://backups/lifeboat", shown(text))),
         }
         let url = Url::parse(text).map_err(|error| format!("{} is not a URL: {error}", shown(text)))?;
         if url.query().is_some() || url.fragment().is_some() {

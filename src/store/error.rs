@@ -53,6 +53,47 @@ pub enum StoreError {
         /// The store's URL.
         store: String,
     },
+    /// What the store has is not what was sent.
+    #[error("{key} did not arrive in {store} as it was sent: {reason}")]
+    Changed {
+        /// The object.
+        key: String,
+        /// The store's URL.
+        store: String,
+        /// In what it differs.
+        reason: String,
+    },
+    /// Objects are to be locked, and cannot be.
+    #[error(
+        "{store} cannot lock objects, and s3.objectLock asks for it: Object Lock is switched on for a bucket when it is \
+         created (or by the service's support); without s3.objectLock it works, unlocked"
+    )]
+    NoLock {
+        /// The store's URL.
+        store: String,
+    },
+    /// The store's settings cannot be used.
+    #[error("{store}: {reason}")]
+    Settings {
+        /// The store's URL.
+        store: String,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A service refused, or could not be reached.
+    #[error("cannot {action} {key} in {store}: {reason}{help}")]
+    Remote {
+        /// What was tried.
+        action: &'static str,
+        /// The object.
+        key: String,
+        /// The store's URL.
+        store: String,
+        /// What the service said.
+        reason: String,
+        /// What to do about it; empty, or beginning with a semicolon.
+        help: String,
+    },
     /// Anything else that the system said.
     #[error("cannot {action} {key} in {store}: {source}")]
     Io {

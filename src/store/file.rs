@@ -1,6 +1,6 @@
 //! A directory as a store, and the default: temporary file, fsync, rename that replaces nothing, fsync of the directory.
 
-use super::{Body, Meta, Object, Promises, Store, StoreError};
+use super::{Body, Meta, Object, Promises, Store, StoreError, Stored};
 use crate::point::Key;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -54,7 +54,7 @@ impl Store for FileStore {
         &self.url
     }
 
-    async fn put(&self, key: &Key, mut body: Body) -> Result<Meta, StoreError> {
+    async fn put(&self, key: &Key, mut body: Body) -> Result<Stored, StoreError> {
         let (send, receive) = mpsc::channel::<Option<Bytes>>(2);
         let (root, path) = (self.root.clone(), self.path(key));
         let writing = tokio::task::spawn_blocking(move || write(&root, &path, receive));
@@ -78,7 +78,7 @@ impl Store for FileStore {
         let written = writing.await.unwrap_or_else(|e| Err(io::Error::other(e)));
         match (broken, written) {
             (Some(e), _) => Err(StoreError::Body(e)),
-            (None, Ok(bytes)) => Ok(Meta { key: key.clone(), bytes }),
+            (None, Ok(bytes)) => Ok(Stored { bytes, confirmed: None }),
             (None, Err(e)) => Err(StoreError::io("write", &self.url, key.as_str(), e)),
         }
     }
@@ -333,7 +333,7 @@ mod tests {
         let part = store.get(&key("c/points/a/x"), Some(5..9)).await.unwrap();
         let part: Vec<_> = part.body.map(|c| c.unwrap()).collect().await;
         assert_eq!(part.concat(), &bytes[5..9]);
-        assert_eq!(store.list(&key("c")).await.unwrap(), vec![put]);
+        assert_eq!(store.list(&key("c")).await.unwrap(), [Meta { key: key("c/points/a/x"), bytes: put.bytes }]);
         assert_eq!(store.children(Some(&key("c/points"))).await.unwrap(), ["a"]);
         let mode = |p: &str| fs::metadata(dir.path().join(p)).unwrap().permissions().mode() & 0o777;
         assert_eq!(

@@ -2,9 +2,13 @@
 
 mod error;
 mod file;
+pub mod s3;
+mod throttle;
 
 pub use error::StoreError;
 pub use file::FileStore;
+pub use s3::S3Store;
+pub use throttle::Throttled;
 
 use crate::point::{Digest, Key};
 use async_trait::async_trait;
@@ -23,6 +27,15 @@ pub struct Meta {
     pub key: Key,
     /// Its size in bytes.
     pub bytes: u64,
+}
+
+/// An object that was just created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its size in bytes, as the store has it.
+    pub bytes: u64,
+    /// How the store itself confirmed the content, in words, if it did.
+    pub confirmed: Option<String>,
 }
 
 /// An object on its way out.
@@ -52,11 +65,11 @@ pub trait Store: Send + Sync {
     /// The store's URL, without secrets.
     fn url(&self) -> &str;
 
-    /// Creates an object from `body` and returns its size as the store has it. When anything fails, nothing is left.
+    /// Creates an object from `body` and returns what the store has then. When anything fails, nothing is left.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when there is one already; [`StoreError::Body`] when `body` failed.
-    async fn put(&self, key: &Key, body: Body) -> Result<Meta, StoreError>;
+    async fn put(&self, key: &Key, body: Body) -> Result<Stored, StoreError>;
 
     /// Reads an object, or a part of it.
     ///

@@ -1,0 +1,97 @@
+//! From the configuration's stores to stores that work.
+
+use super::{context::Context, failure::Failure};
+use crate::{
+    config::{self, Location, StoreUrl},
+    point::Key,
+    store::{FileStore, S3Store, Store, Throttled, s3},
+};
+use secrecy::ExposeSecret;
+use std::{path::Path, sync::Arc, time::Duration};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+impl Context {
+    /// The store that was asked for, else the first of the configuration.
+    pub(super) async fn store(&self) -> Result<Arc<dyn Store>, Failure> {
+        if let Some(url) = self.global.store.as_deref().filter(|s| s.contains(':')) {
+            let parsed: StoreUrl = url.parse()?;
+            return match parsed.locate(&std::env::current_dir()?) {
+                Location::Directory(path) => Ok(Arc::new(directory(&path))),
+                Location::Bucket { bucket, prefix } => {
+                    let options = s3::S3Options::new(&bucket, below(&prefix)?);
+                    Ok(Arc::new(S3Store::new(options, parsed.as_str()).await?))
+                }
+            };
+        }
+        let loaded = self.config()?;
+        let store = loaded.config.store(self.global.store.as_deref())?;
+        let limit = store.bandwidth.as_ref().map(config::Rate::bytes_per_second);
+        match store.url.locate(&loaded.base) {
+            Location::Directory(path) => Ok(limited(directory(&path), limit)),
+            Location::Bucket { bucket, prefix } => {
+                let default = config::S3::default();
+                let options = self.bucket(&bucket, &prefix, store.s3.as_ref().unwrap_or(&default))?;
+                Ok(limited(S3Store::new(options, store.url.as_str()).await?, limit))
+            }
+        }
+    }
+
+    fn bucket(&self, bucket: &str, prefix: &str, set: &config::S3) -> Result<s3::S3Options, Failure> {
+        let loaded = self.config()?;
+        let credentials = match &set.credentials {
+            None => None,
+            Some(keys) => Some(s3::S3Credentials {
+                access_key_id: self.secret(&keys.access_key_id)?.expose_secret().to_owned(),
+                secret_access_key: self.secret(&keys.secret_access_key)?,
+                session_token: keys.session_token.as_ref().map(|t| self.secret(t)).transpose()?,
+            }),
+        };
+        Ok(s3::S3Options {
+            endpoint: set.endpoint.as_ref().map(|e| e.as_str().to_owned()),
+            region: set.region.clone(),
+            path_style: set.path_style,
+            ca: set.ca.as_ref().map(|ca| loaded.resolve(ca)),
+            profile: set.profile.clone(),
+            credentials,
+            assume_role: set
+                .assume_role
+                .as_ref()
+                .map(|role| s3::AssumeRole { arn: role.arn.clone(), external_id: role.external_id.clone() }),
+            encryption: set.encryption.map(|how| match how {
+                config::ServiceEncryption::S3 => s3::Encryption::S3,
+                config::ServiceEncryption::Kms => s3::Encryption::Kms(set.kms_key.clone()),
+            }),
+            storage_class: set.storage_class.clone(),
+            tags: set.tags.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            lock: set.object_lock.as_ref().map(|lock| s3::Lock {
+                mode: match lock.mode {
+                    config::LockMode::Governance => s3::LockMode::Governance,
+                    config::LockMode::Compliance => s3::LockMode::Compliance,
+                },
+                period: DAY * lock.days,
+            }),
+            conditional_create: set.conditional_create,
+            checksums: set.checksums,
+            part_bytes: set.part_size.bytes(),
+            concurrency: set.concurrency as usize,
+            ..s3::S3Options::new(bucket, below(prefix)?)
+        })
+    }
+}
+
+fn below(prefix: &str) -> Result<Option<Key>, Failure> {
+    Ok(if prefix.is_empty() { None } else { Some(Key::new(prefix)?) })
+}
+
+fn limited(store: impl Store + 'static, bytes_per_second: Option<u64>) -> Arc<dyn Store> {
+    match bytes_per_second {
+        Some(limit) => Arc::new(Throttled::new(store, limit)),
+        None => Arc::new(store),
+    }
+}
+
+fn directory(path: &Path) -> FileStore {
+    let shown = url::Url::from_file_path(path).map_or_else(|()| path.display().to_string(), String::from);
+    FileStore::new(path.to_owned(), &shown)
+}

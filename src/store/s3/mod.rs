@@ -1,0 +1,167 @@
+//! Objects in S3-compatible storage: created with `If-None-Match`, uploaded in parts at the pace of the body, compared with
+//! the checksum that the service computes.
+
+mod cut;
+mod download;
+mod fault;
+mod options;
+mod upload;
+
+pub use options::{AssumeRole, Encryption, Lock, LockMode, S3Credentials, S3Options};
+
+use super::{Body, Meta, Object, Promises, Store, StoreError, Stored};
+use crate::point::Key;
+use async_trait::async_trait;
+use aws_sdk_s3::{Client, error::ProvideErrorMetadata, types::BucketVersioningStatus};
+use fault::Fault;
+use std::ops::Range;
+
+/// A bucket, or what is below a prefix of it, as a store.
+#[derive(Debug, Clone)]
+pub struct S3Store {
+    client: Client,
+    options: S3Options,
+    url: String,
+}
+
+impl S3Store {
+    /// Makes ready to speak to the bucket. Credentials are looked for when the first request needs them.
+    ///
+    /// # Errors
+    /// [`StoreError::Settings`] when a file of the settings cannot be read.
+    pub async fn new(options: S3Options, url: &str) -> Result<Self, StoreError> {
+        let url = url.trim_end_matches('/').to_owned();
+        let client = options.client(&url).await?;
+        Ok(S3Store { client, options, url })
+    }
+
+    fn name(&self, key: &Key) -> String {
+        match &self.options.prefix {
+            Some(prefix) => format!("{prefix}/{key}"),
+            None => key.to_string(),
+        }
+    }
+
+    /// The key of an object of the bucket; `None` for one that Lifeboat cannot have made.
+    fn key(&self, name: &str) -> Option<Key> {
+        let own = match &self.options.prefix {
+            Some(prefix) => name.strip_prefix(prefix.as_str())?.strip_prefix('/')?,
+            None => name,
+        };
+        Key::new(own).ok()
+    }
+
+    fn below(&self, prefix: Option<&Key>) -> String {
+        match (prefix, &self.options.prefix) {
+            (Some(key), _) => format!("{}/", self.name(key)),
+            (None, Some(prefix)) => format!("{prefix}/"),
+            (None, None) => String::new(),
+        }
+    }
+
+    fn fault(&self, action: &'static str, about: &str) -> Fault<'_> {
+        Fault { action, about: about.to_owned(), url: &self.url, bucket: &self.options.bucket }
+    }
+}
+
+#[async_trait]
+impl Store for S3Store {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    async fn put(&self, key: &Key, body: Body) -> Result<Stored, StoreError> {
+        upload::put(self, key, body).await
+    }
+
+    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object, StoreError> {
+        download::get(self, key, range).await
+    }
+
+    async fn head(&self, key: &Key) -> Result<Option<Meta>, StoreError> {
+        let asked = self.client.head_object().bucket(&self.options.bucket).key(self.name(key)).send().await;
+        match asked.map_err(|e| self.fault("look at", key.as_str()).error(&e)) {
+            Ok(found) => {
+                let bytes = found.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
+                Ok(Some(Meta { key: key.clone(), bytes }))
+            }
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn list(&self, prefix: &Key) -> Result<Vec<Meta>, StoreError> {
+        let request = self.client.list_objects_v2().bucket(&self.options.bucket).prefix(self.below(Some(prefix)));
+        let mut pages = request.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| self.fault("list", prefix.as_str()).error(&e))?;
+            for object in page.contents() {
+                let bytes = object.size().and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
+                found.extend(object.key().and_then(|name| self.key(name)).map(|key| Meta { key, bytes }));
+            }
+        }
+        found.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(found)
+    }
+
+    async fn children(&self, prefix: Option<&Key>) -> Result<Vec<String>, StoreError> {
+        let below = self.below(prefix);
+        let request = self.client.list_objects_v2().bucket(&self.options.bucket).prefix(&below).delimiter("/");
+        let mut pages = request.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| self.fault("list", &below).error(&e))?;
+            let names = page.common_prefixes().iter().filter_map(|p| p.prefix()?.strip_prefix(&below));
+            // What is no part of a key was not put there by Lifeboat.
+            found.extend(names.map(|n| n.trim_end_matches('/').to_owned()).filter(|n| Key::new(n).is_ok()));
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        let asked = self.client.delete_object().bucket(&self.options.bucket).key(self.name(key)).send().await;
+        match asked.map_err(|e| self.fault("delete", key.as_str()).error(&e)) {
+            Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn promises(&self) -> Result<Promises, StoreError> {
+        let bucket = &self.options.bucket;
+        let mut remarks = Vec::new();
+        let versioning = self.client.get_bucket_versioning().bucket(bucket).send().await;
+        let versioned = matches!(&versioning, Ok(v) if v.status() == Some(&BucketVersioningStatus::Enabled));
+        remarks.push(match (&versioning, versioned) {
+            (_, true) => "the bucket keeps versions: what is deleted or replaced can be brought back".to_owned(),
+            (Ok(_), _) => "the bucket keeps no versions: what is deleted there is gone".to_owned(),
+            (Err(e), _) => format!("whether it keeps versions is not known: {}", fault::told(e)),
+        });
+        let lock = self.client.get_object_lock_configuration().bucket(bucket).send().await;
+        let lockable = match &lock {
+            Ok(_) => true,
+            Err(e) if e.code() == Some("ObjectLockConfigurationNotFoundError") => false,
+            Err(e) => {
+                remarks.push(format!("whether it can lock objects is not known: {}", fault::told(e)));
+                true
+            }
+        };
+        if !lockable && self.options.lock.is_some() {
+            return Err(StoreError::NoLock { store: self.url.clone() });
+        }
+        remarks.push(match (&self.options.lock, lockable) {
+            (Some(lock), _) => format!("recovery points are locked ({lock})"),
+            (None, true) => "objects can be locked (s3.objectLock), and are not".to_owned(),
+            (None, false) => "objects cannot be locked: who has the credentials can delete them".to_owned(),
+        });
+        if !self.options.conditional_create {
+            remarks.push("s3.conditionalCreate is off: two writers of one name would not notice each other".to_owned());
+        }
+        if !self.options.checksums {
+            remarks.push("s3.checksums is off: the store does not compare what it got; use --read-back".to_owned());
+        }
+        let conditional_create = self.options.conditional_create;
+        Ok(Promises { conditional_create, durable: true, free_bytes: None, remarks })
+    }
+}

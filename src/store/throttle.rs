@@ -1,0 +1,138 @@
+//! A store that takes no more than its share of a line.
+
+use super::{Body, Meta, Object, Promises, Store, StoreError, Stored};
+use crate::point::Key;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Bytes go in pieces of at most this size, so that a limit of a few kilobytes a second is kept too.
+const PIECE: usize = 64 << 10;
+
+/// A store of whose bodies no more than so many bytes pass in a second, all of them together.
+pub struct Throttled<S> {
+    store: S,
+    gate: Arc<Gate>,
+}
+
+impl<S: Store> Throttled<S> {
+    /// `store`, with at most `bytes_per_second` in each direction.
+    pub fn new(store: S, bytes_per_second: u64) -> Self {
+        Throttled { store, gate: Arc::new(Gate::new(bytes_per_second)) }
+    }
+
+    fn slow(&self, body: Body) -> Body {
+        let gate = self.gate.clone();
+        let pieces = body.flat_map(|chunk| futures_util::stream::iter(pieces(chunk)));
+        Box::pin(pieces.then(move |piece| {
+            let gate = gate.clone();
+            async move {
+                if let Ok(bytes) = &piece {
+                    tokio::time::sleep_until(gate.pass(bytes.len(), Instant::now())).await;
+                }
+                piece
+            }
+        }))
+    }
+}
+
+fn pieces(chunk: std::io::Result<Bytes>) -> Vec<std::io::Result<Bytes>> {
+    match chunk {
+        Err(e) => vec![Err(e)],
+        Ok(mut bytes) => {
+            let mut out = Vec::with_capacity(bytes.len() / PIECE + 1);
+            while bytes.len() > PIECE {
+                out.push(Ok(bytes.split_to(PIECE)));
+            }
+            out.push(Ok(bytes));
+            out
+        }
+    }
+}
+
+/// When the next bytes may pass.
+struct Gate {
+    bytes_per_second: u64,
+    free_at: Mutex<Option<Instant>>,
+}
+
+impl Gate {
+    fn new(bytes_per_second: u64) -> Self {
+        Gate { bytes_per_second: bytes_per_second.max(1), free_at: Mutex::new(None) }
+    }
+
+    /// Books the passage of so many bytes, and says when it is theirs. Time that was not used is not saved up.
+    fn pass(&self, bytes: usize, now: Instant) -> Instant {
+        let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = free_at.map_or(now, |at| at.max(now));
+        let takes = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
+        *free_at = Some(begin + takes);
+        begin
+    }
+}
+
+#[async_trait]
+impl<S: Store> Store for Throttled<S> {
+    fn url(&self) -> &str {
+        self.store.url()
+    }
+
+    async fn put(&self, key: &Key, body: Body) -> Result<Stored, StoreError> {
+        self.store.put(key, self.slow(body)).await
+    }
+
+    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object, StoreError> {
+        let object = self.store.get(key, range).await?;
+        Ok(Object { bytes: object.bytes, body: self.slow(object.body) })
+    }
+
+    async fn head(&self, key: &Key) -> Result<Option<Meta>, StoreError> {
+        self.store.head(key).await
+    }
+
+    async fn list(&self, prefix: &Key) -> Result<Vec<Meta>, StoreError> {
+        self.store.list(prefix).await
+    }
+
+    async fn children(&self, prefix: Option<&Key>) -> Result<Vec<String>, StoreError> {
+        self.store.children(prefix).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        self.store.delete(key).await
+    }
+
+    async fn promises(&self) -> Result<Promises, StoreError> {
+        self.store.promises().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FileStore, body, read_all};
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_take_the_time_that_the_limit_gives_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Throttled::new(FileStore::new(dir.path().join("store"), "file:///store"), 100_000);
+        let (a, b) = (Key::new("c/a").unwrap(), Key::new("c/b").unwrap());
+        let sent = vec![7; 1_000_000];
+        let begin = Instant::now();
+        // Both share the line.
+        let (x, y) = tokio::join!(store.put(&a, body(sent.clone())), store.put(&b, body(sent.clone())));
+        assert_eq!((x.unwrap().bytes, y.unwrap().bytes), (1_000_000, 1_000_000));
+        let took = begin.elapsed().as_secs_f64();
+        assert!((19.0..=20.1).contains(&took), "{took}");
+        let begin = Instant::now();
+        assert_eq!(read_all(&store, &a, u64::MAX).await.unwrap(), sent);
+        let took = begin.elapsed().as_secs_f64();
+        assert!((9.0..=10.8).contains(&took), "{took}");
+    }
+}
