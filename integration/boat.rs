@@ -1,6 +1,6 @@
 //! The program under test, in a directory of its own with configuration, keys and a store.
 
-use crate::lab::{Cluster, Etcd, S3, s3, tools};
+use crate::lab::{Cluster, Etcd, S3, S3Options, s3, tools};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::{
@@ -118,7 +118,7 @@ impl Lifeboat {
         let logs = self.dir.join("s3");
         let begun = logs.exists();
         std::fs::create_dir_all(&logs)?;
-        let server = S3::start(&logs, &self.dir, None).await?;
+        let server = S3::start(&logs, &self.dir, S3Options::default()).await?;
         if !begun {
             server.bucket("store", false).await?;
             for (name, text) in [("s3-id", s3::ACCESS_KEY), ("s3-secret", s3::SECRET_KEY)] {
@@ -128,7 +128,11 @@ impl Lifeboat {
             std::fs::write(logs.join("endpoint"), "ENDPOINT")?;
             self.edit(|text| {
                 let keys = "credentials: {accessKeyId: {file: s3-id}, secretAccessKey: {file: s3-secret}}";
-                text.replacen(STORE, &format!("url: \"s3://store\"\n    s3: {{endpoint: \"ENDPOINT\", {keys}}}"), 1)
+                text.replacen(
+                    STORE,
+                    &format!("url: \"s3://store\"\n    s3: {{endpoint: \"ENDPOINT\", {keys}}}"),
+                    1,
+                )
             })?;
         }
         let before = std::fs::read_to_string(logs.join("endpoint"))?;

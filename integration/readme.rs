@@ -45,6 +45,12 @@ fn the_readme_s_configuration_is_read() {
         .collect();
     assert_eq!(configs.len(), 1);
     lifeboat::config::Config::parse(configs[0], Path::new("README.md")).unwrap();
+    let stores = text
+        .split("```yaml\n")
+        .filter_map(|rest| rest.split("```").next())
+        .find(|b| b.starts_with("stores:"));
+    let whole = format!("apiVersion: lifeboat.dev/v1\nkind: Config\ncluster: c\n{}", stores.unwrap());
+    lifeboat::config::Config::parse(&whole, Path::new("README.md")).unwrap();
 }
 
 #[test]

@@ -42,6 +42,10 @@ const ROOMS: &[(&str, &[&str])] = &[
 const CONFINED: &[(&str, &[&str])] = &[
     ("age", &["pipeline/encrypt.rs"]),
     ("anyhow", &["cli"]),
+    ("aws_config", &["store/s3"]),
+    ("aws_sdk_s3", &["store/s3"]),
+    ("aws_smithy_http_client", &["store/s3"]),
+    ("aws_smithy_types", &["store/s3"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),

@@ -32,7 +32,7 @@ pub use cluster::{Cluster, ClusterOptions};
 pub use dir::LabDir;
 pub use etcd::{Etcd, EtcdOptions, Version};
 pub use proxy::{Fault, Proxy};
-pub use s3::S3;
+pub use s3::{S3, S3Options};
 
 /// Runs `test` against a fresh etcd; when it returns or panics nothing of it is left but, after a failure, the files.
 pub async fn with_etcd<T>(options: EtcdOptions, test: impl AsyncFnOnce(&Etcd) -> Result<T>) -> Result<T> {

@@ -10,6 +10,7 @@ use aws_sdk_s3::{Client, Config};
 use tokio::net::TcpStream;
 
 use super::eventually;
+use super::pki::Pair;
 use super::ports::Port;
 use super::process::Process;
 use super::tools;
@@ -21,37 +22,40 @@ pub const SECRET_KEY: &str = "lifeboat-lab-secret";
 /// Where it says that it is.
 pub const REGION: &str = "us-east-1";
 
+/// How the server is to be.
+#[derive(Debug, Default)]
+pub struct S3Options {
+    /// Where old versions go, outside of the root. Without it there are neither versions nor locks.
+    pub versions: Option<PathBuf>,
+    /// Its certificate.
+    pub tls: Option<Pair>,
+}
+
 /// An S3 server. Each directory below its root is a bucket, each file in it an object.
 #[derive(Debug)]
 pub struct S3 {
     root: PathBuf,
+    scheme: &'static str,
     port: Port,
     process: Process,
 }
 
 impl S3 {
-    /// Starts a server for the buckets in `root`, which can keep versions, and so have locks, if `versions` names a place
-    /// for them outside of it. Logs go to `dir`.
-    pub async fn start(dir: &Path, root: &Path, versions: Option<&Path>) -> Result<Self> {
-        Self::start_at(dir, root, versions, Port::claim()?).await
-    }
-
-    async fn start_at(dir: &Path, root: &Path, versions: Option<&Path>, port: Port) -> Result<Self> {
+    /// Starts a server for the buckets in `root`. Logs go to `dir`.
+    pub async fn start(dir: &Path, root: &Path, options: S3Options) -> Result<Self> {
+        let port = Port::claim()?;
         fs::create_dir_all(root)?;
-        let mut args: Vec<String> = vec![
-            "--port".into(),
-            port.to_string(),
-            "--access".into(),
-            ACCESS_KEY.into(),
-            "--secret".into(),
-            SECRET_KEY.into(),
-            "--region".into(),
-            REGION.into(),
-            "--keep-alive".into(),
-            "--quiet".into(),
-            "posix".into(),
-        ];
-        if let Some(versions) = versions {
+        let mut args =
+            ["--port", &port.to_string(), "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--region", REGION]
+                .map(str::to_owned)
+                .to_vec();
+        args.extend(["--keep-alive".into(), "--quiet".into()]);
+        if let Some(tls) = &options.tls {
+            args.extend(["--cert".into(), tls.cert.display().to_string()]);
+            args.extend(["--key".into(), tls.key.display().to_string()]);
+        }
+        args.push("posix".into());
+        if let Some(versions) = &options.versions {
             fs::create_dir_all(versions)?;
             args.extend(["--versioning-dir".into(), versions.display().to_string()]);
         }
@@ -63,7 +67,8 @@ impl S3 {
             Ok(TcpStream::connect(&address).await.is_ok().then_some(()))
         })
         .await?;
-        Ok(S3 { root: root.to_owned(), port, process })
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        Ok(S3 { root: root.to_owned(), scheme, port, process })
     }
 
     /// Freezes it: connections stay open, nothing answers.
@@ -78,7 +83,7 @@ impl S3 {
 
     /// Its URL.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.port)
+        format!("{}://{}", self.scheme, self.port)
     }
 
     /// A client of its own, that knows nothing of Lifeboat.

@@ -260,7 +260,10 @@ impl Context {
         Ok(signer)
     }
 
-    pub(super) fn secret(&self, reference: &crate::config::SecretRef) -> Result<secrecy::SecretString, Failure> {
+    pub(super) fn secret(
+        &self,
+        reference: &crate::config::SecretRef,
+    ) -> Result<secrecy::SecretString, Failure> {
         let secret = reference.resolve(&self.config()?.base)?;
         if let Some(warning) = &secret.warning {
             tracing::warn!("{warning}");

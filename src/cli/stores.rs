@@ -75,6 +75,7 @@ impl Context {
             checksums: set.checksums,
             part_bytes: set.part_size.bytes(),
             concurrency: set.concurrency as usize,
+            timeout: set.timeout,
             ..s3::S3Options::new(bucket, below(prefix)?)
         })
     }

@@ -203,6 +203,14 @@ stores:
 #:   - name: second
 #:     url: "file:///mnt/second/lifeboat"
 
+# A bucket of AWS S3, or of a service like it. Credentials are found where the AWS tools find them, or set here.
+#:   - name: bucket
+#:     url: "s3://backups/lifeboat"
+#:     s3:
+#:       endpoint: "https://s3.example.org"   # leave it out for AWS
+#:       region: eu-west-1
+#:       credentials: {{accessKeyId: {{file: s3-id}}, secretAccessKey: {{file: s3-secret}}}}
+
 "##
     )
 }

@@ -120,7 +120,10 @@ impl StoreUrl {
     pub fn locate(&self, base: &Path) -> Location {
         if let Some(rest) = self.0.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-            return Location::Bucket { bucket: bucket.to_owned(), prefix: prefix.trim_end_matches('/').to_owned() };
+            return Location::Bucket {
+                bucket: bucket.to_owned(),
+                prefix: prefix.trim_end_matches('/').to_owned(),
+            };
         }
         let Some(relative) = relative_part(&self.0) else {
             let path = Url::parse(&self.0).ok().and_then(|url| url.to_file_path().ok());
@@ -147,7 +150,9 @@ fn bucket(text: &str) -> Result<StoreUrl, String> {
         return Err(format!("{} names no bucket: {rule}, {example}", shown(text)));
     }
     let segment = |s: &str| {
-        !s.is_empty() && !s.starts_with('.') && s.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@".contains(c))
+        !s.is_empty()
+            && !s.starts_with('.')
+            && s.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@".contains(c))
     };
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     if !prefix.is_empty() && !prefix.split('/').all(segment) {
@@ -177,8 +182,13 @@ impl FromText for StoreUrl {
             "" if text.starts_with('/') => {
                 return Err(format!("a store is a URL; did you mean {}?", shown(&format!("file://{text}"))));
             }
-            _ => return Err(format!("{} is not a store's URL: write a directory or a bucket, {example} or \
-                                       s3://backups/lifeboat", shown(text))),
+            _ => {
+                return Err(format!(
+                    "{} is not a store's URL: write a directory or a bucket, {example} or \
+                                       s3://backups/lifeboat",
+                    shown(text)
+                ));
+            }
         }
         let url = Url::parse(text).map_err(|error| format!("{} is not a URL: {error}", shown(text)))?;
         if url.query().is_some() || url.fragment().is_some() {

@@ -333,7 +333,10 @@ mod tests {
         let part = store.get(&key("c/points/a/x"), Some(5..9)).await.unwrap();
         let part: Vec<_> = part.body.map(|c| c.unwrap()).collect().await;
         assert_eq!(part.concat(), &bytes[5..9]);
-        assert_eq!(store.list(&key("c")).await.unwrap(), [Meta { key: key("c/points/a/x"), bytes: put.bytes }]);
+        assert_eq!(
+            store.list(&key("c")).await.unwrap(),
+            [Meta { key: key("c/points/a/x"), bytes: put.bytes }]
+        );
         assert_eq!(store.children(Some(&key("c/points"))).await.unwrap(), ["a"]);
         let mode = |p: &str| fs::metadata(dir.path().join(p)).unwrap().permissions().mode() & 0o777;
         assert_eq!(

@@ -2,6 +2,7 @@
 
 mod read;
 
+use super::duration;
 use super::secret::SecretRef;
 use super::size::{Rate, Size};
 use super::values::{ClusterName, StoreUrl};
@@ -9,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One place where recovery points are kept.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -80,6 +82,10 @@ pub struct S3 {
     /// Parts that are uploaded at once.
     #[schemars(range(min = 1, max = 64))]
     pub concurrency: u32,
+    /// How long the service may take until its answer begins.
+    #[serde(serialize_with = "duration::serialize")]
+    #[schemars(with = "duration::Text")]
+    pub timeout: Duration,
 }
 
 impl Default for S3 {
@@ -101,6 +107,7 @@ impl Default for S3 {
             checksums: true,
             part_size: Size::mebibytes(8),
             concurrency: 4,
+            timeout: Duration::from_secs(60),
         }
     }
 }

@@ -51,7 +51,8 @@ impl Decode for Store {
     fn decode(at: &Cursor<'_>) -> Option<Self> {
         let mut fields = at.fields()?;
         let name = fields.required::<ClusterName>("name", "give the store a name, such as `main`");
-        let url = fields.required::<StoreUrl>("url", "write where it is, such as `url: \"file:///srv/lifeboat\"`");
+        let url =
+            fields.required::<StoreUrl>("url", "write where it is, such as `url: \"file:///srv/lifeboat\"`");
         let s3 = fields.optional("s3");
         let bandwidth = fields.optional("bandwidth");
         fields.later(&["copyTo"]);
@@ -80,6 +81,7 @@ impl Decode for S3 {
         let checksums = fields.or("checksums", default.checksums);
         let part_size = fields.or("partSize", default.part_size);
         let concurrency = fields.number("concurrency", 1, 64, default.concurrency);
+        let timeout = fields.or("timeout", default.timeout);
         fields.finish();
         if let (Some(keys), Some(_)) = (at.entry("credentials"), at.entry("profile")) {
             keys.fail::<()>("cannot be used together with `profile`; remove one of the two");
@@ -90,7 +92,9 @@ impl Decode for S3 {
         if let (Some(size), Some(at)) = (&part_size, at.entry("partSize"))
             && !(5 << 20..=1 << 30).contains(&size.bytes())
         {
-            at.fail::<()>("must be from 5MiB to 1GiB: no service takes smaller parts, and several are kept in memory");
+            at.fail::<()>(
+                "must be from 5MiB to 1GiB: no service takes smaller parts, and several are kept in memory",
+            );
         }
         Some(Self {
             endpoint: endpoint?,
@@ -109,6 +113,7 @@ impl Decode for S3 {
             checksums: checksums?,
             part_size: part_size?,
             concurrency: concurrency?,
+            timeout: timeout?,
         })
     }
 }
@@ -124,6 +129,11 @@ fn read_tags(at: &Cursor<'_>) -> Option<BTreeMap<String, String>> {
         let Node::Text(name) = name else { return at.fail("a tag's name must be text") };
         let value = at.entry(name)?;
         let text = value.text()?;
+        let usual = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
+        if !name.chars().chain(text.chars()).all(usual) {
+            return value
+                .fail("a tag's name and value have letters, digits, spaces and + - = . _ : / @ alone");
+        }
         if name.chars().count() > 128 || text.chars().count() > 256 {
             return value.fail("a tag has at most 128 characters of name and 256 of value");
         }
@@ -153,7 +163,8 @@ impl Decode for Keys {
 impl Decode for Role {
     fn decode(at: &Cursor<'_>) -> Option<Self> {
         let mut fields = at.fields()?;
-        let arn = fields.required("arn", "write the role's ARN, such as `arn: arn:aws:iam::111122223333:role/backup`");
+        let arn = fields
+            .required("arn", "write the role's ARN, such as `arn: arn:aws:iam::111122223333:role/backup`");
         let external_id = fields.optional("externalId");
         fields.finish();
         Some(Self { arn: arn?, external_id: external_id? })

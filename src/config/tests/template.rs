@@ -52,7 +52,7 @@ fn every_combination_parses_as_it_is_and_switched_on() {
         assert_eq!(config.kubernetes.context.as_deref(), context);
         let all = must_parse(&switched_on(&text, &|_| true).0);
         assert!(
-            all.etcd.is_some() && all.encryption.is_some() && all.signing.is_some() && all.stores.len() == 2
+            all.etcd.is_some() && all.encryption.is_some() && all.signing.is_some() && all.stores.len() == 3
         );
         assert!(all.resources.drop_managed_fields && !all.resources.include_namespaces.is_empty());
     }

@@ -1,6 +1,9 @@
 //! Reading an object; a connection that breaks in the middle is taken up again where it broke.
 
-use super::{super::{Object, StoreError}, S3Store};
+use super::{
+    super::{Object, StoreError},
+    S3Store,
+};
 use crate::point::Key;
 use aws_sdk_s3::{operation::get_object::GetObjectOutput, primitives::ByteStream};
 use bytes::Bytes;
@@ -9,6 +12,8 @@ use std::{io, ops::Range, time::Duration};
 
 /// A body that breaks is taken up again this often without a byte in between.
 const ATTEMPTS: u32 = 5;
+/// No object is so large (S3 takes 50 TB).
+const LAST: u64 = 1 << 60;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) async fn get(store: &S3Store, key: &Key, range: Option<Range<u64>>) -> Result<Object, StoreError> {
@@ -29,6 +34,10 @@ pub(super) async fn get(store: &S3Store, key: &Key, range: Option<Range<u64>>) -
         return Ok(Object { bytes, body: Box::pin(stream::empty()) });
     }
     let start = asked.map_or(0, |r| r.start);
+    if start > 0 && total.is_none() {
+        let reason = "it sent all of the object when a part was asked for";
+        return Err(store.fault("read a part of", key.as_str()).refused(reason));
+    }
     let reading = Reading {
         store: store.clone(),
         key: key.clone(),
@@ -57,10 +66,10 @@ async fn ask(
 ) -> Result<GetObjectOutput, StoreError> {
     let mut request = store.client.get_object().bucket(&store.options.bucket).key(store.name(key));
     if let Some(range) = range {
-        let last = range.end.saturating_sub(1);
-        request = request.range(match last {
-            u64::MAX => format!("bytes={}-", range.start),
-            last => format!("bytes={}-{last}", range.start),
+        // A service may ignore a range whose end it cannot hold in a number.
+        request = request.range(match range.end {
+            0..=LAST => format!("bytes={}-{}", range.start, range.end.saturating_sub(1)),
+            _ => format!("bytes={}-", range.start),
         });
     }
     request = request.set_if_match(etag.map(str::to_owned));
@@ -94,10 +103,19 @@ impl Reading {
             if self.failures >= ATTEMPTS {
                 return Err(io::Error::other(reason));
             }
-            tracing::warn!("reading {} broke off at byte {} ({reason}): going on from there", self.key, self.at);
+            tracing::warn!(
+                "reading {} broke off at byte {} ({reason}): going on from there",
+                self.key,
+                self.at
+            );
             tokio::time::sleep(jittered(FIRST_PAUSE, self.failures)).await;
             self.failures += 1;
             match ask(&self.store, &self.key, Some(self.at..self.end), self.etag.as_deref()).await {
+                Ok(answer) if self.at > 0 && answer.content_range().is_none() => {
+                    return Err(io::Error::other(format!(
+                        "{reason}; and the store cannot go on in the middle"
+                    )));
+                }
                 Ok(answer) => self.body = answer.body,
                 // Somebody else's bytes must not be put behind the first ones.
                 Err(StoreError::Exists { .. } | StoreError::NotFound { .. }) => {

@@ -27,13 +27,26 @@ impl Fault<'_> {
         let status = error.raw_response().map(|r| r.status().as_u16());
         let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
         match (code, status) {
-            ("NoSuchBucket", _) => self.remote(error, &format!(
-                "there is no bucket `{}`: create it, or mend the store's URL", self.bucket)),
+            ("NoSuchBucket", _) => self.remote(
+                error,
+                &format!("there is no bucket `{}`: create it, or mend the store's URL", self.bucket),
+            ),
             ("NoSuchKey" | "NotFound", _) | ("", Some(404)) => StoreError::NotFound { key, store },
             ("PreconditionFailed" | "ConditionalRequestConflict", _) | (_, Some(412)) => {
                 StoreError::Exists { key, store }
             }
             _ => self.remote(error, help(code, status, error)),
+        }
+    }
+
+    /// The error for an answer that cannot be worked with.
+    pub(super) fn refused(&self, reason: &str) -> StoreError {
+        StoreError::Remote {
+            action: self.action,
+            key: self.about.clone(),
+            store: self.url.to_owned(),
+            reason: reason.to_owned(),
+            help: String::new(),
         }
     }
 
@@ -57,7 +70,9 @@ fn help<E>(code: &str, status: Option<u16>, error: &SdkError<E, Http>) -> &'stat
         ("ExpiredToken" | "TokenRefreshRequired" | "RequestExpired", _) => {
             "the credentials have expired: renew them and run this again"
         }
-        ("InvalidAccessKeyId" | "InvalidToken", _) => "the service does not know this access key",
+        ("InvalidAccessKeyId" | "InvalidToken" | "XAdminUserNotFound", _) => {
+            "the service does not know this access key"
+        }
         ("SignatureDoesNotMatch", _) => "the secret access key is not the one of this access key id",
         ("RequestTimeTooSkewed", _) => "the clocks of this machine and of the service differ: set this one's",
         ("AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException", _)
@@ -65,8 +80,13 @@ fn help<E>(code: &str, status: Option<u16>, error: &SdkError<E, Http>) -> &'stat
         ("AccessDenied" | "Forbidden" | "AllAccessDisabled", _) | ("", Some(403)) => {
             "these credentials may not do that: see the policy under \"Object storage\" in the README"
         }
-        ("SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests" | "RequestLimitExceeded", _)
-        | (_, Some(429)) => "the service throttles: it was tried several times; lower s3.concurrency, or try later",
+        (
+            "SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests" | "RequestLimitExceeded",
+            _,
+        )
+        | (_, Some(429)) => {
+            "the service throttles: it was tried several times; lower s3.concurrency, or try later"
+        }
         ("NotImplemented", _) | (_, Some(501)) => {
             "the service does not have this: s3.conditionalCreate: false, or s3.checksums: false, does without"
         }
@@ -95,7 +115,8 @@ where
         Some(service) => {
             let status = error.raw_response().map(|r| r.status().as_u16()).unwrap_or_default();
             let code = service.code().map_or_else(|| format!("HTTP {status}"), str::to_owned);
-            let message = service.message().map(|m| format!(" ({})", m.trim_end_matches('.'))).unwrap_or_default();
+            let message =
+                service.message().map(|m| format!(" ({})", m.trim_end_matches('.'))).unwrap_or_default();
             let request = service.meta().request_id().map(|id| format!(", request {id}")).unwrap_or_default();
             format!("{code}{message}{request}")
         }

@@ -91,7 +91,8 @@ impl Store for S3Store {
     }
 
     async fn list(&self, prefix: &Key) -> Result<Vec<Meta>, StoreError> {
-        let request = self.client.list_objects_v2().bucket(&self.options.bucket).prefix(self.below(Some(prefix)));
+        let request =
+            self.client.list_objects_v2().bucket(&self.options.bucket).prefix(self.below(Some(prefix)));
         let mut pages = request.into_paginator().send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
@@ -107,7 +108,8 @@ impl Store for S3Store {
 
     async fn children(&self, prefix: Option<&Key>) -> Result<Vec<String>, StoreError> {
         let below = self.below(prefix);
-        let request = self.client.list_objects_v2().bucket(&self.options.bucket).prefix(&below).delimiter("/");
+        let request =
+            self.client.list_objects_v2().bucket(&self.options.bucket).prefix(&below).delimiter("/");
         let mut pages = request.into_paginator().send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
@@ -134,7 +136,9 @@ impl Store for S3Store {
         let versioning = self.client.get_bucket_versioning().bucket(bucket).send().await;
         let versioned = matches!(&versioning, Ok(v) if v.status() == Some(&BucketVersioningStatus::Enabled));
         remarks.push(match (&versioning, versioned) {
-            (_, true) => "the bucket keeps versions: what is deleted or replaced can be brought back".to_owned(),
+            (_, true) => {
+                "the bucket keeps versions: what is deleted or replaced can be brought back".to_owned()
+            }
             (Ok(_), _) => "the bucket keeps no versions: what is deleted there is gone".to_owned(),
             (Err(e), _) => format!("whether it keeps versions is not known: {}", fault::told(e)),
         });
@@ -156,10 +160,14 @@ impl Store for S3Store {
             (None, false) => "objects cannot be locked: who has the credentials can delete them".to_owned(),
         });
         if !self.options.conditional_create {
-            remarks.push("s3.conditionalCreate is off: two writers of one name would not notice each other".to_owned());
+            remarks.push(
+                "s3.conditionalCreate is off: two writers of one name would not notice each other".to_owned(),
+            );
         }
         if !self.options.checksums {
-            remarks.push("s3.checksums is off: the store does not compare what it got; use --read-back".to_owned());
+            remarks.push(
+                "s3.checksums is off: the store does not compare what it got; use --read-back".to_owned(),
+            );
         }
         let conditional_create = self.options.conditional_create;
         Ok(Promises { conditional_create, durable: true, free_bytes: None, remarks })

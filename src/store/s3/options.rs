@@ -2,7 +2,10 @@
 
 use super::super::StoreError;
 use crate::point::Key;
-use aws_config::{BehaviorVersion, ConfigLoader, Region, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, ConfigLoader, Region, retry::RetryConfig, sts::AssumeRoleProvider,
+    timeout::TimeoutConfig,
+};
 use aws_sdk_s3::{
     Client,
     config::{
@@ -21,8 +24,6 @@ use std::{fmt, path::PathBuf, time::Duration};
 const ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const CONNECT: Duration = Duration::from_secs(10);
-/// Until the first byte of an answer.
-const ANSWER: Duration = Duration::from_secs(60);
 /// A transfer that stands still for so long is given up and tried again.
 const STALLED: Duration = Duration::from_secs(20);
 
@@ -63,6 +64,8 @@ pub struct S3Options {
     pub part_bytes: u64,
     /// Parts that are uploaded at once.
     pub concurrency: usize,
+    /// How long the service may take until its answer begins.
+    pub timeout: Duration,
 }
 
 /// Keys that are given and not looked for.
@@ -147,12 +150,13 @@ impl S3Options {
             checksums: true,
             part_bytes: 8 << 20,
             concurrency: 4,
+            timeout: Duration::from_secs(60),
         }
     }
 
     pub(super) async fn client(&self, url: &str) -> Result<Client, StoreError> {
         let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_PAUSE);
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build();
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(self.timeout).build();
         let stalled = StalledStreamProtectionConfig::enabled().grace_period(STALLED).build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(retries)
@@ -177,7 +181,8 @@ impl S3Options {
             config = config.region(Region::new("us-east-1"));
         }
         if let Some(role) = &self.assume_role {
-            let mut provider = AssumeRoleProvider::builder(&role.arn).session_name("lifeboat").configure(&loaded);
+            let mut provider =
+                AssumeRoleProvider::builder(&role.arn).session_name("lifeboat").configure(&loaded);
             if let Some(id) = &role.external_id {
                 provider = provider.external_id(id);
             }
@@ -209,6 +214,8 @@ impl S3Options {
         }
         let trusted = TrustStore::default().with_pem_certificate(pem);
         let context = TlsContext::builder().with_trust_store(trusted).build();
-        Ok(tls.tls_context(context.map_err(|e| refused(format!("s3.ca {}: {e}", ca.display())))?).build_https())
+        Ok(tls
+            .tls_context(context.map_err(|e| refused(format!("s3.ca {}: {e}", ca.display())))?)
+            .build_https())
     }
 }

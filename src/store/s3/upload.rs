@@ -9,7 +9,8 @@ use crate::point::Key;
 use aws_sdk_s3::{
     primitives::DateTime,
     types::{
-        ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ObjectLockMode, ServerSideEncryption, StorageClass,
+        ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ObjectLockMode, ServerSideEncryption,
+        StorageClass,
     },
 };
 use aws_smithy_types::base64;
@@ -53,7 +54,8 @@ impl Traits {
                 _ => None,
             },
             storage_class: options.storage_class.as_deref().map(StorageClass::from),
-            tagging: Some(tags.finish()).filter(|t| !t.is_empty()),
+            // A service may take `+` for itself and not for a space.
+            tagging: Some(tags.finish().replace('+', "%20")).filter(|t| !t.is_empty()),
             lock: lock.map(|l| match l.mode {
                 LockMode::Governance => ObjectLockMode::Governance,
                 LockMode::Compliance => ObjectLockMode::Compliance,
@@ -342,7 +344,9 @@ async fn confirm(
     }
     let differs = [&theirs, &there.checksum].into_iter().flatten().find(|sum| **sum != sent.sha256);
     let reason = match differs {
-        _ if there.bytes != sent.bytes => format!("{} bytes are there, and {} were sent", there.bytes, sent.bytes),
+        _ if there.bytes != sent.bytes => {
+            format!("{} bytes are there, and {} were sent", there.bytes, sent.bytes)
+        }
         Some(sum) => format!("the store computed the SHA-256 {sum}, and what was sent has {}", sent.sha256),
         None => {
             let told = theirs.or(there.checksum);

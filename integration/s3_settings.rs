@@ -1,0 +1,164 @@
+//! Settings of a store in S3, through the program: locks, tags, trust, credentials, limits.
+
+use crate::{
+    boat::Lifeboat,
+    lab::{EtcdOptions, LabDir, Proxy, S3, S3Options, fill, pki::Pki, s3, with_etcd},
+};
+use anyhow::{Context, Result};
+use aws_sdk_s3::types::{ObjectLockMode, StorageClass};
+use serde_json::Value;
+use std::{fs, path::Path};
+
+/// The configuration's store, at `url` and with these settings.
+fn use_bucket(boat: &Lifeboat, url: &str, settings: &str) -> Result<()> {
+    boat.edit(|text| {
+        let from = text.find("    url: \"").unwrap();
+        let to = from + text[from..].find("\n#").unwrap();
+        format!("{}    url: \"{url}\"\n    s3: {{{settings}}}\n{}", &text[..from], &text[to..])
+    })
+}
+
+const KEYS: &str = "credentials: {accessKeyId: {env: LAB_ID}, secretAccessKey: {env: LAB_SECRET}}";
+
+/// Runs the program with the lab's credentials in variables that only the configuration knows.
+async fn run(boat: &Lifeboat, args: &[&str]) -> crate::boat::Ran {
+    let mut command = boat.command(args);
+    command.env("LAB_ID", s3::ACCESS_KEY).env("LAB_SECRET", s3::SECRET_KEY);
+    command.output().await.unwrap().into()
+}
+
+async fn boat(dir: &Path, etcd: &crate::lab::Etcd) -> Result<Lifeboat> {
+    fill::etcd(&etcd.client().await?, 3, 5).await?;
+    let boat = Lifeboat::init(dir, Some(etcd), None).await?;
+    Ok(boat)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn locked_recovery_points_withstand_who_has_the_credentials() -> Result<()> {
+    with_etcd(EtcdOptions::default(), async |etcd| {
+        let lab = LabDir::new()?;
+        let server = S3::start(lab.path(), &lab.path().join("root"), S3Options { versions: Some(lab.path().join("versions")), tls: None },
+        ).await?;
+        server.bucket("locked", true).await?;
+        server.bucket("plain", false).await?;
+        let boat = boat(etcd.dir(), etcd).await?;
+        let settings = |more: &str| format!("endpoint: \"{}\", {KEYS}{more}", server.endpoint());
+        let lock = ", objectLock: {mode: compliance, days: 3}, tags: {team: platform, why: \"a b+c=d\"}, storageClass: STANDARD";
+        use_bucket(&boat, "s3://locked/one/two", &settings(lock))?;
+        let id = run(&boat, &["backup", "--etcd-only", "-o", "json"]).await.expect(0).json()["id"].clone();
+        let id = id.as_str().unwrap();
+        let client = server.client();
+        let names = ["etcd.db.zst.age", "manifest.json", "manifest.json.minisig"];
+        for name in names {
+            let key = format!("one/two/lab/points/{id}/{name}");
+            let head = client.head_object().bucket("locked").key(&key).send().await?;
+            assert_eq!(head.object_lock_mode(), Some(&ObjectLockMode::Compliance), "{name}");
+            let until = head.object_lock_retain_until_date().context("no date")?.secs();
+            let now = jiff::Timestamp::now().as_second();
+            assert!((until - now - 3 * 86_400).abs() < 120, "{until}");
+            assert_eq!(head.storage_class().unwrap_or(&StorageClass::Standard), &StorageClass::Standard);
+            let tags = client.get_object_tagging().bucket("locked").key(&key).send().await?;
+            let mut tags: Vec<_> = tags.tag_set().iter().map(|t| (t.key(), t.value())).collect();
+            tags.sort_unstable();
+            assert_eq!(tags, [("team", "platform"), ("why", "a b+c=d")], "{name}");
+            let version = head.version_id().context("no version")?;
+            let gone = client.delete_object().bucket("locked").key(&key).version_id(version).send().await;
+            assert!(gone.is_err(), "{name} was deleted although it is locked");
+        }
+        run(&boat, &["verify", "--all", "--deep", "-i", "identity.txt"]).await.expect(0);
+        let doctor = run(&boat, &["doctor", "-o", "json"]).await.json();
+        let said = doctor["checks"].to_string();
+        assert!(said.contains("recovery points are locked (compliance, 3 days)"), "{said}");
+        assert!(said.contains("an object that exists is not overwritten") && said.contains("it can be removed"), "{said}");
+
+        // A bucket that cannot lock must not be taken for one that does.
+        boat.edit(|text| text.replace("s3://locked", "s3://plain"))?;
+        run(&boat, &["backup", "--etcd-only"]).await.expect(1).says("objectLock");
+        let said = run(&boat, &["doctor", "-o", "json"]).await.expect(1).json()["checks"].to_string();
+        assert!(said.contains("cannot lock objects"), "{said}");
+        assert!(client.list_objects_v2().bucket("plain").send().await?.contents().is_empty());
+        lab.close(Ok(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn url_and_environment_are_enough_to_read() -> Result<()> {
+    with_etcd(EtcdOptions::default(), async |etcd| {
+        let lab = LabDir::new()?;
+        let server = S3::start(lab.path(), &lab.path().join("root"), S3Options::default()).await?;
+        server.bucket("bucket", false).await?;
+        let boat = boat(etcd.dir(), etcd).await?;
+        use_bucket(&boat, "s3://bucket", &format!("endpoint: \"{}\", {KEYS}", server.endpoint()))?;
+        run(&boat, &["backup", "--etcd-only"]).await.expect(0);
+        fs::remove_file(boat.path("lifeboat.yaml"))?;
+        let alone = |args: &[&str]| {
+            let mut command = boat.command(&[args, &["--store", "s3://bucket", "--cluster", "lab"]].concat());
+            command
+                .env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY)
+                .env("AWS_SECRET_ACCESS_KEY", s3::SECRET_KEY)
+                .env("AWS_ENDPOINT_URL", server.endpoint());
+            command
+        };
+        let listed: crate::boat::Ran = alone(&["list", "-o", "json"]).output().await?.into();
+        assert_eq!(listed.expect(0).json()["points"].as_array().map(Vec::len), Some(1));
+        let restore = ["restore", "etcd", "latest", "-i", "identity.txt", "--data-dir", "data"];
+        let restored: crate::boat::Ran = alone(&restore).output().await?.into();
+        restored.expect(0);
+        assert!(boat.path("data/member/snap/db").exists());
+        lab.close(Ok(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_stay_out_of_what_is_said_and_only_whom_we_trust_is_spoken_to() -> Result<()> {
+    with_etcd(EtcdOptions::default(), async |etcd| {
+        let lab = LabDir::new()?;
+        let server = S3::start(lab.path(), &lab.path().join("root"), S3Options::default()).await?;
+        server.bucket("bucket", false).await?;
+        let boat = boat(etcd.dir(), etcd).await?;
+        let proxy = Proxy::to(&server.endpoint()).await?;
+        let settings = format!("endpoint: \"http://{}\", {KEYS}, tags: {{a: b}}", proxy.address());
+        use_bucket(&boat, "s3://bucket", &settings)?;
+        for args in [
+            &["-vv", "backup", "--etcd-only"][..],
+            &["-vv", "doctor"],
+            &["-vv", "list", "--log-format", "json"],
+        ] {
+            let ran = run(&boat, args).await;
+            assert!(!format!("{ran:?}").contains(s3::SECRET_KEY), "{args:?}");
+        }
+        // With a certificate of an authority that only the configuration knows.
+        let pki = Pki::open(lab.path())?;
+        let (root, tls) = (lab.path().join("root"), Some(pki.server("s3")?));
+        let secure = S3::start(lab.path(), &root, S3Options { tls, ..S3Options::default() }).await?;
+        let plain = format!("http://{}", proxy.address());
+        boat.edit(|text| text.replace(&plain, &secure.endpoint()))?;
+        let said = run(&boat, &["list"]).await.expect(1).stderr;
+        assert!(said.contains("s3://bucket") && said.to_lowercase().contains("certificate"), "{said}");
+        let ca = pki.ca().display().to_string();
+        boat.edit(|text| text.replace("tags: {a: b}", &format!("ca: {ca}")))?;
+        let listed = run(&boat, &["list", "-o", "json"]).await.expect(0).json();
+        assert_eq!(listed["points"].as_array().map(Vec::len), Some(1));
+        boat.edit(|text| text.replace(&ca, "signing.pub"))?;
+        run(&boat, &["list"]).await.expect(2).says("s3.ca").says("no certificate in PEM format");
+        lab.close(Ok(()))
+    })
+    .await
+}
+
+/// What `lifeboat schema config` says of a store.
+#[tokio::test]
+async fn the_schema_knows_every_setting() -> Result<()> {
+    let lab = LabDir::new()?;
+    let boat = Lifeboat::init(lab.path(), None, None).await?;
+    let schema: Value = boat.run(&["schema", "config"]).await.expect(0).json();
+    let s3 = schema["$defs"]["S3"]["properties"].as_object().context("no settings of S3")?;
+    for setting in
+        ["endpoint", "region", "pathStyle", "ca", "credentials", "assumeRole", "objectLock", "timeout"]
+    {
+        assert!(s3.contains_key(setting), "{setting}");
+    }
+    lab.close(Ok(()))
+}
