@@ -120,7 +120,17 @@ impl Lifeboat {
 
     /// The program with these arguments, ready to be started.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
+        self.prepared(Command::new(env!("CARGO_BIN_EXE_lifeboat")), args)
+    }
+
+    /// The same on a terminal, all of whose output goes to standard output.
+    pub fn on_terminal(&self, args: &[&str]) -> Command {
+        let line =
+            format!("stty rows 50 cols 100; exec {} {}", env!("CARGO_BIN_EXE_lifeboat"), args.join(" "));
+        self.prepared(Command::new("script"), &["-qec", &line, "/dev/null"])
+    }
+
+    fn prepared(&self, mut command: Command, args: &[&str]) -> Command {
         let path = std::env::join_paths(
             std::iter::once(tools::bin().expect("a place for tools"))
                 .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),

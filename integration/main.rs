@@ -37,3 +37,4 @@ mod saved;
 mod store_full;
 mod store_killed;
 mod store_tools;
+mod terminal;

@@ -103,7 +103,7 @@ async fn pump(
                 if !write(&object, archive, index).await? {
                     return Ok(true);
                 }
-                progress.add_object();
+                progress.add_object(export.types());
             }
         }
     }

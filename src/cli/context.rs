@@ -1,4 +1,4 @@
-use super::{Exit, Format, failure::Failure};
+use super::{Exit, Format, failure::Failure, progress::Terminal};
 use crate::{
     catalogue::Catalogue,
     config::{ClusterName, Config, ConfigError, Loaded, Location, NamespaceGlob, ResourcePattern, StoreUrl},
@@ -43,6 +43,9 @@ pub(super) struct Global {
     /// Show no progress bar
     #[arg(long, global = true)]
     pub no_progress: bool,
+    /// Not a flag: what is shown meanwhile.
+    #[arg(skip)]
+    pub terminal: Terminal,
 }
 
 /// How the log is written.
@@ -169,7 +172,7 @@ impl Context {
                 None => None,
             },
         };
-        Ok(Catalogue::new(store, &cluster, verifier))
+        Ok(Catalogue::new(self.global.terminal.counting(store), &cluster, verifier))
     }
 
     pub(super) fn etcd(&self) -> Result<Option<EtcdOptions>, Failure> {

@@ -9,6 +9,7 @@ mod init;
 mod inspect;
 mod list;
 mod output;
+mod progress;
 mod restore;
 mod schema;
 mod show;

@@ -93,7 +93,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     }
     let identities = args.keys.load()?;
     let progress =
-        super::output::Spinner::start(&context.global, "opening, verifying and restoring the snapshot");
+        super::progress::Spinner::start(&context.global, "opening, verifying and restoring the snapshot");
     let work = apply(&plan, &catalogue, &manifest, identities);
     let restored = tokio::select! {
         restored = work => restored?,
