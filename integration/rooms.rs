@@ -47,6 +47,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("comfy_table", &["report"]),
     ("crc_fast", &["snapshot"]),
+    ("ct_codecs", &["pipeline/sign.rs"]),
     ("etcd_client", &["source/etcd"]),
     ("http", &["source/kube"]),
     ("http_body_util", &["source/kube"]),

@@ -73,6 +73,24 @@ async fn damage_of_one_byte_is_seen_by_minisign_and_age() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_minisign_made_signs_what_minisign_accepts() -> Result<()> {
+    with_etcd(EtcdOptions::default(), async |etcd| {
+        let boat = Lifeboat::init(etcd.dir(), Some(etcd), None).await?;
+        let public = |boat: &Lifeboat| sh(boat, "tail -n 1 signing.pub");
+        let before = public(&boat)?;
+        sh(&boat, "minisign -G -W -f -p signing.pub -s signing.key; chmod 600 signing.key")?;
+        boat.run(&["backup", "--etcd-only"]).await.expect(2).says("does not belong to signing.publicKey");
+        let now = public(&boat)?;
+        boat.edit(|text| text.replace(before.trim(), now.trim()))?;
+        boat.backup(&["--etcd-only"]).await;
+        boat.verify_all().await;
+        sh(&boat, "minisign -Vm $POINT/manifest.json -p signing.pub")?;
+        Ok(())
+    })
+    .await
+}
+
 /// An age plugin that speaks the protocol and wraps file keys in nothing at all.
 const PLUGIN: &str = r#"#!/bin/bash
 while read -r _ name rest; do

@@ -260,7 +260,7 @@ impl Context {
                 "{}: {what} is missing: manifests are always signed",
                 loaded.path.display()
             ))
-            .help("`lifeboat init` makes a key; `minisign -G` makes one with a password (signing.password)")
+            .help("`lifeboat init` makes a key; so does `minisign -G`, with a password (signing.password) or without (-W)")
         };
         let signing = loaded.config.signing.as_ref().ok_or_else(|| missing("signing"))?;
         let key = signing.secret_key.as_ref().ok_or_else(|| missing("signing.secretKey"))?;
