@@ -115,10 +115,7 @@ async fn silent_or_gone_in_the_middle() -> Result<()> {
         assert_eq!(stored(&boat), Vec::<PathBuf>::new());
 
         proxy.set(Fault::None);
-        assert_eq!(
-            boat.backup(&["--resources-only", "--kubeconfig", &kubeconfig]).await["status"],
-            "Completed"
-        );
+        assert_eq!(boat.backup(&flags).await["status"], "Completed");
         boat.verify_all().await;
         Ok(())
     })

@@ -85,6 +85,11 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
     if let Some(e) = error.downcast_ref::<BackupError>() {
         return match e {
             BackupError::Etcd(e) => of_etcd(e),
+            // The other half, where it is configured, has failed or is not wanted.
+            BackupError::Kube(KubeError::NoConfiguration { .. }) => (
+                Exit::Usage,
+                Some("`kubernetes.kubeconfig` names one for good; to save etcd, configure `etcd.endpoints`"),
+            ),
             BackupError::Kube(e) => of_kube(e),
             BackupError::Pipeline(e) => of_pipeline(e),
             BackupError::Store(e) => of_store(e),
