@@ -304,7 +304,7 @@ async fn kubernetes(context: &Context, api: &Api, checks: &mut Checks) {
         );
     }
     for pattern in &discovery.unmatched {
-        checks.add(Level::Warning, "resources", format!("`{pattern}` matches no type of this cluster"));
+        checks.add(Level::Warning, "resources", pattern.to_string());
     }
     let mut allowed = 0;
     for permission in cluster.permissions(&discovery, &filter).await {

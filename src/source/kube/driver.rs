@@ -1,7 +1,7 @@
 //! The reading side of an export: decides which page is next and what a failure means.
 
 use super::{
-    Cluster, ExportedObject, Filter, KubeError, ResourceType,
+    Cluster, ExportedObject, Filter, KubeError, ResourceType, Unmatched,
     page::{Progress, Reader},
     schedule::{Listing, Position, Queue},
     start::{Start, listings},
@@ -54,7 +54,7 @@ impl Driver {
         Ok(Driver { cluster, filter, sender, start, types: watch::Sender::default() })
     }
 
-    pub(super) fn unmatched(&self) -> &[String] {
+    pub(super) fn unmatched(&self) -> &[Unmatched] {
         &self.start.discovery.unmatched
     }
 

@@ -1,7 +1,7 @@
 //! Pulling every object out of a cluster, at one revision.
 
 use super::{
-    Cluster, ExportedObject, Filter, KubeError,
+    Cluster, ExportedObject, Filter, KubeError, Unmatched,
     driver::{Driver, Message},
 };
 use crate::point::ResourceFacts;
@@ -32,7 +32,7 @@ pub struct Export {
     page: std::vec::IntoIter<ExportedObject>,
     driver: JoinHandle<()>,
     facts: Option<ResourceFacts>,
-    unmatched: Vec<String>,
+    unmatched: Vec<Unmatched>,
     types: watch::Receiver<(u64, u64)>,
     ended: bool,
 }
@@ -89,8 +89,8 @@ impl Export {
         }
     }
 
-    /// Patterns of the filter that match no type of the cluster, as it was when the export began: likely misspelt.
-    pub fn unmatched(&self) -> &[String] {
+    /// Patterns of the filter that match nothing in the cluster, as it was when the export began: likely misspelt.
+    pub fn unmatched(&self) -> &[Unmatched] {
         &self.unmatched
     }
 
