@@ -103,6 +103,27 @@ async fn a_stream_that_stalls_is_given_up_for_another_member() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_every_member_fails_every_attempt_is_named() -> Result<()> {
+    behind_proxies(EtcdOptions { members: 3, ..Default::default() }, async |_, boat, proxies| {
+        proxies[0].set(Fault::Stall { after: STREAMING });
+        proxies[1].set(Fault::Cut { after: STREAMING });
+        proxies[2].set(Fault::Cut { after: STREAMING });
+        let ran = run(boat, &["backup", "--etcd-only", "-o", "json"]).await.expect(1).json();
+        let said = ran["error"]["message"].as_str().unwrap();
+        let attempts: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("  - ")).collect();
+        assert_eq!(attempts.len(), 6, "{said}");
+        for proxy in proxies {
+            assert_eq!(attempts.iter().filter(|line| line.contains(&proxy.address())).count(), 2, "{said}");
+        }
+        assert_eq!(attempts.iter().filter(|line| line.contains("sent nothing for 2 s")).count(), 1, "{said}");
+        assert_eq!(attempts.iter().filter(|line| line.contains("broke off after")).count(), 2, "{said}");
+        nothing_kept(boat).await;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_only_member_stalls_or_breaks_off_and_nothing_is_left() -> Result<()> {
     behind_proxies(EtcdOptions::default(), async |_, boat, proxies| {
         let fault = Fault::Stall { after: STREAMING };
