@@ -130,7 +130,8 @@ impl Lifeboat {
         self.prepared(Command::new("script"), &["-qec", &line, "/dev/null"])
     }
 
-    fn prepared(&self, mut command: Command, args: &[&str]) -> Command {
+    /// Any command with these arguments, in the surroundings of the program.
+    pub fn prepared(&self, mut command: Command, args: &[&str]) -> Command {
         let path = std::env::join_paths(
             std::iter::once(tools::bin().expect("a place for tools"))
                 .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),

@@ -21,6 +21,7 @@ mod http_front;
 mod kube_credentials;
 mod kube_faults;
 mod kube_filters;
+mod kube_in_cluster;
 mod kube_one_cut;
 mod kube_round_trip;
 mod kube_types;
