@@ -1,0 +1,106 @@
+//! The plan of the source tree.
+
+/// The rooms in the order in which data flows, and what each may import.
+pub(super) const ROOMS: &[(&str, &[&str])] = &[
+    ("point", &[]),
+    ("source", &["point"]),
+    ("snapshot", &["point"]),
+    ("pipeline", &["point"]),
+    ("store", &["point"]),
+    ("catalogue", &["store", "pipeline", "snapshot", "point"]),
+    // It reads the revision from the snapshot that streams by, and a restore from the database that was made.
+    ("backup", &["source", "pipeline", "store", "catalogue", "point", "snapshot"]),
+    ("restore", &["pipeline", "store", "catalogue", "point", "snapshot"]),
+    // Types of results only.
+    ("report", &["backup", "catalogue", "point", "restore", "snapshot"]),
+    ("config", &[]),
+    (
+        "cli",
+        &[
+            "point",
+            "source",
+            "snapshot",
+            "pipeline",
+            "store",
+            "catalogue",
+            "backup",
+            "restore",
+            "report",
+            "config",
+        ],
+    ),
+];
+
+/// Crates that stay in their place: a room, a directory or a file below `src/`.
+pub(super) const CONFINED: &[(&str, &[&str])] = &[
+    ("age", &["pipeline/encrypt.rs"]),
+    ("anyhow", &["cli"]),
+    ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
+    ("comfy_table", &["report"]),
+    ("crc_fast", &["snapshot"]),
+    ("ct_codecs", &["pipeline/sign.rs"]),
+    ("etcd_client", &["source/etcd"]),
+    ("http", &["source/kube"]),
+    ("http_body_util", &["source/kube"]),
+    ("indicatif", &["cli"]),
+    ("k8s_openapi", &["source/kube"]),
+    ("k8s_pb", &["snapshot/decode"]),
+    ("kube", &["source/kube"]),
+    ("minisign", &["pipeline/sign.rs"]),
+    ("prost", &["snapshot/decode"]),
+    ("rustix", &["store", "restore"]),
+    ("rustls", &["source", "main.rs"]),
+    ("schemars", &["point", "config", "cli"]),
+    ("serde_yaml", &["config", "cli"]),
+    ("strsim", &["config"]),
+    ("tar", &["pipeline", "catalogue"]),
+    ("tokio_rustls", &["source/etcd"]),
+    ("tonic", &["source/etcd"]),
+    ("tracing_subscriber", &["cli"]),
+    ("x509_parser", &["source/etcd"]),
+    ("zeroize", &["config"]),
+    ("zstd", &["pipeline"]),
+];
+
+/// Crates that any room may use.
+pub(super) const COMMON: &[&str] = &[
+    "async_trait",
+    "bytes",
+    "futures_util",
+    "jiff",
+    "rand",
+    "secrecy",
+    "serde",
+    "serde_json",
+    "sha2",
+    "tempfile",
+    "thiserror",
+    "tokio",
+    "tracing",
+    "url",
+];
+
+/// The one file that may start a program.
+pub(super) const SPAWNS: &str = "restore/etcd/etcdutl.rs";
+
+/// No file is longer.
+pub(super) const LINES: usize = 400;
+
+/// Names that say nothing.
+pub(super) const VAGUE: &[&str] = &["common", "helper", "helpers", "misc", "types", "util", "utils"];
+
+/// What may stand at the top of the project, beside files that begin with a dot and what `.gitignore` names.
+pub(super) const TOP: &[&str] = &[
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "deploy",
+    "integration",
+    "runbooks",
+    "scripts",
+    "src",
+];
