@@ -131,7 +131,7 @@ async fn write(
         uid: &object.uid,
         resource_version: &object.resource_version,
         size,
-        sha256: <[u8; 32]>::from(digest.finalize()).into(),
+        sha256: digest.finalize().into(),
     };
     let mut line = serde_json::to_vec(&line)
         .map_err(std::io::Error::other)
