@@ -1,6 +1,6 @@
 //! The program under test, in a directory of its own with configuration, keys and a store.
 
-use crate::lab::{Cluster, Etcd, tools};
+use crate::lab::{Cluster, Etcd, EtcdOptions, fill, tools, with_etcd};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::{
@@ -60,6 +60,21 @@ impl From<Output> for Ran {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
+}
+
+/// Runs `test` with a fresh etcd that holds so many megabytes, and a boat that knows it; as [`with_etcd`].
+pub async fn with_boat<T>(
+    options: EtcdOptions,
+    megabytes: u64,
+    test: impl AsyncFnOnce(&Etcd, &Lifeboat) -> Result<T>,
+) -> Result<T> {
+    with_etcd(options, async |etcd| {
+        if megabytes > 0 {
+            fill::etcd(&etcd.client().await?, megabytes, 1).await?;
+        }
+        test(etcd, &Lifeboat::init(etcd.dir(), Some(etcd), None).await?).await
+    })
+    .await
 }
 
 impl Lifeboat {

@@ -1,9 +1,9 @@
 //! A snapshot whose stream breaks, stalls, or runs while others write.
 
 use crate::{
-    boat::{Lifeboat, Ran},
+    boat::{Lifeboat, Ran, with_boat},
     etcd_outcome::{facts, nothing_kept, problems, refused, run, sound},
-    lab::{Etcd, EtcdOptions, Fault, Proxy, Version, eventually, fill, with_etcd},
+    lab::{Etcd, EtcdOptions, Fault, Proxy, Version, eventually},
 };
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -21,9 +21,7 @@ async fn behind_proxies(
     options: EtcdOptions,
     test: impl AsyncFnOnce(&Etcd, &Lifeboat, &[Proxy]) -> Result<()>,
 ) -> Result<()> {
-    with_etcd(options, async |etcd| {
-        fill::etcd(&etcd.client().await?, 6, 1).await?;
-        let boat = Lifeboat::init(etcd.dir(), Some(etcd), None).await?;
+    with_boat(options, 6, async |etcd, boat| {
         let mut proxies = Vec::new();
         for endpoint in etcd.endpoints() {
             let proxy = Proxy::to(endpoint).await?;
@@ -32,7 +30,7 @@ async fn behind_proxies(
         }
         boat.edit(|text| text.replace("#:   idleTimeout: 60s", "  idleTimeout: 2s"))?;
         boat.edit(|text| text.replace("#:   requestTimeout: 30s", "  requestTimeout: 3s"))?;
-        test(etcd, &boat, &proxies).await
+        test(etcd, boat, &proxies).await
     })
     .await
 }

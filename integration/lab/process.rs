@@ -193,6 +193,20 @@ fn spawn(command: Command) -> io::Result<Child> {
     answer.recv().map_err(io::Error::other)?
 }
 
+/// `unshare`, which runs what follows where its mounts are its own and end with it.
+pub async fn own_mounts() -> Result<tokio::process::Command> {
+    let namespace = if rustix::process::getuid().is_root() { "-m" } else { "-rm" };
+    let unshare = || {
+        let mut command = tokio::process::Command::new("unshare");
+        command.arg(namespace).kill_on_drop(true);
+        command
+    };
+    if !unshare().args(["sh", "-c", "exec true"]).status().await?.success() {
+        bail!("this test mounts file systems in a namespace of its own: it needs root, or user namespaces");
+    }
+    Ok(unshare())
+}
+
 /// Runs a program to its end and gives what it printed; an error holds what it complained about.
 pub async fn run<A: AsRef<OsStr>>(
     program: &Path,
