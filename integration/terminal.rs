@@ -91,7 +91,7 @@ async fn bars_on_a_terminal_and_silence_in_a_pipe() -> Result<()> {
 
         let keys = ["-i", "identity.txt"];
         let verified = on_terminal(&boat, &[&["verify", "--all", "--deep"], &keys[..]].concat()).await?;
-        shows(&verified.expect(0), &["(1 of 4) [", "(4 of 4) [", "iB of "]);
+        shows(&verified.expect(0), &["(1 of 4) [", "(4 of 4) [", " of 1", "KiB  "]);
         let extract = ["extract", "latest", "etcd", "--to", "etcd.db"];
         shows(&on_terminal(&boat, &[&extract, &keys[..]].concat()).await?.expect(0), &["etcd      ["]);
         let restore = ["restore", "etcd", "latest", "--data-dir", "restored"];
