@@ -69,12 +69,22 @@ impl ApiServer {
         if stopped {
             *self.process() = Some(Process::start(&self.dir, "kube-apiserver", &self.program, &self.args)?);
         }
+        self.ready().await
+    }
+
+    /// Waits until it is ready, whoever started it.
+    pub async fn ready(&self) -> Result<()> {
         let client = self.client().await?;
         eventually("kube-apiserver ready", Duration::from_secs(90), async || {
             self.process().as_ref().map_or(Ok(()), Process::alive)?;
             Ok(client.request_text(http::Request::get("/readyz").body(Vec::new())?).await.ok().map(drop))
         })
         .await
+    }
+
+    /// Its command line, for somebody else to start it.
+    pub fn command(&self) -> Vec<String> {
+        std::iter::once(self.program.display().to_string()).chain(self.args.iter().cloned()).collect()
     }
 
     /// Lets it end in order.
