@@ -48,7 +48,7 @@ impl Host {
     /// Starts it, fills it, takes a recovery point, and then changes what there is.
     pub async fn start() -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("lifeboat-host-").tempdir()?;
-        let etcd = Etcd::prepare(dir.path(), EtcdOptions::default())?;
+        let etcd = Etcd::prepare(dir.path(), EtcdOptions { tls: true, ..EtcdOptions::default() })?;
         let apiserver =
             ApiServer::prepare(dir.path(), Pki::open(&dir.path().join("pki"))?, etcd.access(), &[])?;
         let boat = Lifeboat::init(dir.path(), Some(&etcd), None).await?;

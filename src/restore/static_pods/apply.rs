@@ -57,7 +57,9 @@ pub async fn apply(
             let (cause, reason) = (Box::new(cause), Box::new(reason));
             Err(SwapError::NotUndone { cause, reason, manifests: plan.swap.manifests.clone() })
         }
-        Ok(undone) if touched => Err(SwapError::Undone { cause: Box::new(cause), undone }),
+        Ok(undone) if touched || matches!(cause, SwapError::Stopped(_)) => {
+            Err(SwapError::Undone { cause: Box::new(cause), undone })
+        }
         Ok(_) => Err(cause),
     }
 }

@@ -55,7 +55,7 @@ pub enum SwapError {
     #[error("stopped by {0}")]
     Stopped(&'static str),
     /// Everything is as it was before.
-    #[error("{cause}. Undone, everything is as it was before:\n  {}", undone.join("\n  "))]
+    #[error("{cause}. Undone, everything is as it was before{}", listed(undone))]
     Undone {
         /// Why.
         cause: Box<SwapError>,
@@ -100,4 +100,8 @@ impl SwapError {
     pub(super) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         move |source| SwapError::Io { path: path.into(), source }
     }
+}
+
+fn listed(steps: &[String]) -> String {
+    steps.iter().map(|step| format!("\n  {step}")).collect()
 }

@@ -187,6 +187,44 @@ mod tests {
         assert!(is_locked(file.path()));
     }
 
+    /// An API server that answers every request with `status`.
+    async fn apiserver(name: &str, status: u16, dir: &Path) -> ApiServer {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let certificate = dir.join(format!("{name}.crt"));
+        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider);
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = config.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                let Ok(mut tls) = acceptor.accept(tcp).await else { continue };
+                let _ = tls.read(&mut [0; 512]).await;
+                let _ = tls.write_all(format!("HTTP/1.1 {status} \r\n\r\n").as_bytes()).await;
+                let _ = tls.shutdown().await;
+            }
+        });
+        ApiServer { address, certificate: Some(certificate) }
+    }
+
+    #[tokio::test]
+    async fn an_api_server_must_show_its_own_certificate() {
+        let dir = tempfile::tempdir().unwrap();
+        let ready = apiserver("ready", 200, dir.path()).await;
+        is_ready(&ready).await.unwrap();
+        is_ready(&ApiServer { certificate: None, ..ready.clone() }).await.unwrap();
+        let silent = apiserver("silent", 401, dir.path()).await;
+        is_ready(&silent).await.unwrap();
+        let error = is_ready(&ApiServer { certificate: silent.certificate, ..ready }).await.unwrap_err();
+        assert!(error.contains("another certificate than that of its --tls-cert-file"), "{error}");
+        let error = is_ready(&apiserver("unready", 500, dir.path()).await).await.unwrap_err();
+        assert!(error.contains("/readyz answers 500"), "{error}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn waiting_ends_with_what_was_seen_last() {
         let mut asked = 0;
