@@ -64,6 +64,11 @@ impl ApiServer {
     /// Starts it if it is not running, and waits until it is ready.
     pub async fn start(&self) -> Result<()> {
         self.server.start()?;
+        self.ready().await
+    }
+
+    /// Waits until it is ready, whoever started it.
+    pub async fn ready(&self) -> Result<()> {
         let client = self.client().await?;
         eventually("kube-apiserver ready", Duration::from_secs(90), async || {
             self.server.alive()?;

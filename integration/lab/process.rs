@@ -130,6 +130,11 @@ impl Server {
         Ok(())
     }
 
+    /// Its command line, for somebody else to start it.
+    pub fn command(&self) -> Vec<String> {
+        std::iter::once(self.program.display().to_string()).chain(self.args.iter().cloned()).collect()
+    }
+
     /// Whether it was started and neither stopped nor killed.
     pub fn running(&self) -> bool {
         self.process().is_some()
