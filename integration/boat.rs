@@ -1,6 +1,6 @@
 //! The program under test, in a directory of its own with configuration, keys and a store.
 
-use crate::lab::{Cluster, Etcd, S3, S3Options, s3, tools};
+use crate::lab::{Cluster, Etcd, EtcdOptions, S3, S3Options, fill, s3, tools, with_etcd};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::{
@@ -67,6 +67,21 @@ impl From<Output> for Ran {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
+}
+
+/// Runs `test` with a fresh etcd that holds so many megabytes, and a boat that knows it; as [`with_etcd`].
+pub async fn with_boat<T>(
+    options: EtcdOptions,
+    megabytes: u64,
+    test: impl AsyncFnOnce(&Etcd, &Lifeboat) -> Result<T>,
+) -> Result<T> {
+    with_etcd(options, async |etcd| {
+        if megabytes > 0 {
+            fill::etcd(&etcd.client().await?, megabytes, 1).await?;
+        }
+        test(etcd, &Lifeboat::init(etcd.dir(), Some(etcd), None).await?).await
+    })
+    .await
 }
 
 impl Lifeboat {
@@ -163,7 +178,18 @@ impl Lifeboat {
 
     /// The program with these arguments, ready to be started.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
+        self.prepared(Command::new(env!("CARGO_BIN_EXE_lifeboat")), args)
+    }
+
+    /// The same on a terminal, all of whose output goes to standard output.
+    pub fn on_terminal(&self, args: &[&str]) -> Command {
+        let line =
+            format!("stty rows 50 cols 100; exec {} {}", env!("CARGO_BIN_EXE_lifeboat"), args.join(" "));
+        self.prepared(Command::new("script"), &["-qec", &line, "/dev/null"])
+    }
+
+    /// Any command with these arguments, in the surroundings of the program.
+    pub fn prepared(&self, mut command: Command, args: &[&str]) -> Command {
         let path = std::env::join_paths(
             std::iter::once(tools::bin().expect("a place for tools"))
                 .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),

@@ -1,6 +1,9 @@
 //! The files that `init` writes, and the schemas that describe files.
 
-use crate::saved::{saved, tree};
+use crate::{
+    boat::Ran,
+    saved::{saved, tree},
+};
 use anyhow::Result;
 use lifeboat::config::Config;
 use serde_json::Value;
@@ -36,6 +39,30 @@ async fn init_overwrites_nothing_and_hides_its_keys() -> Result<()> {
     fs::create_dir(saved.boat.path("linked"))?;
     std::os::unix::fs::symlink("/nowhere", saved.boat.path("linked/identity.txt"))?;
     saved.run(&["init", "linked"]).await.expect(6);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_endpoints_etcd_is_left_out_and_its_absence_told() -> Result<()> {
+    let saved = saved().await?;
+    let said = saved.run(&["init", "new"]).await.expect(0).stdout;
+    assert!(said.contains("if you run etcd yourself: switch on the section `etcd`"), "{said}");
+    let path = saved.boat.path("new/lifeboat.yaml");
+    let text = fs::read_to_string(&path)?;
+    assert!(Config::parse(&text, &path)?.etcd.is_none());
+    let etcd = Config::parse(&text.replace("\n#: ", "\n"), &path)?.etcd.unwrap();
+    assert_eq!(etcd.endpoints[0].as_str(), "https://127.0.0.1:2379");
+    assert!(etcd.tls.is_some() && etcd.auth.is_none());
+
+    let config = path.display().to_string();
+    let nowhere = async |args: &[&str]| {
+        let mut command = saved.boat.command(&[args, &["-c", &config]].concat());
+        Ran::from(command.env("HOME", saved.dir()).output().await.unwrap())
+    };
+    nowhere(&["backup", "--etcd-only"]).await.expect(2).says("etcd is not configured (etcd.endpoints)");
+    let neither =
+        nowhere(&["backup"]).await.expect(2).says("no cluster to speak to").says("--kubeconfig FILE");
+    neither.says("to save etcd, configure `etcd.endpoints`");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Being let in: certificates, users, and endpoints that are not what they should be.
 
 use crate::{
-    boat::Lifeboat,
+    boat::{Lifeboat, with_boat},
     etcd_outcome::{complains, refused, refused_with, saved},
     lab::{
         Etcd, EtcdOptions, Version,
@@ -104,26 +104,25 @@ async fn a_missing_client_certificate_and_a_wrong_scheme_are_named() -> Result<(
 
 async fn users(version: Version) -> Result<()> {
     let auth = Some(("root".to_owned(), "right-pa55word".to_owned()));
-    with_etcd(EtcdOptions { auth, version, ..Default::default() }, async |etcd| {
-        let boat = Lifeboat::init(etcd.dir(), Some(etcd), None).await?;
+    with_boat(EtcdOptions { auth, version, ..Default::default() }, 0, async |etcd, boat| {
         let endpoint = etcd.endpoints()[0].as_str();
         fs::write(boat.path("etcd-password"), "wrong-pa55word")?;
-        refused(&boat, &[endpoint, "refuses the user or the password", "etcd.auth"]).await?;
+        refused(boat, &[endpoint, "refuses the user or the password", "etcd.auth"]).await?;
         fs::write(boat.path("etcd-password"), "right-pa55word\n")?;
         boat.edit(|text| text.replace("username: root", "username: nobody"))?;
-        refused(&boat, &[endpoint, "refuses the user or the password", "etcd.auth"]).await?;
+        refused(boat, &[endpoint, "refuses the user or the password", "etcd.auth"]).await?;
 
         // A user who may log in, and no more.
         let mut client = etcd.client().await?;
         client.user_add("weak", "right-pa55word", None).await?;
         boat.edit(|text| text.replace("username: nobody", "username: weak"))?;
-        refused(&boat, &[endpoint, "the role root", "etcd.auth"]).await?;
+        refused(boat, &[endpoint, "the role root", "etcd.auth"]).await?;
         boat.edit(|text| text.replace("username: weak", "username: root"))?;
-        saved(&boat).await;
+        saved(boat).await;
         fs::remove_dir_all(boat.path("store"))?;
 
-        without(&boat, "auth:")?;
-        refused(&boat, &[endpoint, "asks for a user", "set etcd.auth"]).await
+        without(boat, "auth:")?;
+        refused(boat, &[endpoint, "asks for a user", "set etcd.auth"]).await
     })
     .await
 }
@@ -140,22 +139,21 @@ async fn users_are_refused_in_clear_words_3_5() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn endpoints_that_are_something_else_are_named() -> Result<()> {
-    with_etcd(EtcdOptions::default(), async |etcd| {
-        let boat = Lifeboat::init(etcd.dir(), Some(etcd), None).await?;
+    with_boat(EtcdOptions::default(), 0, async |etcd, boat| {
         let endpoint = etcd.endpoints()[0].as_str();
         let point_at = |from: &str, to: &str| boat.edit(|text| text.replace(from, to));
 
         let secure = endpoint.replace("http:", "https:");
         point_at(endpoint, &secure)?;
-        refused(&boat, &[&secure, "does not speak etcd's protocol", "http is meant"]).await?;
+        refused(boat, &[&secure, "does not speak etcd's protocol", "http is meant"]).await?;
         let peer = etcd.member(0).peer_url();
         point_at(&secure, &peer)?;
-        refused(&boat, &[&peer, "does not speak etcd's protocol", "another port"]).await?;
+        refused(boat, &[&peer, "does not speak etcd's protocol", "another port"]).await?;
 
         let second = Etcd::start(&etcd.dir().join("second"), EtcdOptions::default()).await?;
         let both = format!("{endpoint}\"\n    - \"{}", second.endpoints()[0]);
         point_at(&peer, &both)?;
-        refused(&boat, &["different clusters", endpoint, &second.endpoints()[0], "etcd.endpoints"]).await
+        refused(boat, &["different clusters", endpoint, &second.endpoints()[0], "etcd.endpoints"]).await
     })
     .await
 }

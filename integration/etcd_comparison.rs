@@ -1,7 +1,7 @@
 //! Members that are sound, and not easily compared: they lag, have compacted, know little, or do not vote.
 
 use crate::{
-    boat::Lifeboat,
+    boat::{Lifeboat, with_boat},
     etcd_members::{leader, with_three},
     etcd_outcome::{agreement, facts, problems, run, saved, sound},
     lab::{Etcd, EtcdOptions, Version, eventually, fill, ports::Port, with_etcd},
@@ -69,11 +69,10 @@ async fn a_compaction_at_the_newest_revision_does_not_hinder_the_comparison_3_5(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_etcd_is_saved() -> Result<()> {
-    with_etcd(EtcdOptions::default(), async |etcd| {
-        let boat = Lifeboat::init(etcd.dir(), Some(etcd), None).await?;
-        let manifest = saved(&boat).await;
+    with_boat(EtcdOptions::default(), 0, async |_etcd, boat| {
+        let manifest = saved(boat).await;
         assert_eq!(facts(&manifest)["revision"], 1);
-        run(&boat, &["inspect", "latest", "-i", "identity.txt"]).await.expect(0);
+        run(boat, &["inspect", "latest", "-i", "identity.txt"]).await.expect(0);
         Ok(())
     })
     .await

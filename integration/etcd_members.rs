@@ -1,9 +1,9 @@
 //! Members that are down, behind, without a leader, or not to be trusted.
 
 use crate::{
-    boat::Lifeboat,
+    boat::{Lifeboat, with_boat},
     etcd_outcome::{agreement, facts, problems, refused, saved},
-    lab::{Etcd, EtcdOptions, Version, eventually, fill, with_etcd},
+    lab::{Etcd, EtcdOptions, Version, eventually},
 };
 use anyhow::{Context, Result};
 use etcd_client::AlarmType;
@@ -16,12 +16,7 @@ pub async fn with_three(
     options: EtcdOptions,
     test: impl AsyncFnOnce(&Etcd, &Lifeboat) -> Result<()>,
 ) -> Result<()> {
-    with_etcd(EtcdOptions { members: 3, ..options }, async |etcd| {
-        fill::etcd(&etcd.client().await?, 1, 1).await?;
-        let boat = Lifeboat::init(etcd.dir(), Some(etcd), None).await?;
-        test(etcd, &boat).await
-    })
-    .await
+    with_boat(EtcdOptions { members: 3, ..options }, 1, test).await
 }
 
 /// Which member leads.

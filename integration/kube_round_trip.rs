@@ -3,7 +3,7 @@
 use crate::{
     boat::Lifeboat,
     export::{Export, Name},
-    lab::{ApiServer, Cluster, ClusterOptions, Etcd, EtcdOptions, etcd, fill, with_cluster},
+    lab::{ApiServer, Cluster, ClusterOptions, Etcd, EtcdOptions, fill, with_cluster},
     live,
 };
 use anyhow::{Result, ensure};
@@ -58,7 +58,7 @@ fn assert_same(export: &Export, there: &Objects) -> Result<()> {
 /// Restores every member with the key alone, and starts an API server on them.
 async fn bring_back(boat: &Lifeboat, cluster: &Cluster, options: EtcdOptions) -> Result<(Etcd, ApiServer)> {
     cluster.kill();
-    cluster.etcd().members().iter().for_each(etcd::Member::kill);
+    cluster.etcd().members().iter().for_each(|member| member.kill());
     let again = Etcd::prepare(&cluster.etcd().dir().join("again"), options)?;
     for member in again.members() {
         let (data_dir, peer) = (member.data_dir.display().to_string(), member.peer_url());

@@ -87,7 +87,7 @@ async fn silent_or_gone_in_the_middle() -> Result<()> {
     with_cluster(ClusterOptions::default(), async |cluster| {
         fill::api(&cluster.client().await?, 320, 1).await?;
         let boat = Lifeboat::init(cluster.etcd().dir(), None, Some(cluster)).await?;
-        let settings = "\nkubernetes:\n  timeout: 2s\n  pageSize: 20\n";
+        let settings = "\nkubernetes:\n  timeout: 6s\n  pageSize: 20\n";
         boat.edit(|text| text.replacen("\nkubernetes:\n", settings, 1))?;
         let (proxy, kubeconfig) = through(cluster).await?;
         let flags = ["--kubeconfig", &kubeconfig];
@@ -95,11 +95,13 @@ async fn silent_or_gone_in_the_middle() -> Result<()> {
         for after in [0, 300 << 10] {
             proxy.set(Fault::Stall { after });
             let told = fails(&boat, &flags, 1, &["the API server https://"]).await.stderr;
-            let silent = told.contains("stopped answering: nothing came for 2 s while it was asked to");
+            let silent = told.contains("stopped answering: nothing came for 6 s while it was asked to");
             assert!(silent || told.contains("cannot be reached: it did not answer in time"), "{told}");
         }
         assert!(proxy.to_clients() > 300 << 10, "it never came to the lists");
 
+        // Nothing of what follows waits for that limit, which a busy machine may reach.
+        boat.edit(|text| text.replacen("  timeout: 6s\n", "", 1))?;
         proxy.set(Fault::Cut { after: 300 << 10 });
         fails(&boat, &flags, 1, &["cannot be reached: "]).await;
 
@@ -115,10 +117,7 @@ async fn silent_or_gone_in_the_middle() -> Result<()> {
         assert_eq!(stored(&boat), Vec::<PathBuf>::new());
 
         proxy.set(Fault::None);
-        assert_eq!(
-            boat.backup(&["--resources-only", "--kubeconfig", &kubeconfig]).await["status"],
-            "Completed"
-        );
+        assert_eq!(boat.backup(&flags).await["status"], "Completed");
         boat.verify_all().await;
         Ok(())
     })

@@ -1,8 +1,8 @@
 //! The main job: a live cluster is saved, destroyed, and brought back equal.
 
 use crate::{
-    boat::Lifeboat,
-    lab::{Etcd, EtcdOptions, Version, fill, with_etcd},
+    boat::with_boat,
+    lab::{Etcd, EtcdOptions, Version},
 };
 use anyhow::Result;
 use etcd_client::{GetOptions, KeyValue};
@@ -30,9 +30,7 @@ async fn everything(etcd: &Etcd, revision: i64) -> Result<All> {
 }
 
 async fn etcd_round_trip(options: EtcdOptions, restored: EtcdOptions) -> Result<()> {
-    with_etcd(options, async |etcd| {
-        fill::etcd(&etcd.client().await?, 3, 7).await?;
-        let boat = Lifeboat::init(etcd.dir(), Some(etcd), None).await?;
+    with_boat(options, 3, async |etcd, boat| {
         let manifest = boat.backup(&["--etcd-only", "--read-back"]).await;
         let revision = manifest["artifacts"][0]["etcd"]["revision"].as_i64().unwrap();
         assert_eq!(revision, etcd.revision().await?);

@@ -2,12 +2,11 @@
 
 use crate::{
     boat::{Lifeboat, Ran},
-    lab::{Etcd, EtcdOptions, Fault, Proxy, eventually, fill, with_etcd},
+    lab::{Etcd, EtcdOptions, Fault, Proxy, eventually, fill, process::own_mounts, with_etcd},
     saved::tree,
 };
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use std::{fs, time::Duration};
-use tokio::process::Command;
 
 /// Runs `lifeboat backup` where `mount` has been done to `store`, in a mount namespace that ends with it. Standard
 /// output tells what was left.
@@ -16,15 +15,8 @@ async fn backup_on(boat: &Lifeboat, mount: &str) -> Result<Ran> {
         "set -e; mkdir -p store; {mount}; set +e; '{}' backup --etcd-only; code=$?; find store -mindepth 3; exit $code",
         env!("CARGO_BIN_EXE_lifeboat")
     );
-    let namespace = if rustix::process::getuid().is_root() { "-m" } else { "-rm" };
-    let mut command = Command::new("unshare");
-    command.args([namespace, "sh", "-c", "exec true"]);
-    ensure!(
-        command.status().await?.success(),
-        "this test mounts a small file system in a namespace of its own: it needs root, or user namespaces"
-    );
-    let mut command = Command::new("unshare");
-    command.args([namespace, "sh", "-c", &script]).current_dir(boat.dir()).kill_on_drop(true);
+    let mut command = own_mounts().await?;
+    command.args(["sh", "-c", &script]).current_dir(boat.dir());
     Ok(command.output().await?.into())
 }
 

@@ -1,8 +1,8 @@
 //! No lock-in: everything in the store opens with public tools alone.
 
 use crate::{
-    boat::Lifeboat,
-    lab::{EtcdOptions, fill, tools, with_etcd},
+    boat::{Lifeboat, with_boat},
+    lab::{EtcdOptions, tools},
     saved::{SECRET, saved},
 };
 use anyhow::{Result, ensure};
@@ -73,6 +73,23 @@ async fn damage_of_one_byte_is_seen_by_minisign_and_age() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_minisign_made_signs_what_minisign_accepts() -> Result<()> {
+    with_boat(EtcdOptions::default(), 0, async |_etcd, boat| {
+        let public = |boat: &Lifeboat| sh(boat, "tail -n 1 signing.pub");
+        let before = public(boat)?;
+        sh(boat, "minisign -G -W -f -p signing.pub -s signing.key; chmod 600 signing.key")?;
+        boat.run(&["backup", "--etcd-only"]).await.expect(2).says("does not belong to signing.publicKey");
+        let now = public(boat)?;
+        boat.edit(|text| text.replace(before.trim(), now.trim()))?;
+        boat.backup(&["--etcd-only"]).await;
+        boat.verify_all().await;
+        sh(boat, "minisign -Vm $POINT/manifest.json -p signing.pub")?;
+        Ok(())
+    })
+    .await
+}
+
 /// An age plugin that speaks the protocol and wraps file keys in nothing at all.
 const PLUGIN: &str = r#"#!/bin/bash
 while read -r _ name rest; do
@@ -96,19 +113,17 @@ const TOY_IDENTITY: &str = "AGE-PLUGIN-TOY-1D35KVETZDASHGXEJSA5";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_recipient_and_one_of_a_plugin_open_it_too() -> Result<()> {
-    with_etcd(EtcdOptions::default(), async |etcd| {
-        fill::etcd(&etcd.client().await?, 1, 3).await?;
-        let boat = Lifeboat::init(etcd.dir(), Some(etcd), None).await?;
+    with_boat(EtcdOptions::default(), 1, async |_etcd, boat| {
         fs::write(boat.path("age-plugin-toy"), PLUGIN)?;
         fs::set_permissions(boat.path("age-plugin-toy"), fs::Permissions::from_mode(0o700))?;
         fs::write(boat.path("toy.txt"), TOY_IDENTITY)?;
-        let second = sh(&boat, "age-keygen -o second.txt 2>/dev/null; age-keygen -y second.txt")?;
+        let second = sh(boat, "age-keygen -o second.txt 2>/dev/null; age-keygen -y second.txt")?;
         let more = format!("  recipients:\n    - {}\n    - {TOY_RECIPIENT}\n", second.trim());
         boat.edit(|text| text.replace("  recipients:\n", &more))?;
 
         let run = async |line: &str| -> Result<()> {
             let args: Vec<&str> = line.split(' ').collect();
-            let output = boat.command(&args).env("PATH", search_path(&boat)?).output().await?;
+            let output = boat.command(&args).env("PATH", search_path(boat)?).output().await?;
             ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
             Ok(())
         };
@@ -116,11 +131,8 @@ async fn a_second_recipient_and_one_of_a_plugin_open_it_too() -> Result<()> {
         for identity in ["identity", "second", "toy"] {
             run(&format!("verify --deep -i {identity}.txt")).await?;
             run(&format!("extract latest etcd -i {identity}.txt --to {identity}.lifeboat")).await?;
-            sh(
-                &boat,
-                &format!("age -d -i {identity}.txt $POINT/etcd.db.zst.age | zstd -d > {identity}.age"),
-            )?;
-            sh(&boat, &format!("cmp {identity}.age {identity}.lifeboat; cmp {identity}.age identity.age"))?;
+            sh(boat, &format!("age -d -i {identity}.txt $POINT/etcd.db.zst.age | zstd -d > {identity}.age"))?;
+            sh(boat, &format!("cmp {identity}.age {identity}.lifeboat; cmp {identity}.age identity.age"))?;
         }
         Ok(())
     })

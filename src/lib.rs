@@ -11,7 +11,7 @@
 //! ```
 //!
 //! `backup` is the one walk from left to right; `cli` starts it, `config` tells it what to do, `report` shows
-//! what came of it. Which room may import which is checked by `integration/rooms.rs`.
+//! what came of it. Which room may import which is checked by `integration/rooms`.
 
 pub mod point;
 

@@ -1,8 +1,8 @@
 //! A real kube-apiserver on an etcd, and who may speak to it.
 
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -13,7 +13,7 @@ use super::etcd::Access;
 use super::eventually;
 use super::pki::Pki;
 use super::ports::Port;
-use super::process::{Process, run};
+use super::process::{Server, run};
 use super::proxy::Proxy;
 use super::tools::tool;
 
@@ -22,9 +22,7 @@ pub struct ApiServer {
     dir: PathBuf,
     pki: Pki,
     port: Port,
-    program: PathBuf,
-    args: Vec<String>,
-    process: Mutex<Option<Process>>,
+    server: Server,
 }
 
 impl ApiServer {
@@ -57,38 +55,26 @@ impl ApiServer {
             args.push(format!("--etcd-keyfile={}", tls.client.key.display()));
         }
         args.extend_from_slice(more);
-        let program = tool("kube-apiserver")?;
-        let server = Self { dir: dir.to_owned(), pki, port, program, args, process: Mutex::new(None) };
+        let server = Server::new(dir, "kube-apiserver", tool("kube-apiserver")?, args);
+        let server = Self { dir: dir.to_owned(), pki, port, server };
         server.write_kubeconfig("kubeconfig", &server.url(), "admin", Some("system:masters"))?;
         Ok(server)
     }
 
     /// Starts it if it is not running, and waits until it is ready.
     pub async fn start(&self) -> Result<()> {
-        let stopped = self.process().is_none();
-        if stopped {
-            *self.process() = Some(Process::start(&self.dir, "kube-apiserver", &self.program, &self.args)?);
-        }
+        self.server.start()?;
+        self.ready().await
+    }
+
+    /// Waits until it is ready, whoever started it.
+    pub async fn ready(&self) -> Result<()> {
         let client = self.client().await?;
         eventually("kube-apiserver ready", Duration::from_secs(90), async || {
-            self.process().as_ref().map_or(Ok(()), Process::alive)?;
+            self.server.alive()?;
             Ok(client.request_text(http::Request::get("/readyz").body(Vec::new())?).await.ok().map(drop))
         })
         .await
-    }
-
-    /// Lets it end in order.
-    pub async fn stop(&self) -> Result<()> {
-        let process = self.process().take();
-        match process {
-            Some(process) => process.stop().await,
-            None => Ok(()),
-        }
-    }
-
-    /// Ends it in the middle of what it does.
-    pub fn kill(&self) {
-        self.process().take();
     }
 
     /// Its URL.
@@ -148,9 +134,13 @@ impl ApiServer {
         fs::write(&path, serde_json::to_string_pretty(&text)?)?;
         Ok(path)
     }
+}
 
-    fn process(&self) -> MutexGuard<'_, Option<Process>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+impl Deref for ApiServer {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
     }
 }
 

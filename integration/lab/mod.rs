@@ -15,6 +15,7 @@ pub mod cluster;
 pub mod dir;
 pub mod etcd;
 pub mod fill;
+pub mod kubelet;
 pub mod pki;
 pub mod ports;
 pub mod process;
@@ -31,6 +32,7 @@ pub use apiserver::ApiServer;
 pub use cluster::{Cluster, ClusterOptions};
 pub use dir::LabDir;
 pub use etcd::{Etcd, EtcdOptions, Version};
+pub use kubelet::Kubelet;
 pub use proxy::{Fault, Proxy};
 pub use s3::{S3, S3Options};
 

@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -104,6 +104,76 @@ impl Drop for Process {
     }
 }
 
+/// A server that may be ended and started again: how to start it, and its process while it runs.
+#[derive(Debug)]
+pub struct Server {
+    dir: PathBuf,
+    name: String,
+    program: PathBuf,
+    args: Vec<String>,
+    process: Mutex<Option<Process>>,
+}
+
+impl Server {
+    /// One that does not run yet.
+    pub fn new(dir: &Path, name: &str, program: PathBuf, args: Vec<String>) -> Self {
+        let (dir, name) = (dir.to_owned(), name.to_owned());
+        Self { dir, name, program, args, process: Mutex::new(None) }
+    }
+
+    /// Starts it if it is not running, and does not wait.
+    pub fn start(&self) -> Result<()> {
+        let mut process = self.process();
+        if process.is_none() {
+            *process = Some(Process::start(&self.dir, &self.name, &self.program, &self.args)?);
+        }
+        Ok(())
+    }
+
+    /// Its command line, for somebody else to start it.
+    pub fn command(&self) -> Vec<String> {
+        std::iter::once(self.program.display().to_string()).chain(self.args.iter().cloned()).collect()
+    }
+
+    /// Whether it was started and neither stopped nor killed.
+    pub fn running(&self) -> bool {
+        self.process().is_some()
+    }
+
+    /// Fails if it has ended by itself.
+    pub fn alive(&self) -> Result<()> {
+        self.process().as_ref().map_or(Ok(()), Process::alive)
+    }
+
+    /// Lets it end in order.
+    pub async fn stop(&self) -> Result<()> {
+        let process = self.process().take();
+        match process {
+            Some(process) => process.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends it in the middle of what it does.
+    pub fn kill(&self) {
+        self.process().take();
+    }
+
+    /// Freezes it: see [`Process::pause`].
+    pub fn pause(&self) -> Result<()> {
+        self.process().as_ref().with_context(|| format!("{} is not running", self.name))?.pause()
+    }
+
+    /// Lets it go on after [`Server::pause`].
+    pub fn resume(&self) -> Result<()> {
+        self.process().as_ref().with_context(|| format!("{} is not running", self.name))?.resume()
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Ctrl-C in a terminal reaches us alone: we end the children, in order.
 fn detach(command: &mut Command) {
     use std::os::unix::process::CommandExt;
@@ -126,6 +196,20 @@ fn spawn(command: Command) -> io::Result<Child> {
     let (reply, answer) = mpsc::channel();
     SPAWNER.send((command, reply)).map_err(io::Error::other)?;
     answer.recv().map_err(io::Error::other)?
+}
+
+/// `unshare`, which runs what follows where its mounts are its own and end with it.
+pub async fn own_mounts() -> Result<tokio::process::Command> {
+    let namespace = if rustix::process::getuid().is_root() { "-m" } else { "-rm" };
+    let unshare = || {
+        let mut command = tokio::process::Command::new("unshare");
+        command.arg(namespace).kill_on_drop(true);
+        command
+    };
+    if !unshare().args(["sh", "-c", "exec true"]).status().await?.success() {
+        bail!("this test mounts file systems in a namespace of its own: it needs root, or user namespaces");
+    }
+    Ok(unshare())
 }
 
 /// Runs a program to its end and gives what it printed; an error holds what it complained about.

@@ -44,7 +44,9 @@ pub enum BackupError {
         id: PointId,
     },
     /// Neither was asked for.
-    #[error("there is nothing to save: configure etcd.endpoints or kubernetes")]
+    #[error(
+        "there is nothing to save: etcd is not configured (etcd.endpoints), and the API server's objects are not asked for"
+    )]
     Nothing,
 }
 

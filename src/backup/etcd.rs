@@ -19,7 +19,7 @@ pub(super) async fn save(
     let survey = Survey::take(options).await?;
     let candidates = survey.candidates()?;
     let mut problems = warnings(&survey);
-    let mut last = None;
+    let mut attempts = Vec::new();
     for member in candidates.iter().cycle().take(ROUNDS * candidates.len()) {
         match from_member(job, &survey, member, id, progress).await {
             Ok(mut part) => {
@@ -29,12 +29,12 @@ pub(super) async fn save(
             Err(BackupError::Etcd(e)) if may_work_elsewhere(&e) => {
                 tracing::warn!("the snapshot of {} failed, trying again: {e}", member.label());
                 problems.push(warning(member, format!("the snapshot failed, and was taken again: {e}")));
-                last = Some(e);
+                attempts.push(e.to_string());
             }
             Err(e) => return Err(e),
         }
     }
-    Err(last.unwrap_or(EtcdError::NoEndpoint).into())
+    Err(EtcdError::NoSnapshot(attempts).into())
 }
 
 fn may_work_elsewhere(error: &EtcdError) -> bool {

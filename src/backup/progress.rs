@@ -6,6 +6,8 @@ pub struct Progress {
     etcd_bytes: AtomicU64,
     etcd_expected: AtomicU64,
     objects: AtomicU64,
+    types_read: AtomicU64,
+    types: AtomicU64,
 }
 
 impl Progress {
@@ -17,6 +19,11 @@ impl Progress {
     /// Objects that have been exported.
     pub fn objects(&self) -> u64 {
         self.objects.load(Relaxed)
+    }
+
+    /// Types of which every object has been exported, and how many there are; none before that is known.
+    pub fn types(&self) -> (u64, u64) {
+        (self.types_read.load(Relaxed), self.types.load(Relaxed))
     }
 
     pub(super) fn begin_etcd(&self, expected: u64) {
@@ -32,7 +39,9 @@ impl Progress {
         self.objects.store(0, Relaxed);
     }
 
-    pub(super) fn add_object(&self) {
+    pub(super) fn add_object(&self, (read, types): (u64, u64)) {
         self.objects.fetch_add(1, Relaxed);
+        self.types_read.store(read, Relaxed);
+        self.types.store(types, Relaxed);
     }
 }

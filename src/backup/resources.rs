@@ -2,7 +2,7 @@ use super::{BackupError, Job, Part, Progress, upload::Upload};
 use crate::{
     pipeline::{TAR_END, tar_header, tar_padding},
     point::{ArtifactKind, Digest, PointId, Problem, Verification},
-    source::kube::{Cluster, Connection, Event, Export, ExportedObject, Filter},
+    source::kube::{Cluster, Connection, Event, Export, ExportedObject, Filter, Unmatched},
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -48,7 +48,7 @@ pub(super) async fn save(
     };
     let (mut archive, _, archive_stored) = archive.finish(job).await?;
     let (index, _, index_stored) = index.finish(job).await?;
-    let mut problems: Vec<Problem> = export.unmatched().iter().map(|pattern| unmatched(pattern)).collect();
+    let mut problems: Vec<Problem> = export.unmatched().iter().map(unmatched).collect();
     let resources = export.finish()?;
     problems.extend(resources.failed.iter().map(|f| Problem {
         about: f.resource.clone(),
@@ -83,9 +83,8 @@ pub(super) async fn save(
     Ok(part)
 }
 
-fn unmatched(pattern: &str) -> Problem {
-    let message = format!("`{pattern}` matches no type of this cluster: is it misspelt?");
-    Problem { about: "resources".into(), message, fatal: false }
+fn unmatched(pattern: &Unmatched) -> Problem {
+    Problem { about: "resources".into(), message: pattern.to_string(), fatal: false }
 }
 
 /// Writes the export into both artifacts; `false` when it has to begin again.
@@ -103,7 +102,7 @@ async fn pump(
                 if !write(&object, archive, index).await? {
                     return Ok(true);
                 }
-                progress.add_object();
+                progress.add_object(export.types());
             }
         }
     }
@@ -132,7 +131,7 @@ async fn write(
         uid: &object.uid,
         resource_version: &object.resource_version,
         size,
-        sha256: <[u8; 32]>::from(digest.finalize()).into(),
+        sha256: digest.finalize().into(),
     };
     let mut line = serde_json::to_vec(&line)
         .map_err(std::io::Error::other)

@@ -171,7 +171,7 @@ fn export(artifact: &Artifact, archive: File, index: Option<File>, verdict: &mut
         }
         if let Some(index) = &mut index {
             let line = next_line(index, &mut line)?.ok_or_else(|| format!("{path} is not in the index"))?;
-            let digest = Digest::from(<[u8; 32]>::from(Sha256::digest(json)));
+            let digest = Digest::from(Sha256::digest(json));
             if line.path != path || line.size != json.len() as u64 || line.sha256 != digest {
                 return Err(format!("{path} differs from its line in the index, {}", line.path));
             }

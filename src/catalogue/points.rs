@@ -152,13 +152,12 @@ impl Catalogue {
     /// The id that `wanted` means: `latest`, an id, or the beginning of one.
     pub async fn resolve(&self, wanted: &str) -> Result<PointId, CatalogueError> {
         let mut candidates = Vec::new();
-        for id in self.ids().await?.into_iter().rev() {
-            if (wanted == "latest" || id.as_str().starts_with(wanted))
-                && self.store.head(&Key::manifest(&self.cluster, &id)?).await?.is_some()
-            {
-                candidates.push(id);
-                if wanted == "latest" {
-                    break;
+        if wanted == "latest" {
+            candidates.extend(self.latest().await?);
+        } else {
+            for id in self.ids().await?.into_iter().rev().filter(|id| id.as_str().starts_with(wanted)) {
+                if self.has_manifest(&id).await? {
+                    candidates.push(id);
                 }
             }
         }
@@ -173,6 +172,32 @@ impl Catalogue {
                 })
             }
         }
+    }
+
+    /// The newest recovery point. Of those of one second the ids do not tell which it is: their manifests do.
+    async fn latest(&self) -> Result<Option<PointId>, CatalogueError> {
+        let mut newest: Vec<PointId> = Vec::new();
+        for id in self.ids().await?.into_iter().rev() {
+            if newest.first().is_some_and(|other| other.time() != id.time()) {
+                break;
+            }
+            if self.has_manifest(&id).await? {
+                newest.push(id);
+            }
+        }
+        if newest.len() < 2 {
+            return Ok(newest.pop());
+        }
+        let mut dated = Vec::new();
+        for id in newest {
+            let manifest = self.look(&id).await?.and_then(|point| point.manifest.ok());
+            dated.push((manifest.map(|m| (m.created_at, m.finished_at)), id));
+        }
+        Ok(dated.into_iter().max().map(|(_, id)| id))
+    }
+
+    async fn has_manifest(&self, id: &PointId) -> Result<bool, CatalogueError> {
+        Ok(self.store.head(&Key::manifest(&self.cluster, id)?).await?.is_some())
     }
 
     async fn nothing(&self, wanted: &str) -> Result<CatalogueError, CatalogueError> {
@@ -292,3 +317,7 @@ pub(super) fn differences(artifact: &Artifact, opened: &Opened) -> Vec<String> {
     }
     found
 }
+
+#[cfg(test)]
+#[path = "points_tests.rs"]
+mod tests;

@@ -2,7 +2,8 @@ use super::{
     Exit,
     context::{Api, Context},
     failure::Failure,
-    output::{self, Spinner},
+    output,
+    progress::Spinner,
 };
 use crate::{
     backup::{self, Job, Progress},
@@ -61,19 +62,12 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let began = Timestamp::now();
     let id = PointId::new(began, rand::random());
     let progress = Arc::new(Progress::default());
-    let spinner = Spinner::start(&context.global, "looking at the cluster");
-    let shown = progress.clone();
-    spinner.follow(move || {
-        let (bytes, expected) = shown.etcd();
-        let objects = shown.objects();
-        format!(
-            "etcd {} of about {}, {objects} objects",
-            report::bytes(bytes),
-            report::bytes(expected.max(bytes))
-        )
-    });
+    let shown = [
+        job.etcd.as_ref().map(|_| Spinner::etcd(&context.global, progress.clone())),
+        job.resources.as_ref().map(|_| Spinner::resources(&context.global, progress.clone())),
+    ];
     let manifest = backup::run(&job, &id, began, &progress, interrupted()).await?;
-    spinner.end();
+    drop(shown);
     output::result(context.global.output, &manifest, || report::backup(&manifest, job.store.url()))?;
     Ok(match manifest.status {
         Status::PartiallyFailed if !args.allow_partial => Exit::Partial,

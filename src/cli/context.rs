@@ -1,4 +1,4 @@
-use super::{Exit, Format, failure::Failure};
+use super::{Exit, Format, failure::Failure, progress::Terminal};
 use crate::{
     catalogue::Catalogue,
     config::{ClusterName, Config, ConfigError, Loaded, NamespaceGlob, ResourcePattern},
@@ -43,6 +43,9 @@ pub(super) struct Global {
     /// Show no progress bar
     #[arg(long, global = true)]
     pub no_progress: bool,
+    /// Not a flag: what is shown meanwhile.
+    #[arg(skip)]
+    pub terminal: Terminal,
 }
 
 /// How the log is written.
@@ -158,7 +161,7 @@ impl Context {
                 None => None,
             },
         };
-        Ok(Catalogue::new(store, &cluster, verifier))
+        Ok(Catalogue::new(self.global.terminal.counting(store), &cluster, verifier))
     }
 
     pub(super) fn etcd(&self) -> Result<Option<EtcdOptions>, Failure> {
@@ -246,7 +249,7 @@ impl Context {
                 "{}: {what} is missing: manifests are always signed",
                 loaded.path.display()
             ))
-            .help("`lifeboat init` makes a key; `minisign -G` makes one with a password (signing.password)")
+            .help("`lifeboat init` makes a key; so does `minisign -G`, with a password (signing.password) or without (-W)")
         };
         let signing = loaded.config.signing.as_ref().ok_or_else(|| missing("signing"))?;
         let key = signing.secret_key.as_ref().ok_or_else(|| missing("signing.secretKey"))?;

@@ -3,6 +3,7 @@ use super::{
     context::{Context, Keys, Trust},
     failure::Failure,
     output,
+    progress::Spinner,
 };
 use crate::point::ArtifactKind;
 use clap::ValueEnum;
@@ -53,6 +54,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         What::Etcd => (ArtifactKind::Etcd, "db"),
         What::Resources => (ArtifactKind::Resources, "tar"),
     };
+    let stored = manifest.artifact(&kind).map_or(0, |a| a.stored_bytes);
     let to = args.to.unwrap_or_else(|| PathBuf::from(format!("{}.{ending}", manifest.id)));
     if to == Path::new("-") {
         if context.global.output != Format::Table {
@@ -63,6 +65,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         if std::io::stdout().is_terminal() {
             return Err(Failure::usage("standard output is a terminal: give a file with --to, or a pipe"));
         }
+        let _shown = Spinner::reading(&context.global, &kind.to_string(), stored);
         catalogue.open(&manifest, &kind, identities, std::io::stdout()).await?;
         return Ok(Exit::Done);
     }
@@ -73,12 +76,14 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let in_dir = |e: std::io::Error| Failure::new(Exit::Failed, format!("{}: {e}", dir.display()));
     let file = tempfile::Builder::new().prefix(".lifeboat-extract-").tempfile_in(dir).map_err(in_dir)?;
     let writer = file.as_file().try_clone().map_err(in_dir)?;
+    let shown = Spinner::reading(&context.global, &kind.to_string(), stored);
     tokio::select! {
         opened = catalogue.open(&manifest, &kind, identities, writer) => opened?,
         signal = super::backup::interrupted() => {
             return Err(Failure::new(Exit::Failed, format!("stopped by {signal}: nothing was written")));
         }
     }
+    drop(shown);
     file.as_file().sync_all().map_err(in_dir)?;
     file.persist_noclobber(&to)
         .map_err(|e| Failure::new(Exit::Conflict, format!("{}: {}", to.display(), e.error)))?;

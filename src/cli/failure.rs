@@ -3,11 +3,11 @@ use crate::{
     catalogue::CatalogueError,
     config::ConfigError,
     pipeline::PipelineError,
-    restore::etcd::RestoreError,
+    restore::{etcd::RestoreError, static_pods::SwapError},
     source::{etcd::EtcdError, kube::KubeError},
     store::StoreError,
 };
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 /// The program's exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +70,14 @@ impl Failure {
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        let (exit, help) = judge(&error);
-        Failure { exit, error, help: help.map(str::to_owned) }
+        let (exit, help) = match error.downcast_ref::<SwapError>() {
+            Some(e) => of_swap(e),
+            None => {
+                let (exit, help) = judge(&error);
+                (exit, help.map(str::to_owned))
+            }
+        };
+        Failure { exit, error, help }
     }
 }
 
@@ -85,6 +91,11 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
     if let Some(e) = error.downcast_ref::<BackupError>() {
         return match e {
             BackupError::Etcd(e) => of_etcd(e),
+            // The other half, where it is configured, has failed or is not wanted.
+            BackupError::Kube(KubeError::NoConfiguration { .. }) => (
+                Exit::Usage,
+                Some("`kubernetes.kubeconfig` names one for good; to save etcd, configure `etcd.endpoints`"),
+            ),
             BackupError::Kube(e) => of_kube(e),
             BackupError::Pipeline(e) => of_pipeline(e),
             BackupError::Store(e) => of_store(e),
@@ -95,12 +106,7 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
         };
     }
     if let Some(e) = error.downcast_ref::<RestoreError>() {
-        return match e {
-            RestoreError::Catalogue(e) => of_catalogue(e),
-            RestoreError::NotEmpty(_) | RestoreError::Busy(_) => (Exit::Conflict, None),
-            RestoreError::Options(_) => (Exit::Usage, Some("see `lifeboat restore etcd --help`")),
-            _ => (Exit::Failed, None),
-        };
+        return of_restore(e);
     }
     if let Some(e) = error.downcast_ref::<CatalogueError>() {
         return of_catalogue(e);
@@ -118,6 +124,39 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
         return of_kube(e);
     }
     (Exit::Failed, None)
+}
+
+fn of_restore(error: &RestoreError) -> (Exit, Option<&'static str>) {
+    match error {
+        RestoreError::Catalogue(e) => of_catalogue(e),
+        RestoreError::NotEmpty(_) | RestoreError::Busy(_) => (Exit::Conflict, None),
+        RestoreError::Options(_) => (Exit::Usage, Some("see `lifeboat restore etcd --help`")),
+        _ => (Exit::Failed, None),
+    }
+}
+
+fn of_swap(error: &SwapError) -> (Exit, Option<String>) {
+    let undo = |manifests: &Path| {
+        format!(
+            "`lifeboat restore undo {0}` goes back to what was before, `lifeboat restore undo {0} --dry-run` says how",
+            manifests.display()
+        )
+    };
+    match error {
+        SwapError::Restore(e) => {
+            let (exit, help) = of_restore(e);
+            (exit, help.map(str::to_owned))
+        }
+        SwapError::SeveralMembers { .. } => {
+            let help = "follow \"Restoring at three in the morning\" in the README on every host; or, when the other \
+                        members are stopped and given up, let this host become the only one: --force-new-cluster";
+            (Exit::Usage, Some(help.to_owned()))
+        }
+        SwapError::Busy(_) => (Exit::Conflict, None),
+        SwapError::Unfinished { manifests, .. } => (Exit::Conflict, Some(undo(manifests))),
+        SwapError::NotUndone { manifests, .. } => (Exit::Failed, Some(undo(manifests))),
+        _ => (Exit::Failed, None),
+    }
 }
 
 fn of_etcd(error: &EtcdError) -> (Exit, Option<&'static str>) {

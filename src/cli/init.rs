@@ -21,7 +21,7 @@ const PUBLIC_KEY: &str = "signing.pub";
 /// Writes a commented configuration and makes the keys
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  lifeboat init                     # writes ./lifeboat.yaml, to be filled in
+  lifeboat init --kubeconfig ~/.kube/config     # a managed cluster: no etcd
   lifeboat init /etc/lifeboat --cluster prod-eu1 \\
       --etcd-endpoints https://127.0.0.1:2379 \\
       --etcd-ca /etc/kubernetes/pki/etcd/ca.crt \\
@@ -120,12 +120,12 @@ pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         "signingKey": dir.join(SIGNING_KEY), "publicKey": public_key, "recipients": recipients,
     });
     output::result(context.global.output, &value, || {
-        told(dir, identity.is_some(), args.etcd_endpoints.is_empty())
+        told(dir, identity.is_some(), !args.etcd_endpoints.is_empty())
     })?;
     Ok(Exit::Done)
 }
 
-fn told(dir: &Path, identity: bool, unfinished: bool) -> String {
+fn told(dir: &Path, identity: bool, etcd: bool) -> String {
     let path = |name| dir.join(name).display().to_string();
     let mut files = vec![(CONFIG, "the configuration")];
     if identity {
@@ -141,8 +141,8 @@ fn told(dir: &Path, identity: bool, unfinished: bool) -> String {
                 backup can be opened, by anybody.\n\n";
     }
     out += "Next\n";
-    if unfinished {
-        out += &format!("  fill in {}: the etcd endpoints, if you run etcd yourself\n", path(CONFIG));
+    if !etcd {
+        out += &format!("  if you run etcd yourself: switch on the section `etcd` of {}\n", path(CONFIG));
     }
     if dir != Path::new(".") {
         out += &format!("  export {VARIABLE}={}\n", path(CONFIG));

@@ -9,10 +9,12 @@ mod init;
 mod inspect;
 mod list;
 mod output;
+mod progress;
 mod restore;
 mod schema;
 mod show;
 mod stores;
+mod swap;
 mod verify;
 
 pub use failure::Exit;
@@ -73,7 +75,8 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Restore {
-    Etcd(restore::Args),
+    Etcd(Box<restore::Args>),
+    Undo(swap::UndoArgs),
 }
 
 /// The command line as clap knows it: what is written about it can be checked against it.
@@ -110,7 +113,8 @@ pub async fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&context, args).await,
         Command::Extract(args) => extract::run(&context, args).await,
         Command::Inspect(args) => inspect::run(&context, args).await,
-        Command::Restore(Restore::Etcd(args)) => restore::run(&context, args).await,
+        Command::Restore(Restore::Etcd(args)) => restore::run(&context, *args).await,
+        Command::Restore(Restore::Undo(args)) => swap::undo(&context, args).await,
         Command::Schema(args) => schema::schema(args),
         Command::Completions(args) => schema::completions(args, command()),
         Command::Man(args) => schema::man(&args, command()),

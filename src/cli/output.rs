@@ -70,7 +70,8 @@ pub(super) fn start_log(global: &Global) {
         (false, 2) => "lifeboat=debug",
         _ => "debug",
     };
-    let log = fmt().with_env_filter(EnvFilter::new(level)).with_writer(std::io::stderr);
+    let terminal = global.terminal.clone();
+    let log = fmt().with_env_filter(EnvFilter::new(level)).with_writer(move || terminal.log());
     // Only a second start in one process fails, and then the first one serves.
     let _ = match global.log_format {
         super::context::LogFormat::Text => {
@@ -78,50 +79,4 @@ pub(super) fn start_log(global: &Global) {
         }
         super::context::LogFormat::Json => log.json().try_init(),
     };
-}
-
-/// Should progress be shown? On a terminal, unless it was switched off.
-pub(super) fn shows_progress(global: &Global) -> bool {
-    !global.no_progress && !global.quiet && std::io::stderr().is_terminal()
-}
-
-/// A line on the terminal that tells how far something is.
-pub(super) struct Spinner(indicatif::ProgressBar);
-
-impl Spinner {
-    pub(super) fn start(global: &Global, what: &'static str) -> Self {
-        if !shows_progress(global) {
-            return Spinner(indicatif::ProgressBar::hidden());
-        }
-        let bar = indicatif::ProgressBar::new_spinner().with_message(what);
-        if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(std::time::Duration::from_millis(100));
-        Spinner(bar)
-    }
-
-    /// Shows what `text` says, again and again.
-    pub(super) fn follow(&self, text: impl Fn() -> String + Send + 'static) {
-        let bar = self.0.clone();
-        if bar.is_hidden() {
-            return;
-        }
-        tokio::spawn(async move {
-            while !bar.is_finished() {
-                bar.set_message(text());
-                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-            }
-        });
-    }
-
-    pub(super) fn end(&self) {
-        self.0.finish_and_clear();
-    }
-}
-
-impl Drop for Spinner {
-    fn drop(&mut self) {
-        self.end();
-    }
 }

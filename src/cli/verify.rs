@@ -3,6 +3,7 @@ use super::{
     context::{Context, Keys, Trust},
     failure::Failure,
     output,
+    progress::Spinner,
 };
 use crate::{
     catalogue::{Depth, Level, Verdict, verify},
@@ -60,8 +61,14 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         ids.push(catalogue.resolve(id).await?);
     }
     let mut verdicts = Vec::new();
-    for id in &ids {
+    for (at, id) in ids.iter().enumerate() {
         tracing::info!("verifying {id}");
+        let stored = match Spinner::shows(&context.global) {
+            true => catalogue.load(id).await.map_or(0, |point| point.manifest.stored_bytes()),
+            false => 0,
+        };
+        let what = format!("{id} ({} of {})", at + 1, ids.len());
+        let _shown = Spinner::reading(&context.global, &what, stored);
         verdicts.push(verify(&catalogue, id, &depth).await?);
     }
     let worst = verdicts.iter().map(Verdict::worst).max().unwrap_or(Level::Ok);

@@ -12,7 +12,7 @@ const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// Reads a length of time such as `1h30m`: whole numbers, each with a unit, the largest unit first.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     let wrong = || {
         let hint = "write whole numbers with units (d, h, m, s, ms), the largest first, such as 30s or 1h30m";
         format!("{} is not a length of time: {hint}", shown(text))

@@ -29,6 +29,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use duration::parse as parse_duration;
 pub use error::{ConfigError, Problem};
 pub use load::{Loaded, PLACES, VARIABLE};
 pub use model::{ApiVersion, Config, Encryption, Kind, Restore, Signing};

@@ -94,14 +94,38 @@ cluster: {cluster}
     )
 }
 
+/// The section for who has said nothing of etcd: one block, so that it is on or off as a whole.
+const ETCD_EXAMPLE: &str = r##"#: etcd:
+#:   endpoints:
+#:     - "https://127.0.0.1:2379"      # this is right on a kubeadm control-plane node
+#:   # Certificates. These are kubeadm's paths; `apiserver-etcd-client.crt` and `.key` in /etc/kubernetes/pki work
+#:   # too. Without a `ca`, the system's certificate authorities are trusted.
+#:   tls:
+#:     ca: /etc/kubernetes/pki/etcd/ca.crt
+#:     cert: /etc/kubernetes/pki/etcd/healthcheck-client.crt
+#:     key: /etc/kubernetes/pki/etcd/healthcheck-client.key
+#:     # serverName: "etcd.example"   # the name in etcd's certificate, if it is not the endpoint's host
+#:   # User and password, if etcd has authentication switched on.
+#:   # auth: {username: backup, password: {file: etcd-password}}
+#:   # A snapshot that brings no bytes for this long is begun again from another member.
+#:   # idleTimeout: 60s
+#:   # connectTimeout: 5s
+#:   # requestTimeout: 30s
+
+"##;
+
 fn etcd(out: &mut String, options: &InitOptions) -> std::fmt::Result {
-    out.push_str("# etcd: snapshots are streamed from a healthy member, so name them all.\n");
     out.push_str(
-        "# (Restoring needs neither this section nor a cluster that still lives.)\netcd:\n  endpoints:\n",
+        r##"# etcd: snapshots are streamed from a healthy member, so name them all. Without this section, as for a managed
+# cluster whose etcd cannot be reached, only the API server's objects are saved.
+# (Restoring needs neither this section nor a cluster that still lives.)
+"##,
     );
     if options.etcd_endpoints.is_empty() {
-        out.push_str("    - \"https://127.0.0.1:2379\"      # fill in; this is right on a kubeadm control-plane node\n");
+        out.push_str(ETCD_EXAMPLE);
+        return Ok(());
     }
+    out.push_str("etcd:\n  endpoints:\n");
     for endpoint in &options.etcd_endpoints {
         writeln!(out, "    - {}", quote(endpoint))?;
     }

@@ -36,7 +36,7 @@ impl TailDigest {
     /// The digest of everything, and whether the tail is the digest of the rest.
     pub(super) fn finish(self) -> (Digest, bool) {
         let head: [u8; 32] = self.head.clone().finalize().into();
-        let whole: [u8; 32] = self.head.chain_update(&self.tail[..self.held]).finalize().into();
+        let whole = self.head.chain_update(&self.tail[..self.held]).finalize();
         (whole.into(), self.held == TAIL && head == self.tail)
     }
 }
@@ -64,7 +64,7 @@ mod tests {
                     rest = later;
                 }
                 let (whole, own) = digest.finish();
-                prop_assert_eq!(whole, Digest::from(<[u8; 32]>::from(Sha256::digest(&bytes))));
+                prop_assert_eq!(whole, Digest::from(Sha256::digest(&bytes)));
                 prop_assert_eq!(own, signed);
             }
         }

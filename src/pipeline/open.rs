@@ -134,7 +134,7 @@ fn decrypt<R: Read>(
     }
     match tap.failed {
         Some(e) => Err(PipelineError::Io(e)),
-        None => Ok((Sum { bytes: tap.bytes, sha256: sum(tap.digest) }, result)),
+        None => Ok((Sum { bytes: tap.bytes, sha256: tap.digest.finalize().into() }, result)),
     }
 }
 
@@ -162,11 +162,7 @@ fn write<W: Write>(pieces: mpsc::Receiver<Piece>, mut plain: W) -> Result<Sum, P
         plain.write_all(&piece)?;
     }
     plain.flush()?;
-    Ok(Sum { bytes, sha256: sum(digest) })
-}
-
-fn sum(digest: Sha256) -> Digest {
-    <[u8; 32]>::from(digest.finalize()).into()
+    Ok(Sum { bytes, sha256: digest.finalize().into() })
 }
 
 /// Digests what is read through it and remembers why reading failed.

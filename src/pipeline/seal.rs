@@ -241,7 +241,7 @@ impl Parts {
         if !self.part.is_empty() {
             self.send()?;
         }
-        Ok((self.bytes, <[u8; 32]>::from(self.digest.finalize()).into()))
+        Ok((self.bytes, self.digest.finalize().into()))
     }
 }
 

@@ -1,8 +1,9 @@
 //! The minisign signature over a manifest. The only place that knows minisign.
 
 use super::PipelineError;
+use ct_codecs::{Base64, Decoder};
 use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox, SignatureBox};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use std::io::Cursor;
 
 const UNTRUSTED: &str = "signature of a lifeboat manifest";
@@ -26,9 +27,19 @@ impl Signer {
                 .map_err(|_| bad("the password does not open it"))?,
             None => boxed()?
                 .into_unencrypted_secret_key()
-                .map_err(|_| bad("it is damaged, or protected by a password: give signing.password"))?,
+                .ok()
+                .or_else(|| without_checksum(text))
+                .ok_or_else(|| bad("it is damaged, or protected by a password: give signing.password"))?,
         };
-        Ok(Signer(key))
+        let signer = Signer(key);
+        signer.try_out().map_err(|_| bad("it is damaged: what it signs does not hold"))?;
+        Ok(signer)
+    }
+
+    /// Not every key has a checksum of its own, but each has its public key beside it.
+    fn try_out(&self) -> Result<(), PipelineError> {
+        let signature = self.sign(b"lifeboat", "probe")?;
+        self.verifier()?.verify(b"lifeboat", signature.as_bytes(), "probe")
     }
 
     /// The signature file's text. `comment` is signed along with the bytes.
@@ -42,6 +53,19 @@ impl Signer {
         let key = PublicKey::from_secret_key(&self.0);
         Ok(Verifier(key.map_err(|e| PipelineError::SigningKey(e.to_string()))?))
     }
+}
+
+/// Where a secret key says how it is protected, and where its checksum is.
+const KDF: std::ops::Range<usize> = 2..4;
+const CHECKSUM: std::ops::Range<usize> = 126..158;
+
+/// A key that minisign before 0.12 made without a password (`minisign -G -W`): it left the checksum empty.
+fn without_checksum(text: &str) -> Option<SecretKey> {
+    let bytes = SecretSlice::from(Base64::decode_to_vec(text.lines().nth(1)?.trim(), None).ok()?);
+    let bytes = bytes.expose_secret();
+    let empty = |field| bytes.get(field).is_some_and(|field: &[u8]| field.iter().all(|byte| *byte == 0));
+    (bytes.len() == CHECKSUM.end && empty(KDF) && empty(CHECKSUM))
+        .then(|| SecretKey::from_bytes(bytes).ok())?
 }
 
 impl std::fmt::Debug for Signer {
@@ -95,6 +119,7 @@ pub fn generate_signing_key() -> Result<(SecretString, String), PipelineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ct_codecs::Encoder;
 
     #[test]
     fn every_changed_byte_of_message_and_signature_is_noticed() {
@@ -119,6 +144,25 @@ mod tests {
                 );
             }
             assert!(verifier.verify(&message, &signature[..at], "prod x").is_err(), "cut at {at}");
+        }
+    }
+
+    /// What `minisign -G -W` of minisign 0.11 wrote.
+    const NO_CHECKSUM: &str = "untrusted comment: minisign encrypted secret key\n\
+        RWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAALSm5EkdJt6dJCPAOtE+72OeMI6q0Vv8s1iYD/8H/kQmh2qLvCjLp1Yue01p90sCEtkz1vwJ44YH0AP0ddpPEJsM1RR4DD1rwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+
+    #[test]
+    fn a_key_without_a_checksum_is_taken_unless_it_is_damaged() {
+        let signature = Signer::new(&NO_CHECKSUM.to_owned().into(), None).unwrap().sign(b"x", "c").unwrap();
+        let verifier = Verifier::new("RWQtKbkSR0m3p4ue01p90sCEtkz1vwJ44YH0AP0ddpPEJsM1RR4DD1rw").unwrap();
+        verifier.verify(b"x", signature.as_bytes(), "c").unwrap();
+        // The protection, the key itself, its public half, the checksum; the key's number may be anything.
+        for at in [2, 62, 93, 94, 125, 126, 157] {
+            let (comment, line) = NO_CHECKSUM.trim().split_once('\n').unwrap();
+            let mut bytes = Base64::decode_to_vec(line, None).unwrap();
+            bytes[at] ^= 0x40;
+            let text = format!("{comment}\n{}\n", Base64::encode_to_string(&bytes).unwrap());
+            assert!(Signer::new(&text.into(), None).is_err(), "byte {at}");
         }
     }
 

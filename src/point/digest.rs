@@ -1,6 +1,7 @@
 use super::PointError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Sha256, digest::Output};
 use std::{fmt, str::FromStr};
 
 /// A SHA-256 digest, written as 64 hexadecimal digits.
@@ -12,6 +13,12 @@ pub struct Digest([u8; 32]);
 impl From<[u8; 32]> for Digest {
     fn from(bytes: [u8; 32]) -> Self {
         Digest(bytes)
+    }
+}
+
+impl From<Output<Sha256>> for Digest {
+    fn from(finished: Output<Sha256>) -> Self {
+        Digest(finished.into())
     }
 }
 

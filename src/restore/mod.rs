@@ -1,3 +1,4 @@
 //! Bringing back what was saved.
 
 pub mod etcd;
+pub mod static_pods;

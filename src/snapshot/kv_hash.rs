@@ -15,26 +15,12 @@
 use std::collections::HashMap;
 
 use crc_fast::{CrcAlgorithm, Digest};
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::database::Database;
 use super::error::{Result, SnapshotError};
 use super::revision::{KEY, RawRecord};
-
-/// The hash of all keys at a revision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct KvHash {
-    /// What HashKV answers as `hash`.
-    pub hash: u32,
-    /// The revision that it is taken at.
-    pub revision: i64,
-    /// The compact revision that it is taken at: hashes can be compared only if they agree in this.
-    pub compact_revision: i64,
-    /// Revisions that went into it.
-    pub records: u64,
-}
+use crate::point::KvHash;
 
 impl Database {
     /// The hash that a live member answers to HashKV for `revision` (0: the newest) while its compact revision is
@@ -83,7 +69,6 @@ impl Database {
     fn hash_kept(&self, keep: &Keep, revision: i64, compact_revision: i64) -> Result<(KvHash, bool)> {
         let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
         digest.update(KEY.as_bytes());
-        let mut records = 0;
         let mut kept = keep.keeps_newer();
         let mut ordinal = 0;
         let mut revisions = self.revisions(0)?;
@@ -103,11 +88,10 @@ impl Database {
                 continue;
             }
             digest.update(record.bytes);
-            records += 1;
         }
         // The algorithm is 32 bits wide.
         let hash = digest.finalize() as u32;
-        Ok((KvHash { hash, revision, compact_revision, records }, kept))
+        Ok((KvHash { hash, revision, compact_revision }, kept))
     }
 }
 

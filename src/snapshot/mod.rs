@@ -40,7 +40,6 @@ pub use error::{Result, SnapshotError};
 pub use facts::Compaction;
 pub use fault::{Fault, Level};
 pub use inspect::{InspectOptions, Inspection, Large, Leases, Tally};
-pub use kv_hash::KvHash;
 pub use layout::Place;
 pub use live::{KeyInfo, KeyValue};
 pub use revision::{Record, Revision, Revisions};

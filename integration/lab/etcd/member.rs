@@ -1,11 +1,11 @@
 //! One member: its command line and its process.
 
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::EtcdOptions;
 use crate::lab::pki::Pki;
 use crate::lab::ports::Port;
-use crate::lab::process::Process;
+use crate::lab::process::Server;
 
 /// A member, running or not; its ports and its data stay while it is not.
 #[derive(Debug)]
@@ -22,12 +22,9 @@ pub struct Member {
     pub name: String,
     /// Its data directory; the database is `member/snap/db` in it.
     pub data_dir: PathBuf,
-    dir: PathBuf,
     scheme: &'static str,
     ports: Ports,
-    program: PathBuf,
-    args: Vec<String>,
-    process: Mutex<Option<Process>>,
+    server: Server,
 }
 
 #[derive(Debug)]
@@ -53,50 +50,10 @@ impl Member {
         self.data_dir.join("member/snap/db")
     }
 
-    /// Starts it if it is not running, and does not wait: see [`super::Etcd::healthy`].
-    pub fn start(&self) -> Result<()> {
-        let mut process = self.process();
-        if process.is_none() {
-            *process = Some(Process::start(&self.dir, &self.name, &self.program, &self.args)?);
-        }
-        Ok(())
-    }
-
-    /// Whether it was started and neither stopped nor killed.
-    pub fn running(&self) -> bool {
-        self.process().is_some()
-    }
-
-    /// Lets it end in order.
-    pub async fn stop(&self) -> Result<()> {
-        let process = self.process().take();
-        match process {
-            Some(process) => process.stop().await,
-            None => Ok(()),
-        }
-    }
-
-    /// Ends it in the middle of what it does. Until the others agree on a leader, requests fail:
-    /// [`super::Etcd::healthy`] waits for that.
-    pub fn kill(&self) {
-        self.process().take();
-    }
-
-    /// Freezes it: connections stay open, nothing answers.
-    pub fn pause(&self) -> Result<()> {
-        self.process().as_ref().with_context(|| format!("{} is not running", self.name))?.pause()
-    }
-
-    /// Lets it go on after [`Member::pause`].
-    pub fn resume(&self) -> Result<()> {
-        self.process().as_ref().with_context(|| format!("{} is not running", self.name))?.resume()
-    }
-
     /// What the member says of itself to Prometheus and to probes, without TLS or user; alarms count as healthy.
     pub async fn probe(&self) -> Result<Option<()>> {
-        if let Some(process) = self.process().as_ref() {
-            process.alive()?;
-        } else {
+        self.alive()?;
+        if !self.running() {
             return Ok(Some(()));
         }
         let answer =
@@ -116,9 +73,14 @@ impl Member {
         stream.read_to_string(&mut answer).await?;
         Ok(answer)
     }
+}
 
-    fn process(&self) -> MutexGuard<'_, Option<Process>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+/// Until the others agree on a leader after [`Server::kill`], requests fail: [`super::Etcd::healthy`] waits for that.
+impl Deref for Member {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
     }
 }
 
@@ -153,44 +115,35 @@ impl<'a> Plan<'a> {
     }
 
     pub(super) fn members(&self) -> Result<Vec<Member>> {
-        let mut members = Vec::new();
+        let mut claimed = Vec::new();
         for i in 0..self.options.members {
             let ports = Ports { client: Port::claim()?, peer: Port::claim()?, metrics: Port::claim()? };
-            members.push(self.member(i, ports));
+            claimed.push((format!("etcd-{i}"), ports));
         }
-        let cluster = initial_cluster(members.iter().map(|member| (member.name.as_str(), member.peer_url())));
-        for member in &mut members {
-            member.args = self.args(member, &cluster);
-        }
-        Ok(members)
+        let url = |ports: &Ports| format!("{}://{}", self.scheme, ports.peer);
+        let cluster = initial_cluster(claimed.iter().map(|(name, ports)| (name.as_str(), url(ports))));
+        Ok(claimed.into_iter().map(|(name, ports)| self.member(name, ports, &cluster)).collect())
     }
 
-    fn member(&self, i: usize, ports: Ports) -> Member {
-        let name = format!("etcd-{i}");
+    fn member(&self, name: String, ports: Ports, cluster: &str) -> Member {
         let data_dir = self.options.data_dir.clone().unwrap_or_else(|| self.dir.join(format!("{name}.data")));
-        Member {
-            name,
-            data_dir,
-            dir: self.dir.to_owned(),
-            scheme: self.scheme,
-            ports,
-            program: self.program.clone(),
-            args: Vec::new(),
-            process: Mutex::new(None),
-        }
+        let args = self.args(&name, &data_dir, &ports, cluster);
+        let server = Server::new(self.dir, &name, self.program.clone(), args);
+        Member { name, data_dir, scheme: self.scheme, ports, server }
     }
 
-    fn args(&self, member: &Member, cluster: &str) -> Vec<String> {
-        let (client, peer) = (member.endpoint(), member.peer_url());
+    fn args(&self, name: &str, data_dir: &Path, ports: &Ports, cluster: &str) -> Vec<String> {
+        let (client, peer) =
+            (format!("{}://{}", self.scheme, ports.client), format!("{}://{}", self.scheme, ports.peer));
         let mut args = vec![
-            format!("--name={}", member.name),
-            format!("--data-dir={}", member.data_dir.display()),
+            format!("--name={name}"),
+            format!("--data-dir={}", data_dir.display()),
             format!("--listen-client-urls={client}"),
             format!("--advertise-client-urls={client}"),
             format!("--listen-peer-urls={peer}"),
             format!("--initial-advertise-peer-urls={peer}"),
             format!("--initial-cluster={cluster}"),
-            format!("--listen-metrics-urls=http://{}", member.ports.metrics),
+            format!("--listen-metrics-urls=http://{}", ports.metrics),
             format!("--quota-backend-bytes={}", self.options.quota),
             "--log-level=warn".to_owned(),
         ];

@@ -156,7 +156,8 @@ impl Etcd {
     /// A client of the first member that runs. A client of several would meet one that is down, which the library does
     /// not go round, or one so far behind that it does not know the client's token yet.
     pub async fn client(&self) -> Result<Client> {
-        let running = self.members.iter().position(Member::running).context("no member of etcd runs")?;
+        let running =
+            self.members.iter().position(|member| member.running()).context("no member of etcd runs")?;
         self.client_of(running).await
     }
 

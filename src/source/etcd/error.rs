@@ -55,6 +55,9 @@ pub enum EtcdError {
     /// No member can be streamed from.
     #[error("no etcd member can be streamed from:{}", list(.0))]
     NoCandidate(Vec<String>),
+    /// A snapshot was begun, on every member that can give one, and never came to its end.
+    #[error("no attempt at an etcd snapshot succeeded:{}", list(.0))]
+    NoSnapshot(Vec<String>),
     /// Nothing came for a while.
     #[error("{member} sent nothing for {} s in the middle of the snapshot", .after.as_secs())]
     Idle {

@@ -5,7 +5,10 @@ use super::{
     documents::{Group, Resource},
 };
 use crate::point::{ExcludedBy, ResourceProblem};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
 
 /// A type of the cluster, in the version that it is exported in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,8 +36,23 @@ pub struct Discovery {
     pub excluded: BTreeMap<String, ExcludedBy>,
     /// Types and group versions of which nothing can be learned, though the filter asks for them.
     pub failed: Vec<ResourceProblem>,
-    /// Patterns of the filter that match no type of this cluster: likely misspelt.
-    pub unmatched: Vec<String>,
+    /// Patterns of the filter that match nothing in this cluster: likely misspelt.
+    pub unmatched: Vec<Unmatched>,
+}
+
+/// A pattern of the filter that matches nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmatched {
+    /// The pattern.
+    pub pattern: String,
+    /// What it was to match: a type or a namespace.
+    pub sought: &'static str,
+}
+
+impl fmt::Display for Unmatched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` matches no {} of this cluster: is it misspelt?", self.pattern, self.sought)
+    }
 }
 
 /// The versions that custom resources are stored in, by group and resource.
@@ -172,8 +190,8 @@ pub(super) fn choose(groups: &[Group], filter: &Filter, storage: &StorageVersion
         !seen.iter().any(|(group, resource)| pattern.matches(group, resource))
             && !groups.iter().any(|group| pattern.covers(&group.name))
     };
-    found.unmatched =
-        filter.include.iter().chain(&filter.exclude).filter(unmatched).map(ToString::to_string).collect();
+    let named = |pattern: &super::ResourcePattern| Unmatched { pattern: pattern.to_string(), sought: "type" };
+    found.unmatched = filter.include.iter().chain(&filter.exclude).filter(unmatched).map(named).collect();
     found
 }
 

@@ -95,7 +95,7 @@ fn twins_are_exported_once_and_alone_when_asked_for_alone() {
     let without = choose(&groups, &filter(&[], &["events", "tpyo"]), &none);
     assert_eq!(without.excluded["events/v1"], ExcludedBy::Configuration);
     assert_eq!(without.excluded["events.events.k8s.io/v1"], ExcludedBy::Configuration);
-    assert_eq!(without.unmatched, ["tpyo"]);
+    assert_eq!(without.unmatched, [Unmatched { pattern: "tpyo".to_owned(), sought: "type" }]);
 }
 
 #[test]

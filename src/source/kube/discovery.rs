@@ -1,9 +1,11 @@
 //! Asking the API server what it serves.
 
 use super::{
-    Cluster, Discovery, Filter, KubeError,
+    Cluster, Discovery, Filter, Glob, KubeError, ResourceType, Unmatched,
     choose::{StorageVersions, choose, group_version, in_several_versions},
     documents::{self, Group, Root, Version},
+    list::{self, Head},
+    page::query,
     trouble::{Failure, one_line},
 };
 use crate::point::ResourceProblem;
@@ -65,14 +67,16 @@ impl Cluster {
     /// Every type that can be listed and read, in the version to export it in, and those that cannot and why.
     pub async fn discover(&self, filter: &Filter) -> Result<Discovery, KubeError> {
         let refused = |failure: Failure| failure.into_error(&self.api.server, "list the APIs that it serves");
-        let ((core, others), registrations) = tokio::join!(
+        let ((core, others), registrations, unmatched) = tokio::join!(
             async { tokio::join!(self.groups("/api"), self.groups("/apis")) },
-            self.unavailable_registrations()
+            self.unavailable_registrations(),
+            self.unmatched_namespaces(filter)
         );
         let mut groups = core.map_err(refused)?;
         groups.extend(others.map_err(refused)?);
         let storage = self.storage_versions(in_several_versions(&groups, filter)).await;
         let mut found = choose(&groups, filter, &storage);
+        found.unmatched.extend(unmatched);
         for (group, version, reason) in registrations {
             let name = group_version(&group, &version);
             match found.failed.iter_mut().find(|problem| problem.resource == name) {
@@ -133,6 +137,24 @@ impl Cluster {
         let definition: Definition = serde_json::from_slice(&body).ok()?;
         let stored = definition.spec.versions.into_iter().find(|version| version.storage)?;
         Some(((group, resource), stored.name))
+    }
+
+    /// The namespaces asked for that are not there. Who may not list namespaces is told nothing of them.
+    async fn unmatched_namespaces(&self, filter: &Filter) -> Vec<Unmatched> {
+        let mut sought: Vec<&Glob> = filter.include_namespaces.iter().collect();
+        let head = Head::new(&ResourceType::new("", "v1", "namespaces", "Namespace", false));
+        let mut token = String::new();
+        while !sought.is_empty() {
+            let uri = format!("/api/v1/namespaces?{}", query(&[("limit", "500"), ("continue", &token)]));
+            let page = self.api.get(&uri).await.and_then(|body| list::slice(&body, &head, false));
+            let Ok(page) = page else { return Vec::new() };
+            sought.retain(|glob| !page.items.iter().any(|item| glob.matches(&item.name)));
+            match page.next {
+                Some(next) => token = next,
+                None => break,
+            }
+        }
+        sought.into_iter().map(|glob| Unmatched { pattern: glob.to_string(), sought: "namespace" }).collect()
     }
 
     /// Registered APIs whose server does not answer: (group, version, why). The discovery documents may lack them

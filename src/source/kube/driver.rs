@@ -1,15 +1,22 @@
 //! The reading side of an export: decides which page is next and what a failure means.
 
 use super::{
-    Cluster, ExportedObject, Filter, KubeError,
+    Cluster, ExportedObject, Filter, KubeError, ResourceType, Unmatched,
     page::{Progress, Reader},
     schedule::{Listing, Position, Queue},
     start::{Start, listings},
     trouble::Failure,
 };
 use crate::point::{ResourceFacts, ResourceProblem};
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
-use tokio::{sync::mpsc, task::JoinSet};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::ControlFlow,
+    sync::Arc,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
 /// What the reading side tells the consumer.
 pub(super) enum Message {
@@ -26,6 +33,7 @@ pub(super) struct Driver {
     filter: Arc<Filter>,
     sender: mpsc::Sender<Message>,
     start: Start,
+    types: watch::Sender<(u64, u64)>,
 }
 
 /// Why a pass ended without a result.
@@ -43,11 +51,16 @@ impl Driver {
         sender: mpsc::Sender<Message>,
     ) -> Result<Self, KubeError> {
         let start = Start::find(&cluster, &filter).await?;
-        Ok(Driver { cluster, filter, sender, start })
+        Ok(Driver { cluster, filter, sender, start, types: watch::Sender::default() })
     }
 
-    pub(super) fn unmatched(&self) -> &[String] {
+    pub(super) fn unmatched(&self) -> &[Unmatched] {
         &self.start.discovery.unmatched
+    }
+
+    /// Types that have been read to their end, and how many there are.
+    pub(super) fn types(&self) -> watch::Receiver<(u64, u64)> {
+        self.types.subscribe()
     }
 
     pub(super) async fn run(mut self) {
@@ -101,9 +114,12 @@ impl Driver {
             failed: discovery.failed.clone(),
         };
         let mut queue = Queue::default();
+        let mut unread: HashMap<Arc<ResourceType>, usize> = HashMap::new();
         for listing in listings(discovery, &self.filter, self.cluster.page_size) {
+            *unread.entry(listing.kind.clone()).or_default() += 1;
             queue.put(listing);
         }
+        self.types.send_replace((0, unread.len() as u64));
         // Dropping the set at any return below ends the requests that are still under way.
         let mut running = JoinSet::new();
         loop {
@@ -114,6 +130,7 @@ impl Driver {
             let Some(ended) = running.join_next().await else { break };
             let (listing, result) =
                 ended.map_err(|error| Halt::Fatal(KubeError::Interrupted { reason: error.to_string() }))?;
+            let kind = listing.kind.clone();
             let again = match result {
                 Ok(progress) => self.account(listing, progress, &mut facts),
                 Err(Some(failure)) => self.judge(listing, failure, &mut facts).await,
@@ -121,7 +138,12 @@ impl Driver {
             };
             match again {
                 ControlFlow::Continue(Some(listing)) => queue.put(listing),
-                ControlFlow::Continue(None) => {}
+                ControlFlow::Continue(None) => {
+                    unread.entry(kind.clone()).and_modify(|lists| *lists -= 1);
+                    if unread.get(&kind) == Some(&0) {
+                        self.types.send_modify(|(read, _)| *read += 1);
+                    }
+                }
                 ControlFlow::Break(halt) => {
                     // No page of this pass may reach the consumer behind what it is told next.
                     running.shutdown().await;

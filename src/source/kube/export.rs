@@ -1,12 +1,15 @@
 //! Pulling every object out of a cluster, at one revision.
 
 use super::{
-    Cluster, ExportedObject, Filter, KubeError,
+    Cluster, ExportedObject, Filter, KubeError, Unmatched,
     driver::{Driver, Message},
 };
 use crate::point::ResourceFacts;
 use std::{fmt, sync::Arc};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
 /// What [`Export::next`] gives.
 #[derive(Debug)]
@@ -29,7 +32,8 @@ pub struct Export {
     page: std::vec::IntoIter<ExportedObject>,
     driver: JoinHandle<()>,
     facts: Option<ResourceFacts>,
-    unmatched: Vec<String>,
+    unmatched: Vec<Unmatched>,
+    types: watch::Receiver<(u64, u64)>,
     ended: bool,
 }
 
@@ -46,6 +50,7 @@ impl Cluster {
         let driver = Driver::prepare(self.clone(), Arc::new(filter), sender).await?;
         Ok(Export {
             unmatched: driver.unmatched().to_vec(),
+            types: driver.types(),
             messages,
             page: Vec::new().into_iter(),
             driver: tokio::spawn(driver.run()),
@@ -84,9 +89,14 @@ impl Export {
         }
     }
 
-    /// Patterns of the filter that match no type of the cluster, as it was when the export began: likely misspelt.
-    pub fn unmatched(&self) -> &[String] {
+    /// Patterns of the filter that match nothing in the cluster, as it was when the export began: likely misspelt.
+    pub fn unmatched(&self) -> &[Unmatched] {
         &self.unmatched
+    }
+
+    /// Types that have been read to their end, and how many there are.
+    pub fn types(&self) -> (u64, u64) {
+        *self.types.borrow()
     }
 
     /// What was exported; known after [`Export::next`] gave none.

@@ -29,7 +29,7 @@ mod start;
 mod trouble;
 
 pub use access::{Access, Permission, Readiness};
-pub use choose::{Discovery, ResourceType};
+pub use choose::{Discovery, ResourceType, Unmatched};
 pub use connect::{Cluster, Connection, Facts};
 pub use error::KubeError;
 pub use export::{Event, Export};

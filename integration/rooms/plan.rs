@@ -1,0 +1,112 @@
+//! The plan of the source tree.
+
+/// The rooms in the order in which data flows, and what each may import.
+pub(super) const ROOMS: &[(&str, &[&str])] = &[
+    ("point", &[]),
+    ("source", &["point"]),
+    ("snapshot", &["point"]),
+    ("pipeline", &["point"]),
+    ("store", &["point"]),
+    ("catalogue", &["store", "pipeline", "snapshot", "point"]),
+    // It reads the revision from the snapshot that streams by, and a restore from the database that was made.
+    ("backup", &["source", "pipeline", "store", "catalogue", "point", "snapshot"]),
+    ("restore", &["pipeline", "store", "catalogue", "point", "snapshot"]),
+    // Types of results only.
+    ("report", &["backup", "catalogue", "point", "restore", "snapshot"]),
+    ("config", &[]),
+    (
+        "cli",
+        &[
+            "point",
+            "source",
+            "snapshot",
+            "pipeline",
+            "store",
+            "catalogue",
+            "backup",
+            "restore",
+            "report",
+            "config",
+        ],
+    ),
+];
+
+/// Crates that stay in their place: a room, a directory or a file below `src/`.
+pub(super) const CONFINED: &[(&str, &[&str])] = &[
+    ("age", &["pipeline/encrypt.rs"]),
+    ("anyhow", &["cli"]),
+    ("aws_config", &["store/s3"]),
+    ("aws_sdk_s3", &["store/s3"]),
+    ("aws_smithy_http_client", &["store/s3"]),
+    ("aws_smithy_types", &["store/s3"]),
+    ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
+    ("comfy_table", &["report"]),
+    ("crc_fast", &["snapshot"]),
+    ("ct_codecs", &["pipeline/sign.rs"]),
+    ("etcd_client", &["source/etcd"]),
+    ("http", &["source/kube"]),
+    ("http_body_util", &["source/kube"]),
+    ("indicatif", &["cli"]),
+    ("k8s_openapi", &["source/kube"]),
+    ("k8s_pb", &["snapshot/decode"]),
+    ("kube", &["source/kube"]),
+    ("minisign", &["pipeline/sign.rs"]),
+    ("prost", &["snapshot/decode"]),
+    ("rustix", &["store", "restore"]),
+    // A swap of static pods asks the API server whether it is ready.
+    ("rustls", &["source", "main.rs", "restore/static_pods"]),
+    ("schemars", &["point", "config", "cli"]),
+    // Manifests of static pods are YAML.
+    ("serde_yaml", &["config", "cli", "restore/static_pods/pod.rs"]),
+    ("strsim", &["config"]),
+    ("tar", &["pipeline", "catalogue"]),
+    ("tokio_rustls", &["source/etcd", "restore/static_pods/probe.rs"]),
+    ("tonic", &["source/etcd"]),
+    ("tracing_subscriber", &["cli"]),
+    ("x509_parser", &["source/etcd"]),
+    ("zeroize", &["config"]),
+    ("zstd", &["pipeline"]),
+];
+
+/// Crates that any room may use.
+pub(super) const COMMON: &[&str] = &[
+    "async_trait",
+    "bytes",
+    "futures_util",
+    "jiff",
+    "rand",
+    "secrecy",
+    "serde",
+    "serde_json",
+    "sha2",
+    "tempfile",
+    "thiserror",
+    "tokio",
+    "tracing",
+    "url",
+];
+
+/// The one file that may start a program.
+pub(super) const SPAWNS: &str = "restore/etcd/etcdutl.rs";
+
+/// No file is longer.
+pub(super) const LINES: usize = 400;
+
+/// Names that say nothing.
+pub(super) const VAGUE: &[&str] = &["common", "helper", "helpers", "misc", "types", "util", "utils"];
+
+/// What may stand at the top of the project, beside files that begin with a dot and what `.gitignore` names.
+pub(super) const TOP: &[&str] = &[
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "deploy",
+    "integration",
+    "runbooks",
+    "scripts",
+    "src",
+];

@@ -1,0 +1,211 @@
+//! What a terminal shows while something is under way. In pipes, and where it was switched off, there is nothing of it.
+
+use super::context::Global;
+use crate::{
+    backup::Progress,
+    point::Key,
+    report,
+    store::{Body, Meta, Object, Promises, Store, StoreError, Stored},
+};
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::{
+    io::{IsTerminal, Write},
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+const SPIN: &str = "{spinner} {elapsed} {msg}";
+const BYTES: &str = "{prefix:9} [{wide_bar}] {percent:>3} %  {binary_bytes} of {binary_total_bytes}  \
+                     {binary_bytes_per_sec}  {eta} left";
+const TYPES: &str = "{prefix:9} [{wide_bar}] {percent:>3} %  {pos} of {len} types  {msg}";
+
+/// What everything that writes to the terminal has to know of.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Terminal {
+    bars: MultiProgress,
+    /// Bytes that came from the store.
+    read: Arc<AtomicU64>,
+}
+
+impl Terminal {
+    /// Standard error; what is written to it does not mingle with the bars.
+    pub(super) fn log(&self) -> impl Write + use<> {
+        Log(self.bars.clone())
+    }
+
+    /// The same store; what is read of it counts as progress.
+    pub(super) fn counting(&self, store: Arc<dyn Store>) -> Arc<dyn Store> {
+        Arc::new(Counting { store, read: self.read.clone() })
+    }
+}
+
+struct Log(MultiProgress);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.suspend(|| std::io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+/// A line on the terminal that tells how far something is; it goes away with this value.
+pub(super) struct Spinner(ProgressBar);
+
+impl Spinner {
+    /// Shows what is under way, and how much of the store was read for it.
+    pub(super) fn start(global: &Global, what: &'static str) -> Self {
+        let read = global.terminal.read.clone();
+        Spinner::new(global).follow(move |bar| {
+            bar.set_message(match read.load(Relaxed) {
+                0 => what.to_owned(),
+                n => format!("{what}, {} read", report::bytes(n)),
+            });
+        })
+    }
+
+    /// The same, when so many bytes of the store will be read in all.
+    pub(super) fn reading(global: &Global, what: &str, bytes: u64) -> Self {
+        let spinner = Spinner::new(global);
+        spinner.0.set_prefix(what.to_owned());
+        measure(&spinner.0, BYTES, bytes);
+        let (read, before) = (global.terminal.read.clone(), global.terminal.read.load(Relaxed));
+        spinner.follow(move |bar| bar.set_position((read.load(Relaxed) - before).min(bytes)))
+    }
+
+    /// The bytes of the etcd snapshot, as soon as it is known how many there will be.
+    pub(super) fn etcd(global: &Global, progress: Arc<Progress>) -> Self {
+        let spinner = Spinner::new(global);
+        spinner.0.set_prefix("etcd");
+        spinner.0.set_message("looking at the members");
+        spinner.follow(move |bar| {
+            let (bytes, expected) = progress.etcd();
+            if expected > 0 {
+                measure(bar, BYTES, expected.max(bytes));
+                bar.set_position(bytes);
+            }
+        })
+    }
+
+    /// The objects of the export, as soon as it is known of how many types.
+    pub(super) fn resources(global: &Global, progress: Arc<Progress>) -> Self {
+        let spinner = Spinner::new(global);
+        spinner.0.set_prefix("resources");
+        spinner.0.set_message("looking for types");
+        spinner.follow(move |bar| {
+            let (read, types) = progress.types();
+            if types > 0 {
+                measure(bar, TYPES, types);
+                bar.set_position(read);
+                bar.set_message(format!("{} objects", progress.objects()));
+            }
+        })
+    }
+
+    /// Is anything shown? On a terminal, unless it was switched off.
+    pub(super) fn shows(global: &Global) -> bool {
+        !global.no_progress && !global.quiet && std::io::stderr().is_terminal()
+    }
+
+    fn new(global: &Global) -> Self {
+        if !Spinner::shows(global) {
+            return Spinner(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::no_length();
+        style(&bar, SPIN);
+        Spinner(global.terminal.bars.add(bar))
+    }
+
+    /// Has `update` change the line, again and again.
+    fn follow(self, update: impl Fn(&ProgressBar) + Send + 'static) -> Self {
+        let bar = self.0.clone();
+        if !bar.is_hidden() {
+            tokio::spawn(async move {
+                while !bar.is_finished() {
+                    update(&bar);
+                    bar.tick();
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            });
+        }
+        self
+    }
+
+    pub(super) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Makes the line a bar of this length.
+fn measure(bar: &ProgressBar, template: &str, length: u64) {
+    if bar.length().is_none() {
+        style(bar, template);
+        bar.reset_eta();
+    }
+    bar.set_length(length);
+}
+
+fn style(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+}
+
+struct Counting {
+    store: Arc<dyn Store>,
+    read: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl Store for Counting {
+    fn url(&self) -> &str {
+        self.store.url()
+    }
+
+    async fn put(&self, key: &Key, body: Body) -> Result<Stored, StoreError> {
+        self.store.put(key, body).await
+    }
+
+    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object, StoreError> {
+        let object = self.store.get(key, range).await?;
+        let read = self.read.clone();
+        let count = move |chunk: &bytes::Bytes| {
+            read.fetch_add(chunk.len() as u64, Relaxed);
+        };
+        Ok(Object { body: Box::pin(object.body.inspect_ok(count)), ..object })
+    }
+
+    async fn head(&self, key: &Key) -> Result<Option<Meta>, StoreError> {
+        self.store.head(key).await
+    }
+
+    async fn list(&self, prefix: &Key) -> Result<Vec<Meta>, StoreError> {
+        self.store.list(prefix).await
+    }
+
+    async fn children(&self, prefix: Option<&Key>) -> Result<Vec<String>, StoreError> {
+        self.store.children(prefix).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        self.store.delete(key).await
+    }
+
+    async fn promises(&self) -> Result<Promises, StoreError> {
+        self.store.promises().await
+    }
+}
