@@ -73,7 +73,7 @@ async fn locked_recovery_points_withstand_who_has_the_credentials() -> Result<()
 
         // A bucket that cannot lock must not be taken for one that does.
         boat.edit(|text| text.replace("s3://locked", "s3://plain"))?;
-        run(&boat, &["backup", "--etcd-only"]).await.expect(1).says("objectLock");
+        run(&boat, &["backup", "--etcd-only"]).await.expect(2).says("cannot lock objects, and s3.objectLock asks");
         let said = run(&boat, &["doctor", "-o", "json"]).await.expect(1).json()["checks"].to_string();
         assert!(said.contains("cannot lock objects"), "{said}");
         assert!(client.list_objects_v2().bucket("plain").send().await?.contents().is_empty());

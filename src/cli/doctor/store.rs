@@ -38,16 +38,18 @@ pub(super) async fn check(store: &dyn Store, cluster: &str, checks: &mut Checks)
         Err(e) => checks.add(Level::Error, &about, e.to_string()),
     }
     checks.result(&about, store.delete(&key).await, |()| "it can be removed".into());
-    if let Ok(promises) = store.promises().await {
-        match promises.free_bytes {
-            Some(free) if free < 1 << 30 => {
-                checks.add(Level::Warning, &about, format!("only {} are free", report::bytes(free)));
-            }
-            Some(free) => checks.add(Level::Ok, &about, format!("{} are free", report::bytes(free))),
-            None => {}
+    let promises = match store.promises().await {
+        Ok(promises) => promises,
+        Err(e) => return checks.add(Level::Error, &about, e.to_string()),
+    };
+    match promises.free_bytes {
+        Some(free) if free < 1 << 30 => {
+            checks.add(Level::Warning, &about, format!("only {} are free", report::bytes(free)));
         }
-        for remark in promises.remarks {
-            checks.add(Level::Info, &about, remark);
-        }
+        Some(free) => checks.add(Level::Ok, &about, format!("{} are free", report::bytes(free))),
+        None => {}
+    }
+    for remark in promises.remarks {
+        checks.add(Level::Info, &about, remark);
     }
 }

@@ -1,6 +1,7 @@
 //! Objects in S3-compatible storage: created with `If-None-Match`, uploaded in parts at the pace of the body, compared with
 //! the checksum that the service computes.
 
+mod confirm;
 mod cut;
 mod download;
 mod fault;
@@ -56,6 +57,21 @@ impl S3Store {
             (Some(key), _) => format!("{}/", self.name(key)),
             (None, Some(prefix)) => format!("{prefix}/"),
             (None, None) => String::new(),
+        }
+    }
+
+    /// Whether the bucket has Object Lock, as far as it tells.
+    async fn can_lock(&self) -> Option<bool> {
+        let asked = self.client.get_object_lock_configuration().bucket(&self.options.bucket).send().await;
+        match asked {
+            Ok(found) => {
+                Some(found.object_lock_configuration().is_some_and(|c| c.object_lock_enabled().is_some()))
+            }
+            Err(e) if e.code() == Some("ObjectLockConfigurationNotFoundError") => Some(false),
+            Err(e) => {
+                tracing::debug!("whether {} can lock objects is not known: {}", self.url, fault::told(&e));
+                None
+            }
         }
     }
 
@@ -142,22 +158,17 @@ impl Store for S3Store {
             (Ok(_), _) => "the bucket keeps no versions: what is deleted there is gone".to_owned(),
             (Err(e), _) => format!("whether it keeps versions is not known: {}", fault::told(e)),
         });
-        let lock = self.client.get_object_lock_configuration().bucket(bucket).send().await;
-        let lockable = match &lock {
-            Ok(_) => true,
-            Err(e) if e.code() == Some("ObjectLockConfigurationNotFoundError") => false,
-            Err(e) => {
-                remarks.push(format!("whether it can lock objects is not known: {}", fault::told(e)));
-                true
-            }
-        };
-        if !lockable && self.options.lock.is_some() {
+        let lockable = self.can_lock().await;
+        if lockable == Some(false) && self.options.lock.is_some() {
             return Err(StoreError::NoLock { store: self.url.clone() });
         }
         remarks.push(match (&self.options.lock, lockable) {
             (Some(lock), _) => format!("recovery points are locked ({lock})"),
-            (None, true) => "objects can be locked (s3.objectLock), and are not".to_owned(),
-            (None, false) => "objects cannot be locked: who has the credentials can delete them".to_owned(),
+            (None, Some(true)) => "objects can be locked (s3.objectLock), and are not".to_owned(),
+            (None, Some(false)) => {
+                "objects cannot be locked: who has the credentials can delete them".to_owned()
+            }
+            (None, None) => "whether objects can be locked, these credentials may not ask".to_owned(),
         });
         if !self.options.conditional_create {
             remarks.push(

@@ -3,6 +3,7 @@
 use super::{
     super::{Body, Store, StoreError, Stored},
     Encryption, LockMode, S3Store,
+    confirm::{Sent, TOKEN, confirm, written_after_all},
     cut::{Cutter, MOST_PARTS, Part, part_bytes},
 };
 use crate::point::Key;
@@ -18,9 +19,6 @@ use sha2::{Digest, Sha256};
 use std::time::SystemTime;
 use tokio::task::JoinSet;
 
-/// Under this name each object carries a random word, by which a writer knows its own object again when the answer to a
-/// request was lost.
-const TOKEN: &str = "lifeboat-put";
 /// Parts on their way have no more bytes than this together, as long as one of them has no more.
 const BUDGET: u64 = 48 << 20;
 
@@ -89,7 +87,7 @@ pub(super) async fn put(store: &S3Store, key: &Key, body: Body) -> Result<Stored
 
 async fn put_whole(store: &S3Store, key: &Key, part: Part, traits: Traits) -> Result<Stored, StoreError> {
     let ours = base64::encode(part.sha256);
-    let bytes = part.bytes.len() as u64;
+    let (bytes, locked) = (part.bytes.len() as u64, traits.lock.is_some());
     let request = store
         .client
         .put_object()
@@ -112,7 +110,7 @@ async fn put_whole(store: &S3Store, key: &Key, part: Part, traits: Traits) -> Re
             written_after_all(store, key, &traits.token, error).await?.checksum
         }
     };
-    let sent = Sent { bytes, token: &traits.token, sha256: ours };
+    let sent = Sent { bytes, token: &traits.token, sha256: ours, locked };
     confirm(store, key, sent, theirs, "its SHA-256, computed by the store, is ours").await
 }
 
@@ -123,11 +121,12 @@ struct Upload<'a> {
     id: String,
     token: String,
     checksums: bool,
+    locked: bool,
 }
 
 impl<'a> Upload<'a> {
     async fn begin(store: &'a S3Store, key: &'a Key, traits: Traits) -> Result<Self, StoreError> {
-        let checksums = traits.checksum.is_some();
+        let (checksums, locked) = (traits.checksum.is_some(), traits.lock.is_some());
         let request = store
             .client
             .create_multipart_upload()
@@ -143,7 +142,7 @@ impl<'a> Upload<'a> {
             .set_checksum_algorithm(traits.checksum);
         let begun = request.send().await.map_err(|e| store.fault("write", key.as_str()).error(&e))?;
         let id = begun.upload_id.unwrap_or_default();
-        Ok(Upload { store, key, id, token: traits.token, checksums })
+        Ok(Upload { store, key, id, token: traits.token, checksums, locked })
     }
 
     /// Uploads the parts, several at once, as the body brings them.
@@ -247,7 +246,7 @@ impl<'a> Upload<'a> {
         // integrity", composite checksums).
         let ours = format!("{}-{count}", base64::encode(parts.digests.finalize()));
         let words = format!("the SHA-256 of its {count} parts, computed by the store, are ours");
-        let sent = Sent { bytes: parts.bytes, token: &self.token, sha256: ours };
+        let sent = Sent { bytes: parts.bytes, token: &self.token, sha256: ours, locked: self.locked };
         confirm(self.store, self.key, sent, theirs, &words).await
     }
 
@@ -283,76 +282,4 @@ impl Parts {
         }
         Ok(())
     }
-}
-
-/// What the store says of an object that was just written.
-struct Found {
-    bytes: u64,
-    checksum: Option<String>,
-    token: Option<String>,
-}
-
-async fn look(store: &S3Store, key: &Key) -> Result<Option<Found>, StoreError> {
-    let mode = store.options.checksums.then_some(aws_sdk_s3::types::ChecksumMode::Enabled);
-    let request = store.client.head_object().bucket(&store.options.bucket).key(store.name(key));
-    match request.set_checksum_mode(mode).send().await {
-        Ok(there) => Ok(Some(Found {
-            bytes: u64::try_from(there.content_length().unwrap_or_default()).unwrap_or_default(),
-            checksum: there.checksum_sha256().map(str::to_owned),
-            token: there.metadata().and_then(|m| m.get(TOKEN)).cloned(),
-        })),
-        Err(e) => match store.fault("look at", key.as_str()).error(&e) {
-            StoreError::NotFound { .. } => Ok(None),
-            e => Err(e),
-        },
-    }
-}
-
-/// When a write failed although it came through (its answer was lost, and the next try found the object there), it did not
-/// fail.
-async fn written_after_all(
-    store: &S3Store,
-    key: &Key,
-    token: &str,
-    error: StoreError,
-) -> Result<Found, StoreError> {
-    match look(store, key).await {
-        Ok(Some(found)) if found.token.as_deref() == Some(token) => Ok(found),
-        _ => Err(error),
-    }
-}
-
-/// What was sent.
-struct Sent<'a> {
-    bytes: u64,
-    token: &'a str,
-    sha256: String,
-}
-
-/// Compares what the store says with what was sent; an object that differs is removed.
-async fn confirm(
-    store: &S3Store,
-    key: &Key,
-    sent: Sent<'_>,
-    theirs: Option<String>,
-    words: &str,
-) -> Result<Stored, StoreError> {
-    let changed = |reason| StoreError::Changed { key: key.to_string(), store: store.url.clone(), reason };
-    let Some(there) = look(store, key).await? else { return Err(changed("it is not there".to_owned())) };
-    if there.token.as_ref().is_some_and(|token| token != sent.token) {
-        return Err(changed("another object stands there now, which somebody else wrote".to_owned()));
-    }
-    let differs = [&theirs, &there.checksum].into_iter().flatten().find(|sum| **sum != sent.sha256);
-    let reason = match differs {
-        _ if there.bytes != sent.bytes => {
-            format!("{} bytes are there, and {} were sent", there.bytes, sent.bytes)
-        }
-        Some(sum) => format!("the store computed the SHA-256 {sum}, and what was sent has {}", sent.sha256),
-        None => {
-            let told = theirs.or(there.checksum);
-            return Ok(Stored { bytes: sent.bytes, confirmed: told.map(|_| words.to_owned()) });
-        }
-    };
-    store.delete(key).await?;
-    Err(changed(reason))
 }
