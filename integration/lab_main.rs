@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use lab::etcd::{Access, Etcd, EtcdOptions, Tls};
 use lab::pki::Pair;
-use lab::{Cluster, ClusterOptions, apiserver, cluster, fill};
+use lab::{Cluster, ClusterOptions, S3, S3Options, apiserver, cluster, fill};
 
 /// Throw-away clusters on loopback.
 #[derive(Parser)]
@@ -39,6 +39,13 @@ enum Command {
         /// What was restored.
         #[arg(long)]
         data_dir: PathBuf,
+    },
+    /// Start an S3 server (access key `lifeboat`, secret `lifeboat-lab-secret`) with an empty bucket.
+    S3 {
+        /// Where its buckets and logs go.
+        dir: PathBuf,
+        #[arg(long, default_value = "lab")]
+        bucket: String,
     },
     /// Write Kubernetes-shaped data straight into etcd.
     FillEtcd(FillEtcd),
@@ -118,7 +125,13 @@ async fn main() -> Result<()> {
         Command::Up(args) => up(args).await,
         Command::Etcd(args) => {
             let etcd = Etcd::start(&fresh(&args.dir)?, options(&args)).await?;
-            ready(etcd.dir(), etcd.access()).await
+            ready(etcd.dir(), &etcd.access().endpoints).await
+        }
+        Command::S3 { dir, bucket } => {
+            let dir = fresh(&dir)?;
+            let server = S3::start(&dir, &dir.join("buckets"), S3Options::default()).await?;
+            server.bucket(&bucket, false).await?;
+            ready(&dir, &[server.endpoint()]).await
         }
         Command::Apiserver { dir, data_dir } => restored(&dir, &data_dir).await,
         Command::FillEtcd(args) => fill_etcd(args).await,
@@ -137,7 +150,7 @@ async fn up(args: Up) -> Result<()> {
     if full {
         cluster.add_node("node-0").await?;
     }
-    ready(cluster.etcd().dir(), cluster.etcd().access()).await
+    ready(cluster.etcd().dir(), &cluster.etcd().access().endpoints).await
 }
 
 async fn restored(dir: &Path, data_dir: &Path) -> Result<()> {
@@ -145,7 +158,7 @@ async fn restored(dir: &Path, data_dir: &Path) -> Result<()> {
     let options = EtcdOptions { data_dir: Some(data_dir), ..Default::default() };
     let etcd = Etcd::start(&fresh(&dir.join("restored"))?, options).await?;
     let _apiserver = cluster::apiserver_on(&dir, &etcd).await?;
-    ready(etcd.dir(), etcd.access()).await
+    ready(etcd.dir(), &etcd.access().endpoints).await
 }
 
 async fn fill_etcd(args: FillEtcd) -> Result<()> {
@@ -196,8 +209,8 @@ fn fresh(dir: &Path) -> Result<PathBuf> {
 }
 
 /// Says that everything is there, in the file `endpoints` too, and waits for the end.
-async fn ready(dir: &Path, etcd: &Access) -> Result<()> {
-    let endpoints = etcd.endpoints.join(",");
+async fn ready(dir: &Path, endpoints: &[String]) -> Result<()> {
+    let endpoints = endpoints.join(",");
     fs::write(dir.join("endpoints"), &endpoints)?;
     println!("ready {endpoints}");
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -43,6 +43,7 @@ mod s3_faults;
 mod s3_front;
 mod s3_settings;
 mod saved;
+mod store_copy;
 mod store_full;
 mod store_killed;
 mod store_tools;

@@ -80,6 +80,17 @@ pub enum CatalogueError {
         /// What differs.
         reason: String,
     },
+    /// Something else stands where a copy has to go.
+    #[error(
+        "{key} in {store} is another object than the one to be copied, and nothing is overwritten: `lifeboat verify` tells which \
+         of the two is whole; remove the other one by hand"
+    )]
+    Other {
+        /// The object.
+        key: String,
+        /// The store's URL.
+        store: String,
+    },
     /// A temporary file.
     #[error("no temporary file for the plaintext: {0}; set TMPDIR to a directory with enough space")]
     Temporary(std::io::Error),

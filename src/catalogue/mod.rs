@@ -1,5 +1,6 @@
 //! What a store holds. The catalogue *is* the store: nothing else needs to survive for a restore.
 
+mod copy;
 mod deep;
 mod error;
 mod export;
@@ -7,6 +8,7 @@ mod finding;
 mod points;
 mod verify;
 
+pub use copy::{Copied, copy, owed};
 pub use error::CatalogueError;
 pub use export::{IndexLine, each_entry};
 pub use finding::{Finding, Level, Verdict};

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use std::{io::Write, sync::Arc};
 
 /// A manifest of a hundred thousand types would still be smaller.
-const MANIFEST_LIMIT: u64 = 16 << 20;
+pub(super) const MANIFEST_LIMIT: u64 = 16 << 20;
 const SIGNATURE_LIMIT: u64 = 4 << 10;
 /// Manifests that are read at once.
 const AT_ONCE: usize = 16;

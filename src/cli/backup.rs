@@ -1,6 +1,6 @@
 use super::{
     Exit,
-    context::{Api, Context},
+    context::{Api, Context, Trust},
     failure::Failure,
     output,
     progress::Spinner,
@@ -69,8 +69,10 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let manifest = backup::run(&job, &id, began, &progress, interrupted()).await?;
     drop(shown);
     output::result(context.global.output, &manifest, || report::backup(&manifest, job.store.url()))?;
+    let paid = super::copy::after_backup(context, &Trust::default()).await?;
     Ok(match manifest.status {
         Status::PartiallyFailed if !args.allow_partial => Exit::Partial,
+        _ if !paid && !args.allow_partial => Exit::Partial,
         _ => Exit::Done,
     })
 }

@@ -56,7 +56,7 @@ pub(super) enum LogFormat {
 }
 
 /// Flags of the commands that read recovery points.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Trust {
     /// The minisign public key (RWQ…, or its file) to check signatures with [default: signing.publicKey]
     #[arg(long, value_name = "KEY|FILE")]
@@ -153,6 +153,15 @@ impl Context {
 
     pub(super) async fn catalogue(&self, trust: &Trust) -> Result<Catalogue, Failure> {
         let store = self.store().await?;
+        self.catalogue_in(store, trust).await
+    }
+
+    /// The catalogue of the same cluster in another store.
+    pub(super) async fn catalogue_in(
+        &self,
+        store: Arc<dyn Store>,
+        trust: &Trust,
+    ) -> Result<Catalogue, Failure> {
         let cluster = self.cluster(store.as_ref()).await?;
         let verifier = match &trust.public_key {
             Some(key) => Some(Verifier::new(&std::fs::read_to_string(key).unwrap_or_else(|_| key.clone()))?),

@@ -217,6 +217,7 @@ fn of_catalogue(error: &CatalogueError) -> (Exit, Option<&'static str>) {
         }
         CatalogueError::Point(_) => (Exit::Verification, None),
         CatalogueError::Ambiguous { .. } => (Exit::Usage, None),
+        CatalogueError::Other { .. } => (Exit::Conflict, None),
         _ => (Exit::Failed, None),
     }
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod context;
+mod copy;
 mod doctor;
 mod extract;
 mod failure;
@@ -63,6 +64,7 @@ enum Command {
     List(list::Args),
     Show(show::Args),
     Verify(verify::Args),
+    Copy(copy::Args),
     Extract(extract::Args),
     Inspect(inspect::Args),
     /// Bring back what was saved
@@ -111,6 +113,7 @@ pub async fn main() -> ExitCode {
         Command::List(args) => list::run(&context, args).await,
         Command::Show(args) => show::run(&context, args).await,
         Command::Verify(args) => verify::run(&context, args).await,
+        Command::Copy(args) => copy::run(&context, args).await,
         Command::Extract(args) => extract::run(&context, args).await,
         Command::Inspect(args) => inspect::run(&context, args).await,
         Command::Restore(Restore::Etcd(args)) => restore::run(&context, *args).await,

@@ -24,8 +24,13 @@ impl Context {
                 }
             };
         }
+        self.configured(self.global.store.as_deref()).await
+    }
+
+    /// A store of the configuration; the first without a name.
+    pub(super) async fn configured(&self, name: Option<&str>) -> Result<Arc<dyn Store>, Failure> {
         let loaded = self.config()?;
-        let store = loaded.config.store(self.global.store.as_deref())?;
+        let store = loaded.config.store(name)?;
         let limit = store.bandwidth.as_ref().map(config::Rate::bytes_per_second);
         match store.url.locate(&loaded.base) {
             Location::Directory(path) => Ok(limited(directory(&path), limit)),

@@ -52,6 +52,9 @@ impl Decode for Config {
             }
             let names = list.items().into_iter().filter_map(|item| item.entry("name"));
             unique(names, "another store has this name");
+            for store in list.items() {
+                copies(&store, stores.as_deref().unwrap_or_default());
+            }
         }
         Some(Self {
             api_version: api_version?,
@@ -65,6 +68,23 @@ impl Decode for Config {
             signing: signing?,
             restore: restore?,
         })
+    }
+}
+
+/// Notes names of stores to copy to that no other store has.
+fn copies(store: &Cursor<'_>, stores: &[Store]) {
+    let text = |at: &Cursor<'_>| match at.node {
+        Node::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let own = store.entry("name").and_then(|name| text(&name));
+    for to in store.entry("copyTo").map(|list| list.items()).unwrap_or_default() {
+        let name = text(&to);
+        if name == own {
+            to.fail::<()>("is this store itself: name another one");
+        } else if !stores.is_empty() && !stores.iter().any(|s| Some(&s.name) == name.as_ref()) {
+            to.fail::<()>("no store has this name");
+        }
     }
 }
 

@@ -80,6 +80,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         Ok(store) => store::check(store.as_ref(), loaded.config.cluster.as_str(), &mut checks).await,
         Err(e) => checks.add(Level::Error, "store", e.error.to_string()),
     }
+    store::copies(context, loaded.config.cluster.as_str(), &mut checks).await;
     let mut newest = None;
     match context.etcd() {
         Ok(Some(options)) => newest = etcd::check(&options, &mut checks).await,

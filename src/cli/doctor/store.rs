@@ -1,4 +1,5 @@
 use super::{Checks, Level};
+use crate::cli::{context::Context, copy};
 use crate::{
     point::Key,
     report,
@@ -51,5 +52,34 @@ pub(super) async fn check(store: &dyn Store, cluster: &str, checks: &mut Checks)
     }
     for remark in promises.remarks {
         checks.add(Level::Info, &about, remark);
+    }
+}
+
+/// The same for the stores that are copied to, and what they lack.
+pub(super) async fn copies(context: &Context, cluster: &str, checks: &mut Checks) {
+    let names = match copy::copy_to(context) {
+        Ok(names) => names,
+        Err(e) => return checks.add(Level::Error, "copyTo", e.error.to_string()),
+    };
+    for name in names {
+        let store = match context.configured(Some(&name)).await {
+            Ok(store) => store,
+            Err(e) => {
+                checks.add(Level::Error, format!("store {name}"), e.error.to_string());
+                continue;
+            }
+        };
+        check(store.as_ref(), cluster, checks).await;
+        let about = format!("store {}", store.url());
+        match copy::debt(context, &name).await {
+            Ok(0) => checks.add(Level::Ok, about, "it has a copy of every recovery point"),
+            Ok(owed) => {
+                let message = format!(
+                    "it lacks {owed} recovery points: the next backup copies them, or `lifeboat copy`"
+                );
+                checks.add(Level::Warning, about, message);
+            }
+            Err(e) => checks.add(Level::Warning, about, format!("what it lacks is not known: {}", e.error)),
+        }
     }
 }

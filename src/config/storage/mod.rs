@@ -25,6 +25,10 @@ pub struct Store {
     /// How to reach the bucket of an `s3://` URL, and how objects are put into it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub s3: Option<S3>,
+    /// Stores, by name, to which every recovery point is copied that this one has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub copy_to: Vec<String>,
     /// Most bytes a second, in each direction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Rate>,

@@ -194,11 +194,19 @@ struct Lock {
 impl Lock {
     fn take(dir: &Path, make: bool) -> Result<Self, SwapError> {
         let busy = || SwapError::Busy(dir.to_owned());
-        if make && !dir.is_dir() {
-            fs::DirBuilder::new().mode(0o700).create(dir).map_err(SwapError::io(dir))?;
-            dir.parent().map_or(Ok(()), files::sync_dir)?;
+        if make {
+            match fs::DirBuilder::new().mode(0o700).create(dir) {
+                Ok(()) => dir.parent().map_or(Ok(()), files::sync_dir)?,
+                // An earlier swap made it, or one that began at the same moment.
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(SwapError::io(dir)(e)),
+            }
         }
-        let file = File::open(dir).map_err(SwapError::io(dir))?;
+        let file = match File::open(dir) {
+            // The one that made it was refused and took it away again.
+            Err(e) if make && e.kind() == std::io::ErrorKind::NotFound => return Err(busy()),
+            other => other.map_err(SwapError::io(dir))?,
+        };
         file.try_lock().map_err(|_| busy())?;
         // Whoever came to an end meanwhile may have taken the directory away.
         let same = |there: &fs::Metadata, held: &fs::Metadata| {

@@ -141,7 +141,9 @@ impl<'a> Upload<'a> {
             .set_object_lock_retain_until_date(traits.until)
             .set_checksum_algorithm(traits.checksum);
         let begun = request.send().await.map_err(|e| store.fault("write", key.as_str()).error(&e))?;
-        let id = begun.upload_id.unwrap_or_default();
+        let nameless =
+            || store.fault("write", key.as_str()).refused("the service began an upload and gave it no id");
+        let id = begun.upload_id.ok_or_else(nameless)?;
         Ok(Upload { store, key, id, token: traits.token, checksums, locked })
     }
 
