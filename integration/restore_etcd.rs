@@ -2,7 +2,7 @@
 
 use crate::{
     boat::{Lifeboat, Ran},
-    lab::{Etcd, EtcdOptions},
+    lab::{Etcd, EtcdOptions, process::own_mounts},
     saved::{Saved, saved, tree},
 };
 use anyhow::Result;
@@ -143,17 +143,14 @@ async fn too_little_room_is_found_before_anything_is_done() -> Result<()> {
     let saved = saved().await?;
     let small = saved.dir().join("small");
     fs::create_dir(&small)?;
-    let namespace = if rustix::process::getuid().is_root() { "-m" } else { "-rm" };
     let script = format!(
         "mount -t tmpfs -o size=16m none '{0}' && '{1}' restore etcd latest -i identity.txt --data-dir '{0}/data' --etcdutl '{2}'",
         small.display(),
         env!("CARGO_BIN_EXE_lifeboat"),
         crate::lab::tools::tool("etcdutl")?.display()
     );
-    let output = Command::new("unshare")
-        .args([namespace, "sh", "-c", &script])
-        .current_dir(saved.boat.dir())
-        .output()?;
+    let mut command = own_mounts().await?;
+    let output = command.args(["sh", "-c", &script]).current_dir(saved.boat.dir()).output().await?;
     Ran::from(output).expect(1).says("bytes free, and restoring needs about").says("free some space first");
     Ok(())
 }

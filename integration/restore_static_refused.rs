@@ -3,11 +3,12 @@
 use crate::{
     boat::Ran,
     host::write_manifest,
+    lab::process::own_mounts,
     saved::{Saved, saved, tree},
 };
 use anyhow::Result;
 use serde_json::json;
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 /// The command line that kubeadm gives etcd, on ports where nothing listens.
 fn etcd(saved: &Saved, more: &[&str]) -> Vec<String> {
@@ -85,7 +86,6 @@ async fn a_dry_run_says_everything_and_touches_nothing() -> Result<()> {
 #[tokio::test]
 async fn a_data_directory_that_is_a_mount_point_keeps_the_old_data_inside() -> Result<()> {
     let saved = host(&[]).await?;
-    let namespace = if rustix::process::getuid().is_root() { "-m" } else { "-rm" };
     let data = saved.dir().join("data");
     // A bind mount is of the same file system, and yet nothing can be moved out of it.
     let script = format!(
@@ -94,10 +94,8 @@ async fn a_data_directory_that_is_a_mount_point_keeps_the_old_data_inside() -> R
         env!("CARGO_BIN_EXE_lifeboat"),
         crate::lab::tools::tool("etcdutl")?.display()
     );
-    let output = Command::new("unshare")
-        .args([namespace, "sh", "-c", &script])
-        .current_dir(saved.boat.dir())
-        .output()?;
+    let mut command = own_mounts().await?;
+    let output = command.args(["sh", "-c", &script]).current_dir(saved.boat.dir()).output().await?;
     let plan = Ran::from(output).expect(0).json();
     assert_eq!(plan["plan"]["swap"]["kept"], json!(data.join(format!("before-{}", saved.id))));
     assert_eq!(plan["plan"]["swap"]["restored"], json!(data.join(format!("restored-{}", saved.id))));

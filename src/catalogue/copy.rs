@@ -1,4 +1,4 @@
-use super::{Catalogue, CatalogueError};
+use super::{Catalogue, CatalogueError, Loaded, points::SIGNATURE_LIMIT};
 use crate::{
     point::{Artifact, Digest, Key, PointId},
     store::{self, Body, StoreError},
@@ -47,13 +47,11 @@ async fn committed(catalogue: &Catalogue) -> Result<Vec<PointId>, CatalogueError
 /// When the point is damaged or not to be trusted here, when another object stands in its place there, and when a store
 /// fails. The point is then not listed there.
 pub async fn copy(from: &Catalogue, to: &Catalogue, id: &PointId) -> Result<Copied, CatalogueError> {
-    let manifest = from.load(id).await?.manifest;
-    let signed = |key: Result<Key, _>| key.map_err(CatalogueError::from);
-    let small = [
-        signed(Key::signature(&from.cluster, id))?,
-        // The last: with it the point is there.
-        signed(Key::manifest(&from.cluster, id))?,
-    ];
+    let (Loaded { manifest, .. }, manifest_bytes) = from.load_bytes(id).await?;
+    let signature = Key::signature(&from.cluster, id)?;
+    let signature_bytes = store::read_all(from.store.as_ref(), &signature, SIGNATURE_LIMIT).await?;
+    // The manifest last: with it the point is there.
+    let small = [(signature, signature_bytes), (Key::manifest(&from.cluster, id)?, manifest_bytes)];
     let mut copied = Copied { id: id.clone(), bytes: 0, already: 0, sent: 0 };
     for artifact in &manifest.artifacts {
         let key = from.artifact_key(id, artifact)?;
@@ -69,17 +67,15 @@ pub async fn copy(from: &Catalogue, to: &Catalogue, id: &PointId) -> Result<Copi
             }
         }
     }
-    for key in &small {
-        let bytes = store::read_all(from.store.as_ref(), key, super::points::MANIFEST_LIMIT).await?;
-        let digest = <[u8; 32]>::from(Sha256::digest(&bytes)).into();
-        let length = bytes.len() as u64;
-        match to.store.put(key, store::body(bytes)).await {
+    for (key, bytes) in small {
+        let (digest, length) = (Sha256::digest(&bytes).into(), bytes.len() as u64);
+        match to.store.put(&key, store::body(bytes)).await {
             Ok(_) => {
                 copied.bytes += length;
                 copied.sent += 1;
             }
             Err(StoreError::Exists { .. }) => {
-                same(to, key, digest).await?;
+                same(to, &key, digest).await?;
                 copied.already += 1;
             }
             Err(e) => return Err(e.into()),
@@ -126,7 +122,7 @@ fn checked(body: Body, artifact: &Artifact) -> Body {
             None if bytes != length => {
                 damaged(format!("{bytes} bytes are stored, the manifest says {length}"))
             }
-            None if Digest::from(<[u8; 32]>::from(digest.finalize())) != wanted => {
+            None if Digest::from(digest.finalize()) != wanted => {
                 damaged("the SHA-256 of the stored bytes differs from the manifest's".to_owned())
             }
             None => None,

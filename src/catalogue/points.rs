@@ -8,8 +8,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use std::{io::Write, sync::Arc};
 
 /// A manifest of a hundred thousand types would still be smaller.
-pub(super) const MANIFEST_LIMIT: u64 = 16 << 20;
-const SIGNATURE_LIMIT: u64 = 4 << 10;
+const MANIFEST_LIMIT: u64 = 16 << 20;
+pub(super) const SIGNATURE_LIMIT: u64 = 4 << 10;
 /// Manifests that are read at once.
 const AT_ONCE: usize = 16;
 
@@ -219,6 +219,11 @@ impl Catalogue {
     /// # Errors
     /// When it cannot be read, or its signature does not hold.
     pub async fn load(&self, id: &PointId) -> Result<Loaded, CatalogueError> {
+        Ok(self.load_bytes(id).await?.0)
+    }
+
+    /// The same, and the manifest's bytes as they were read and checked.
+    pub(super) async fn load_bytes(&self, id: &PointId) -> Result<(Loaded, Vec<u8>), CatalogueError> {
         let missing = || CatalogueError::NotFound {
             wanted: id.to_string(),
             cluster: self.cluster.clone(),
@@ -227,7 +232,7 @@ impl Catalogue {
         let bytes = self.manifest_bytes(id).await?.ok_or_else(missing)?;
         match self.check_signature(id, &bytes).await? {
             Signature::Bad(reason) => Err(CatalogueError::NotTrusted { id: id.to_string(), reason }),
-            signature => Ok(Loaded { manifest: self.parse(id, &bytes)?, signature }),
+            signature => Ok((Loaded { manifest: self.parse(id, &bytes)?, signature }, bytes)),
         }
     }
 

@@ -7,10 +7,13 @@ use super::{
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError, Copied, copy, owed},
+    point::PointId,
     report,
+    store::Store,
 };
 use serde::Serialize;
 use serde_json::json;
+use std::sync::Arc;
 
 /// Copies recovery points to another store
 #[derive(Debug, clap::Args)]
@@ -100,22 +103,17 @@ pub(super) async fn after_backup(context: &Context, trust: &Trust) -> Result<boo
 }
 
 async fn one_store(context: &Context, name: &str, trust: &Trust) -> Result<Outcome, Failure> {
-    let (from, to) = both(context, name, trust).await?;
+    let from = context.catalogue(trust).await?;
+    let to = context.catalogue_in(context.configured(Some(name)).await?, trust).await?;
     let ids = owed(&from, &to).await?;
     Ok(all(context, name, &from, &to, ids).await)
 }
 
 /// How many recovery points a store lacks.
-pub(super) async fn debt(context: &Context, name: &str) -> Result<usize, Failure> {
-    let (from, to) = both(context, name, &Trust::default()).await?;
-    Ok(owed(&from, &to).await?.len())
-}
-
-/// The catalogues of the store that is copied from and of the one that is copied to.
-async fn both(context: &Context, name: &str, trust: &Trust) -> Result<(Catalogue, Catalogue), Failure> {
-    let from = context.catalogue(trust).await?;
-    let to = context.catalogue_in(context.configured(Some(name)).await?, trust).await?;
-    Ok((from, to))
+pub(super) async fn debt(context: &Context, store: Arc<dyn Store>) -> Result<usize, Failure> {
+    let trust = Trust::default();
+    let from = context.catalogue(&trust).await?;
+    Ok(owed(&from, &context.catalogue_in(store, &trust).await?).await?.len())
 }
 
 /// The names of the stores that are copied to.
@@ -127,13 +125,7 @@ pub(super) fn copy_to(context: &Context) -> Result<Vec<String>, Failure> {
     Ok(config.store(context.global.store.as_deref())?.copy_to.clone())
 }
 
-async fn all(
-    context: &Context,
-    name: &str,
-    from: &Catalogue,
-    to: &Catalogue,
-    ids: Vec<crate::point::PointId>,
-) -> Outcome {
+async fn all(context: &Context, name: &str, from: &Catalogue, to: &Catalogue, ids: Vec<PointId>) -> Outcome {
     let (mut copied, mut failed) = (Vec::new(), Vec::new());
     for (at, id) in ids.iter().enumerate() {
         let bytes = match Spinner::shows(&context.global) {

@@ -3,16 +3,13 @@
 use super::context::Global;
 use crate::{
     backup::Progress,
-    point::Key,
     report,
-    store::{Body, Meta, Object, Promises, Store, StoreError, Stored},
+    store::{Body, Store, Through},
 };
-use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::{
     io::{IsTerminal, Write},
-    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -41,7 +38,14 @@ impl Terminal {
 
     /// The same store; what is read of it counts as progress.
     pub(super) fn counting(&self, store: Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(Counting { store, read: self.read.clone() })
+        let read = self.read.clone();
+        let count = move |body: Body| -> Body {
+            let read = read.clone();
+            Box::pin(body.inspect_ok(move |chunk| {
+                read.fetch_add(chunk.len() as u64, Relaxed);
+            }))
+        };
+        Arc::new(Through::new(store, |body| body, count))
     }
 }
 
@@ -162,50 +166,5 @@ fn measure(bar: &ProgressBar, template: &str, length: u64) {
 fn style(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
-    }
-}
-
-struct Counting {
-    store: Arc<dyn Store>,
-    read: Arc<AtomicU64>,
-}
-
-#[async_trait]
-impl Store for Counting {
-    fn url(&self) -> &str {
-        self.store.url()
-    }
-
-    async fn put(&self, key: &Key, body: Body) -> Result<Stored, StoreError> {
-        self.store.put(key, body).await
-    }
-
-    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object, StoreError> {
-        let object = self.store.get(key, range).await?;
-        let read = self.read.clone();
-        let count = move |chunk: &bytes::Bytes| {
-            read.fetch_add(chunk.len() as u64, Relaxed);
-        };
-        Ok(Object { body: Box::pin(object.body.inspect_ok(count)), ..object })
-    }
-
-    async fn head(&self, key: &Key) -> Result<Option<Meta>, StoreError> {
-        self.store.head(key).await
-    }
-
-    async fn list(&self, prefix: &Key) -> Result<Vec<Meta>, StoreError> {
-        self.store.list(prefix).await
-    }
-
-    async fn children(&self, prefix: Option<&Key>) -> Result<Vec<String>, StoreError> {
-        self.store.children(prefix).await
-    }
-
-    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        self.store.delete(key).await
-    }
-
-    async fn promises(&self) -> Result<Promises, StoreError> {
-        self.store.promises().await
     }
 }

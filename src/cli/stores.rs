@@ -4,10 +4,14 @@ use super::{context::Context, failure::Failure};
 use crate::{
     config::{self, Location, StoreUrl},
     point::Key,
-    store::{FileStore, S3Store, Store, Throttled, s3},
+    store::{FileStore, S3Store, Store, s3, throttled},
 };
 use secrecy::ExposeSecret;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -15,14 +19,7 @@ impl Context {
     /// The store that was asked for, else the first of the configuration.
     pub(super) async fn store(&self) -> Result<Arc<dyn Store>, Failure> {
         if let Some(url) = self.global.store.as_deref().filter(|s| s.contains(':')) {
-            let parsed: StoreUrl = url.parse()?;
-            return match parsed.locate(&std::env::current_dir()?) {
-                Location::Directory(path) => Ok(Arc::new(directory(&path))),
-                Location::Bucket { bucket, prefix } => {
-                    let options = s3::S3Options::new(&bucket, below(&prefix)?);
-                    Ok(Arc::new(S3Store::new(options, parsed.as_str()).await?))
-                }
-            };
+            return self.open(&url.parse()?, &std::env::current_dir()?, None).await;
         }
         self.configured(self.global.store.as_deref()).await
     }
@@ -31,19 +28,31 @@ impl Context {
     pub(super) async fn configured(&self, name: Option<&str>) -> Result<Arc<dyn Store>, Failure> {
         let loaded = self.config()?;
         let store = loaded.config.store(name)?;
-        let limit = store.bandwidth.as_ref().map(config::Rate::bytes_per_second);
-        match store.url.locate(&loaded.base) {
-            Location::Directory(path) => Ok(limited(directory(&path), limit)),
+        let opened = self.open(&store.url, &loaded.base, store.s3.as_ref()).await?;
+        Ok(match &store.bandwidth {
+            Some(limit) => Arc::new(throttled(opened, limit.bytes_per_second())),
+            None => opened,
+        })
+    }
+
+    async fn open(
+        &self,
+        url: &StoreUrl,
+        base: &Path,
+        set: Option<&config::S3>,
+    ) -> Result<Arc<dyn Store>, Failure> {
+        Ok(match url.locate(base) {
+            Location::Directory(path) => Arc::new(directory(&path)),
             Location::Bucket { bucket, prefix } => {
                 let default = config::S3::default();
-                let options = self.bucket(&bucket, &prefix, store.s3.as_ref().unwrap_or(&default))?;
-                Ok(limited(S3Store::new(options, store.url.as_str()).await?, limit))
+                let options = self.bucket(&bucket, &prefix, set.unwrap_or(&default))?;
+                Arc::new(S3Store::new(options, url.as_str()).await?)
             }
-        }
+        })
     }
 
     fn bucket(&self, bucket: &str, prefix: &str, set: &config::S3) -> Result<s3::S3Options, Failure> {
-        let loaded = self.config()?;
+        let resolve = |path: &PathBuf| Ok::<_, Failure>(self.config()?.resolve(path));
         let credentials = match &set.credentials {
             None => None,
             Some(keys) => Some(s3::S3Credentials {
@@ -56,7 +65,7 @@ impl Context {
             endpoint: set.endpoint.as_ref().map(|e| e.as_str().to_owned()),
             region: set.region.clone(),
             path_style: set.path_style,
-            ca: set.ca.as_ref().map(|ca| loaded.resolve(ca)),
+            ca: set.ca.as_ref().map(resolve).transpose()?,
             profile: set.profile.clone(),
             credentials,
             assume_role: set
@@ -88,13 +97,6 @@ impl Context {
 
 fn below(prefix: &str) -> Result<Option<Key>, Failure> {
     Ok(if prefix.is_empty() { None } else { Some(Key::new(prefix)?) })
-}
-
-fn limited(store: impl Store + 'static, bytes_per_second: Option<u64>) -> Arc<dyn Store> {
-    match bytes_per_second {
-        Some(limit) => Arc::new(Throttled::new(store, limit)),
-        None => Arc::new(store),
-    }
 }
 
 fn directory(path: &Path) -> FileStore {

@@ -4,11 +4,13 @@ mod error;
 mod file;
 pub mod s3;
 mod throttle;
+mod through;
 
 pub use error::StoreError;
 pub use file::FileStore;
 pub use s3::S3Store;
-pub use throttle::Throttled;
+pub use throttle::throttled;
+pub use through::Through;
 
 use crate::point::{Digest, Key};
 use async_trait::async_trait;
@@ -113,7 +115,7 @@ pub async fn sha256(store: &dyn Store, key: &Key) -> Result<Digest, StoreError> 
     while let Some(chunk) = object.body.next().await {
         digest.update(&chunk.map_err(|e| StoreError::io("read", store.url(), key.as_str(), e))?);
     }
-    Ok(<[u8; 32]>::from(digest.finalize()).into())
+    Ok(digest.finalize().into())
 }
 
 /// A body of bytes that are at hand.

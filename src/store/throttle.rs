@@ -1,12 +1,9 @@
 //! A store that takes no more than its share of a line.
 
-use super::{Body, Meta, Object, Promises, Store, StoreError, Stored};
-use crate::point::Key;
-use async_trait::async_trait;
+use super::{Body, Store, Through};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::{
-    ops::Range,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,17 +12,11 @@ use tokio::time::Instant;
 /// Bytes go in pieces of at most this size, so that a limit of a few kilobytes a second is kept too.
 const PIECE: usize = 64 << 10;
 
-/// A store of whose bodies no more than so many bytes pass in a second, all of them together.
-pub struct Throttled<S> {
-    store: S,
-    gate: Arc<Gate>,
-}
-
-impl<S: Store> Throttled<S> {
-    /// `store`, with at most `bytes_per_second` in each direction.
-    pub fn new(store: S, bytes_per_second: u64) -> Self {
-        Throttled { store, gate: Arc::new(Gate::new(bytes_per_second)) }
-    }
+/// `store`, of whose bodies no more than so many bytes pass in a second, all of them together.
+pub fn throttled(store: Arc<dyn Store>, bytes_per_second: u64) -> Through {
+    let gate = Arc::new(Gate::new(bytes_per_second));
+    let other = gate.clone();
+    Through::new(store, move |body| slow(&gate, body), move |body| slow(&other, body))
 }
 
 /// The body, at the pace of the gate.
@@ -75,42 +66,6 @@ impl Gate {
         let takes = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
         *free_at = Some(begin + takes);
         begin
-    }
-}
-
-#[async_trait]
-impl<S: Store> Store for Throttled<S> {
-    fn url(&self) -> &str {
-        self.store.url()
-    }
-
-    async fn put(&self, key: &Key, body: Body) -> Result<Stored, StoreError> {
-        self.store.put(key, slow(&self.gate, body)).await
-    }
-
-    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object, StoreError> {
-        let object = self.store.get(key, range).await?;
-        Ok(Object { bytes: object.bytes, body: slow(&self.gate, object.body) })
-    }
-
-    async fn head(&self, key: &Key) -> Result<Option<Meta>, StoreError> {
-        self.store.head(key).await
-    }
-
-    async fn list(&self, prefix: &Key) -> Result<Vec<Meta>, StoreError> {
-        self.store.list(prefix).await
-    }
-
-    async fn children(&self, prefix: Option<&Key>) -> Result<Vec<String>, StoreError> {
-        self.store.children(prefix).await
-    }
-
-    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        self.store.delete(key).await
-    }
-
-    async fn promises(&self) -> Result<Promises, StoreError> {
-        self.store.promises().await
     }
 }
 

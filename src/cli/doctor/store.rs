@@ -71,7 +71,7 @@ pub(super) async fn copies(context: &Context, cluster: &str, checks: &mut Checks
         };
         check(store.as_ref(), cluster, checks).await;
         let about = format!("store {}", store.url());
-        match copy::debt(context, &name).await {
+        match copy::debt(context, store).await {
             Ok(0) => checks.add(Level::Ok, about, "it has a copy of every recovery point"),
             Ok(owed) => {
                 let message = format!(

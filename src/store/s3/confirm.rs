@@ -11,7 +11,7 @@ use aws_sdk_s3::types::ChecksumMode;
 /// request was lost.
 pub(super) const TOKEN: &str = "lifeboat-put";
 
-/// What the store says of an object that was just written.
+/// What the store says of an object.
 pub(super) struct Found {
     pub(super) bytes: u64,
     pub(super) checksum: Option<String>,
@@ -19,8 +19,9 @@ pub(super) struct Found {
     pub(super) locked: bool,
 }
 
-async fn look(store: &S3Store, key: &Key) -> Result<Option<Found>, StoreError> {
-    let mode = store.options.checksums.then_some(ChecksumMode::Enabled);
+/// Asks for an object, and for its checksum if it is to be compared.
+pub(super) async fn look(store: &S3Store, key: &Key, compare: bool) -> Result<Option<Found>, StoreError> {
+    let mode = (compare && store.options.checksums).then_some(ChecksumMode::Enabled);
     let request = store.client.head_object().bucket(&store.options.bucket).key(store.name(key));
     match request.set_checksum_mode(mode).send().await {
         Ok(there) => Ok(Some(Found {
@@ -44,7 +45,7 @@ pub(super) async fn written_after_all(
     token: &str,
     error: StoreError,
 ) -> Result<Found, StoreError> {
-    match look(store, key).await {
+    match look(store, key, true).await {
         Ok(Some(found)) if found.token.as_deref() == Some(token) => Ok(found),
         _ => Err(error),
     }
@@ -67,7 +68,9 @@ pub(super) async fn confirm(
     words: &str,
 ) -> Result<Stored, StoreError> {
     let changed = |reason| StoreError::Changed { key: key.to_string(), store: store.url.clone(), reason };
-    let Some(there) = look(store, key).await? else { return Err(changed("it is not there".to_owned())) };
+    let Some(there) = look(store, key, true).await? else {
+        return Err(changed("it is not there".to_owned()));
+    };
     if there.token.as_ref().is_some_and(|token| token != sent.token) {
         return Err(changed("another object stands there now, which somebody else wrote".to_owned()));
     }

@@ -1,7 +1,7 @@
 //! Reading an object; a connection that breaks in the middle is taken up again where it broke.
 
 use super::{
-    super::{Object, StoreError},
+    super::{Object, Store, StoreError},
     S3Store,
 };
 use crate::point::Key;
@@ -22,7 +22,7 @@ pub(super) async fn get(store: &S3Store, key: &Key, range: Option<Range<u64>>) -
     let answer = match ask(store, key, asked.as_ref().map(|r| r.start..r.end), None).await {
         // A range that begins behind the object's end holds nothing.
         Err(StoreError::Remote { reason, .. }) if asked.is_some() && reason.starts_with("InvalidRange") => {
-            let bytes = store_bytes(store, key).await?;
+            let bytes = store.head(key).await?.map_or(0, |meta| meta.bytes);
             return Ok(Object { bytes, body: Box::pin(stream::empty()) });
         }
         other => other?,
@@ -51,11 +51,6 @@ pub(super) async fn get(store: &S3Store, key: &Key, range: Option<Range<u64>>) -
         Ok(reading.next().await?.map(|chunk| (chunk, reading)))
     });
     Ok(Object { bytes, body: Box::pin(body) })
-}
-
-async fn store_bytes(store: &S3Store, key: &Key) -> Result<u64, StoreError> {
-    use super::super::Store;
-    Ok(store.head(key).await?.map_or(0, |meta| meta.bytes))
 }
 
 async fn ask(

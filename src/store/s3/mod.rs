@@ -95,15 +95,8 @@ impl Store for S3Store {
     }
 
     async fn head(&self, key: &Key) -> Result<Option<Meta>, StoreError> {
-        let asked = self.client.head_object().bucket(&self.options.bucket).key(self.name(key)).send().await;
-        match asked.map_err(|e| self.fault("look at", key.as_str()).error(&e)) {
-            Ok(found) => {
-                let bytes = found.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
-                Ok(Some(Meta { key: key.clone(), bytes }))
-            }
-            Err(StoreError::NotFound { .. }) => Ok(None),
-            Err(e) => Err(e),
-        }
+        let found = confirm::look(self, key, false).await?;
+        Ok(found.map(|found| Meta { key: key.clone(), bytes: found.bytes }))
     }
 
     async fn list(&self, prefix: &Key) -> Result<Vec<Meta>, StoreError> {

@@ -1,0 +1,62 @@
+//! The frame of every store that wraps another one.
+
+use super::{Body, Meta, Object, Promises, Store, StoreError, Stored};
+use crate::point::Key;
+use async_trait::async_trait;
+use std::{ops::Range, sync::Arc};
+
+type Passage = Box<dyn Fn(Body) -> Body + Send + Sync>;
+
+/// A store whose bodies pass through something on their way in and out; all else is the store's own.
+pub struct Through {
+    store: Arc<dyn Store>,
+    inward: Passage,
+    outward: Passage,
+}
+
+impl Through {
+    /// `store`, with `inward` around what is put and `outward` around what is read.
+    pub fn new(
+        store: Arc<dyn Store>,
+        inward: impl Fn(Body) -> Body + Send + Sync + 'static,
+        outward: impl Fn(Body) -> Body + Send + Sync + 'static,
+    ) -> Self {
+        Through { store, inward: Box::new(inward), outward: Box::new(outward) }
+    }
+}
+
+#[async_trait]
+impl Store for Through {
+    fn url(&self) -> &str {
+        self.store.url()
+    }
+
+    async fn put(&self, key: &Key, body: Body) -> Result<Stored, StoreError> {
+        self.store.put(key, (self.inward)(body)).await
+    }
+
+    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object, StoreError> {
+        let object = self.store.get(key, range).await?;
+        Ok(Object { body: (self.outward)(object.body), ..object })
+    }
+
+    async fn head(&self, key: &Key) -> Result<Option<Meta>, StoreError> {
+        self.store.head(key).await
+    }
+
+    async fn list(&self, prefix: &Key) -> Result<Vec<Meta>, StoreError> {
+        self.store.list(prefix).await
+    }
+
+    async fn children(&self, prefix: Option<&Key>) -> Result<Vec<String>, StoreError> {
+        self.store.children(prefix).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        self.store.delete(key).await
+    }
+
+    async fn promises(&self) -> Result<Promises, StoreError> {
+        self.store.promises().await
+    }
+}
