@@ -54,7 +54,7 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("kube", &["source/kube"]),
     ("minisign", &["pipeline/sign.rs"]),
     ("prost", &["snapshot/decode"]),
-    ("rustix", &["store", "restore"]),
+    ("rustix", &["store", "restore", "pipeline/hidden.rs"]),
     // A swap of static pods asks the API server whether it is ready.
     ("rustls", &["source", "main.rs", "restore/static_pods"]),
     ("schemars", &["point", "config", "cli"]),

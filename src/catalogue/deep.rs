@@ -2,11 +2,11 @@
 
 use super::{
     Catalogue, CatalogueError, Level, Verdict,
-    export::{each_entry, hidden_file, next_line},
+    export::{each_entry, next_line},
     verify::report_differences,
 };
 use crate::{
-    pipeline::Identities,
+    pipeline::{Identities, hidden_file},
     point::{Artifact, ArtifactKind, Digest, EtcdFacts, Manifest, ResourceFacts},
     snapshot::{Database, SnapshotError},
 };
@@ -32,7 +32,8 @@ pub(super) async fn verify(
         if matches!(artifact.kind, ArtifactKind::Other(_)) {
             continue;
         }
-        let plain = hidden_file()?;
+        let plain =
+            hidden_file(artifact.plain_bytes, &std::env::temp_dir()).map_err(CatalogueError::Temporary)?;
         let writer = plain.try_clone().map_err(CatalogueError::Temporary)?;
         let result = catalogue.open_raw(&manifest.id, artifact, identities.clone(), writer).await?;
         if report_differences(artifact, &result, verdict) {

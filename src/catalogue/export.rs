@@ -1,6 +1,5 @@
 //! Reading an export: the archive and its index.
 
-use super::CatalogueError;
 use crate::point::{Digest, ObjectPlace, parse_object_path};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Read};
@@ -65,11 +64,6 @@ pub(super) fn next_line<R: BufRead>(index: &mut R, buf: &mut Vec<u8>) -> Result<
         return Ok(None);
     }
     serde_json::from_slice(buf).map(Some).map_err(|e| format!("a line of the index is not one: {e}"))
-}
-
-/// An unlinked file with mode 0600 in the directory for temporary files.
-pub(super) fn hidden_file() -> Result<std::fs::File, CatalogueError> {
-    tempfile::tempfile().map_err(CatalogueError::Temporary)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::{
     output,
 };
 use crate::{
+    pipeline::hidden_file,
     point::ArtifactKind,
     report,
     snapshot::{Database, Decoded, InspectOptions, Secrets, decode},
@@ -57,7 +58,8 @@ async fn plaintext(context: &Context, args: &Args) -> Result<File, Failure> {
     let catalogue = context.catalogue(&args.trust).await?;
     let manifest = catalogue.load(&catalogue.resolve(&args.what).await?).await?.manifest;
     let identities = args.keys.load()?;
-    let file = tempfile::tempfile()?;
+    let bytes = manifest.artifact(&ArtifactKind::Etcd).map_or(0, |a| a.plain_bytes);
+    let file = hidden_file(bytes, &std::env::temp_dir())?;
     catalogue.open(&manifest, &ArtifactKind::Etcd, identities, file.try_clone()?).await?;
     Ok(file)
 }

@@ -18,7 +18,7 @@ Without an identity: signature, presence, sizes, SHA-256 of the stored bytes.
 With -i: also a cheap proof that the identity opens every artifact.
 With -i and --deep: everything is opened: SHA-256 of the plaintext, etcd's own SHA-256, every page of the database, its \
 KV hash against the live members' at backup time, every object of the export against index and counts. The plaintext \
-is kept in a file without a name in $TMPDIR.
+is kept in memory when three times its size is free, else in a file without a name in $TMPDIR.
 
 Examples:
   lifeboat verify                                  # the newest one

@@ -62,8 +62,8 @@ pub struct Opened {
     pub plain: Result<Sum, PipelineError>,
 }
 
-/// Opens an artifact: decrypts and decompresses `stored` into `plain`, and digests both. It blocks, and keeps two more
-/// threads busy with decryption and decompression. The plaintext must not be believed before the digests have been
+/// Opens an artifact: decrypts and decompresses `stored` into `plain`, and digests both. It blocks, and keeps
+/// three more threads busy with decryption, decompression and the digest. The plaintext must not be believed before the digests have been
 /// compared; more than `limit` bytes of it are refused.
 ///
 /// # Errors
@@ -75,12 +75,16 @@ pub fn open<R: Read + Send, W: Write>(
     plain: W,
 ) -> Result<Opened, PipelineError> {
     let (to_decompress, decrypted) = mpsc::sync_channel(PIECES_WAITING);
-    let (to_write, decompressed) = mpsc::sync_channel(PIECES_WAITING);
+    let (to_digest, decompressed) = mpsc::sync_channel(PIECES_WAITING);
+    let (to_write, digested) = mpsc::sync_channel(PIECES_WAITING);
     let (decrypting, decompressing, written) = std::thread::scope(|scope| {
         let decrypting = scope.spawn(move || decrypt(stored, identities, to_decompress));
         let pieces = Pieces { receive: decrypted, current: Vec::new(), at: 0 };
-        let decompressing = scope.spawn(move || decompress(pieces, limit, to_write));
-        let written = write(decompressed, plain);
+        let decompressing = scope.spawn(move || decompress(pieces, limit, to_digest));
+        let digesting = scope.spawn(move || digest(decompressed, to_write));
+        let written = write(digested, plain);
+        let digesting = digesting.join().map_err(|_| PipelineError::Aborted);
+        let written = written.and(digesting);
         let decrypting = decrypting.join().unwrap_or(Err(PipelineError::Aborted));
         (decrypting, decompressing.join().unwrap_or(Err(PipelineError::Aborted)), written)
     });
@@ -153,16 +157,25 @@ fn decompress(pieces: Pieces, limit: u64, to: mpsc::SyncSender<Piece>) -> Result
     }
 }
 
-fn write<W: Write>(pieces: mpsc::Receiver<Piece>, mut plain: W) -> Result<Sum, PipelineError> {
+fn digest(pieces: mpsc::Receiver<Piece>, to: mpsc::SyncSender<Piece>) -> Sum {
     let mut digest = Sha256::new();
     let mut bytes = 0;
     for piece in pieces {
         bytes += piece.len() as u64;
         digest.update(&piece);
+        // A writer that went away has its own reason, which is the one to report.
+        if to.send(piece).is_err() {
+            break;
+        }
+    }
+    Sum { bytes, sha256: digest.finalize().into() }
+}
+
+fn write<W: Write>(pieces: mpsc::Receiver<Piece>, mut plain: W) -> Result<(), PipelineError> {
+    for piece in pieces {
         plain.write_all(&piece)?;
     }
-    plain.flush()?;
-    Ok(Sum { bytes, sha256: digest.finalize().into() })
+    Ok(plain.flush()?)
 }
 
 /// Digests what is read through it and remembers why reading failed.

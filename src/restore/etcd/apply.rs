@@ -3,7 +3,11 @@ use super::{
     plan::{PARTIAL, check_directory},
 };
 use crate::{
-    catalogue::Catalogue, pipeline::Identities, point::ArtifactKind, point::Manifest, snapshot::Database,
+    catalogue::Catalogue,
+    pipeline::{Identities, hidden_file},
+    point::ArtifactKind,
+    point::Manifest,
+    snapshot::Database,
 };
 use serde::Serialize;
 use std::{
@@ -39,7 +43,8 @@ pub async fn apply(
     identities: Arc<Identities>,
 ) -> Result<Restored, RestoreError> {
     let place = Place::claim(&plan.data_dir)?;
-    let plaintext = tempfile::tempfile_in(&place.data_dir).map_err(|e| place.error(e))?;
+    let bytes = manifest.artifact(&ArtifactKind::Etcd).map_or(0, |a| a.plain_bytes);
+    let plaintext = hidden_file(bytes, &place.data_dir).map_err(|e| place.error(e))?;
     let writer = plaintext.try_clone().map_err(|e| place.error(e))?;
     catalogue.open(manifest, &ArtifactKind::Etcd, identities, writer).await?;
 
