@@ -41,6 +41,7 @@ mod rooms;
 mod round_trip;
 mod s3_faults;
 mod s3_front;
+mod s3_killed;
 mod s3_settings;
 mod saved;
 mod store_copy;
