@@ -46,7 +46,7 @@ impl Shore {
     /// Runs the program and kills it at an instant before `longest`; `true` when it had come to its end.
     async fn strike(&mut self, boat: &Lifeboat, args: &[&str], longest: Duration) -> Result<bool> {
         let mut child = boat.spawn(args)?;
-        let instant = longest.mul_f64(self.rng.random_range(0.3..1.5));
+        let instant = longest.mul_f64(self.rng.random_range(0.2..1.2));
         let ended = tokio::time::timeout(instant, child.wait()).await.is_ok();
         if !ended {
             child.start_kill()?;
