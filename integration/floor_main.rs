@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use anyhow::{Context, Result};
+use aws_config::BehaviorVersion;
 use clap::Parser;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::Request;
@@ -38,6 +39,15 @@ enum Floor {
         #[arg(long, default_value_t = 1)]
         level: i32,
     },
+    /// List a bucket and get every manifest, in parallel, and throw them away.
+    List {
+        #[arg(long)]
+        endpoint: String,
+        #[arg(long)]
+        bucket: String,
+        #[arg(long, default_value_t = 16)]
+        workers: usize,
+    },
 }
 
 #[tokio::main]
@@ -47,6 +57,7 @@ async fn main() -> Result<()> {
     match Floor::parse() {
         Floor::Fetch { kubeconfig, workers, page } => fetch(kubeconfig, workers, page).await,
         Floor::Seal { file, recipient, level } => seal_file(file, &recipient, level).await,
+        Floor::List { endpoint, bucket, workers } => list(endpoint, &bucket, workers).await,
     }
 }
 
@@ -119,5 +130,28 @@ async fn seal_file(file: PathBuf, recipient: &str, level: i32) -> Result<()> {
     }
     reading.await??;
     println!("{} bytes", sealing.result().await?.stored_bytes);
+    Ok(())
+}
+
+/// With a client of its own; the credentials are those of the environment.
+async fn list(endpoint: String, bucket: &str, workers: usize) -> Result<()> {
+    let config = aws_config::defaults(BehaviorVersion::latest()).endpoint_url(endpoint).load().await;
+    let config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+    let client = aws_sdk_s3::Client::from_conf(config);
+    let mut pages = client.list_objects_v2().bucket(bucket).into_paginator().send();
+    let mut manifests = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page?;
+        let names = page.contents().iter().filter_map(|object| object.key());
+        manifests.extend(names.filter(|name| name.ends_with("/manifest.json")).map(str::to_owned));
+    }
+    let count = manifests.len();
+    let gets = manifests.into_iter().map(|name| {
+        let request = client.get_object().bucket(bucket).key(name);
+        async move { anyhow::Ok(request.send().await?.body.collect().await?.into_bytes().len()) }
+    });
+    let bytes: usize =
+        stream::iter(gets).buffer_unordered(workers).try_fold(0, async |a, b| Ok(a + b)).await?;
+    println!("{count} manifests, {bytes} bytes");
     Ok(())
 }
