@@ -9,6 +9,7 @@ mod hold;
 mod ledger;
 mod points;
 mod records;
+mod sample;
 mod standing;
 mod verify;
 
@@ -20,6 +21,7 @@ pub use finding::{Finding, Verdict};
 pub use hold::Holding;
 pub use points::{Catalogue, Listed, Loaded, Signature};
 pub use records::{Author, Recorded, Records};
+pub use sample::{Candidate, Sample, sample};
 pub use standing::{Doubt, Held, LastVerified, Passed, Standing};
 pub use verify::{Depth, verify};
 
