@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// The largest record has a hundred findings.
-const RECORD_LIMIT: u64 = 1 << 20;
+pub(super) const RECORD_LIMIT: u64 = 1 << 20;
 /// Records of one recovery point that are read at once.
 const AT_ONCE: usize = 16;
 

@@ -1,5 +1,6 @@
 //! What a store holds. The catalogue *is* the store: nothing else needs to survive for a restore.
 
+mod carry;
 mod copy;
 mod deep;
 mod error;
@@ -14,6 +15,7 @@ mod standing;
 mod verify;
 
 pub use crate::point::Level;
+pub use carry::{Carried, carry};
 pub use copy::{Copied, copy, owed};
 pub use error::CatalogueError;
 pub use export::{IndexLine, each_entry};
