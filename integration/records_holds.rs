@@ -116,8 +116,9 @@ async fn two_holds_at_once_are_two_and_a_lone_damaged_one_holds() -> Result<()> 
     assert_ne!(a["record"]["id"], b["record"]["id"]);
     assert_eq!(point(&saved).await["held"]["records"].as_array().map(Vec::len), Some(2));
     saved.run(&["release", "latest", "--reason", "both are over"]).await.expect(0);
-    hold(&saved, "again").await;
-    let newest = records(&saved, "holds").pop().unwrap();
+    let again = hold(&saved, "again").await["record"]["id"].as_str().unwrap().to_owned();
+    let newest =
+        records(&saved, "holds").into_iter().find(|path| path.ends_with(format!("{again}.json"))).unwrap();
     let good = fs::read(&newest)?;
     fs::write(&newest, "{")?;
     let reason = point(&saved).await["held"]["reason"].as_str().unwrap().to_owned();

@@ -8,7 +8,7 @@ use crate::{
 use anyhow::{Context, Result};
 use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode, StorageClass};
 use serde_json::Value;
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 /// The configuration's store, at `url` and with these settings.
 fn use_bucket(boat: &Lifeboat, url: &str, settings: &str) -> Result<()> {
@@ -213,6 +213,39 @@ async fn secrets_stay_out_of_what_is_said_and_only_whom_we_trust_is_spoken_to() 
         assert_eq!(listed["points"].as_array().map(Vec::len), Some(1));
         boat.edit(|text| text.replace(&ca, "signing.pub"))?;
         run(&boat, &["list"]).await.expect(2).says("s3.ca").says("no certificate in PEM format");
+        lab.close(Ok(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_costs_three_listings_more_and_of_the_records_the_newest() -> Result<()> {
+    with_etcd(EtcdOptions::default(), async |etcd| {
+        let lab = LabDir::new()?;
+        let server = S3::start(lab.path(), &lab.path().join("root"), S3Options::default()).await?;
+        server.bucket("bucket", false).await?;
+        let front = S3Front::start(&server.endpoint(), |_, _| Fate::Pass).await?;
+        let boat = boat(etcd.dir(), etcd).await?;
+        use_bucket(&boat, "s3://bucket", &format!("endpoint: \"{}\", {KEYS}", front.endpoint()))?;
+        for _ in 0..3 {
+            run(&boat, &["backup", "--etcd-only"]).await.expect(0);
+        }
+        let counts = || [front.count("ListObjectsV2"), front.count("GetObject")];
+        let cost = async || {
+            let before = counts();
+            run(&boat, &["list"]).await.expect(0);
+            [0, 1].map(|at| counts()[at] - before[at])
+        };
+        // The recovery points and three families; manifest and signature of each.
+        assert_eq!(cost().await, [4, 6]);
+        for _ in 0..3 {
+            run(&boat, &["verify", "--all"]).await.expect(0);
+            // Records of one second have to be read to know the newest.
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+        }
+        assert_eq!(cost().await, [4, 6 + 3 * 2]);
+        run(&boat, &["hold", "latest", "--reason", "audit"]).await.expect(0);
+        assert_eq!(cost().await, [4, 6 + 3 * 2 + 2]);
         lab.close(Ok(()))
     })
     .await

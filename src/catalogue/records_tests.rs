@@ -15,14 +15,14 @@ struct Lab {
     catalogue: Catalogue,
 }
 
-const POINT: &str = "20261123T084500Z-k3f9";
+const POINT: &str = "20231123T084500Z-k3f9";
 
 fn point() -> PointId {
     POINT.parse().unwrap()
 }
 
 fn at(text: &str) -> Timestamp {
-    format!("2026-11-23T{text}Z").parse().unwrap()
+    format!("2023-11-23T{text}Z").parse().unwrap()
 }
 
 async fn lab() -> Lab {
@@ -100,7 +100,7 @@ async fn what_is_unsigned_damaged_or_moved_holds() {
     lab.catalogue.hold(&point(), "audit", lab.author(), at("10:00:02")).await.unwrap();
     lab.catalogue.release(&point(), "over", lab.author(), at("10:00:03")).await.unwrap();
     // The record of another recovery point, signed and all, says nothing of this one.
-    let other: PointId = "20261123T090000Z-aaaa".parse().unwrap();
+    let other: PointId = "20231123T090000Z-aaaa".parse().unwrap();
     let moved = lab.dir.path().join("c/holds").join(other.as_str());
     fs::create_dir_all(&moved).unwrap();
     for file in lab.files("holds") {
