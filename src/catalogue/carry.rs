@@ -33,14 +33,14 @@ pub async fn carry(from: &Catalogue, to: &Catalogue, coming: &[PointId]) -> Resu
         for (family, ids) in families {
             let known = there.get(point).and_then(|families| families.get(family));
             let lacks = |id: &&PointId| known.is_none_or(|known| known.binary_search(id).is_err());
-            missing.extend(ids.iter().filter(lacks).map(|id| (*family, point, id)));
+            missing.extend(ids.iter().filter(lacks).map(|id| (*family, point.clone(), id.clone())));
         }
     }
     let sending = missing.into_iter().map(|(family, point, id)| async move {
         match family {
-            Family::Holds => one::<HoldFacts>(from, to, point, id).await,
-            Family::Tags => one::<TagFacts>(from, to, point, id).await,
-            Family::Verifications => one::<VerificationFacts>(from, to, point, id).await,
+            Family::Holds => one::<HoldFacts>(from, to, &point, &id).await,
+            Family::Tags => one::<TagFacts>(from, to, &point, &id).await,
+            Family::Verifications => one::<VerificationFacts>(from, to, &point, &id).await,
         }
     });
     let sent: Vec<Result<bool, Doubt>> = stream::iter(sending).buffered(AT_ONCE).try_collect().await?;
