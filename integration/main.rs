@@ -31,6 +31,7 @@ mod lab;
 mod lab_works;
 mod live;
 mod readme;
+mod records_copied;
 mod records_holds;
 mod records_read_only;
 mod records_verified;
