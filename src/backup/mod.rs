@@ -113,7 +113,7 @@ async fn save(
         format: FormatVersion::CURRENT,
         id: id.clone(),
         cluster: ClusterFacts { name: job.cluster.clone(), uid: None },
-        tool: ToolFacts { name: "lifeboat".into(), version: env!("CARGO_PKG_VERSION").into() },
+        tool: ToolFacts::current(),
         created_at: began,
         finished_at: began,
         status: Status::Completed,

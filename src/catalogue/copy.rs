@@ -29,7 +29,7 @@ pub async fn owed(from: &Catalogue, to: &Catalogue) -> Result<Vec<PointId>, Cata
 }
 
 /// The recovery points that have a manifest.
-async fn committed(catalogue: &Catalogue) -> Result<Vec<PointId>, CatalogueError> {
+pub(super) async fn committed(catalogue: &Catalogue) -> Result<Vec<PointId>, CatalogueError> {
     let objects = catalogue.store.list(&Key::points(&catalogue.cluster)?).await?;
     let ids = objects.iter().filter_map(|object| {
         let id: PointId = object.key.segments().nth(2)?.parse().ok()?;

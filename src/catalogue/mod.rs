@@ -1,18 +1,30 @@
 //! What a store holds. The catalogue *is* the store: nothing else needs to survive for a restore.
 
+mod carry;
 mod copy;
 mod deep;
 mod error;
 mod export;
 mod finding;
+mod hold;
+mod ledger;
 mod points;
+mod records;
+mod sample;
+mod standing;
 mod verify;
 
+pub use crate::point::Level;
+pub use carry::{Carried, carry};
 pub use copy::{Copied, copy, owed};
 pub use error::CatalogueError;
 pub use export::{IndexLine, each_entry};
-pub use finding::{Finding, Level, Verdict};
+pub use finding::{Finding, Verdict};
+pub use hold::Holding;
 pub use points::{Catalogue, Listed, Loaded, Signature};
+pub use records::{Author, Recorded, Records};
+pub use sample::{Candidate, Sample, sample};
+pub use standing::{Doubt, Held, LastVerified, Passed, Standing};
 pub use verify::{Depth, verify};
 
 use crate::point::PointId;

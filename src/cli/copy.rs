@@ -6,7 +6,7 @@ use super::{
     progress::Spinner,
 };
 use crate::{
-    catalogue::{Catalogue, CatalogueError, Copied, copy, owed},
+    catalogue::{Carried, Catalogue, CatalogueError, Copied, carry, copy, owed},
     point::PointId,
     report,
     store::Store,
@@ -21,6 +21,9 @@ use std::sync::Arc;
 Payloads go first and the manifest last, as in a backup, and every payload is compared with the manifest on its way. What \
 an earlier try left there is used, after its SHA-256 was compared. Nothing is overwritten, and nothing of the first store is \
 touched.
+
+Holds, tags and recorded verifications go along; those that cannot be trusted stay behind, but for holds. In a bucket with \
+Object Lock the legal holds follow.
 
 Without --to the points go to every store that `copyTo` names. `lifeboat backup` does the same by itself.
 
@@ -44,6 +47,7 @@ pub(super) struct Args {
 pub(super) struct Outcome {
     store: String,
     url: String,
+    records: Carried,
     copied: Vec<Copied>,
     failed: Vec<Failed>,
 }
@@ -127,6 +131,15 @@ pub(super) fn copy_to(context: &Context) -> Result<Vec<String>, Failure> {
 
 async fn all(context: &Context, name: &str, from: &Catalogue, to: &Catalogue, ids: Vec<PointId>) -> Outcome {
     let (mut copied, mut failed) = (Vec::new(), Vec::new());
+    // Before the recovery points: one that is held never stands there without its hold.
+    let mut records = carry(from, to, &ids).await.unwrap_or_else(|e| {
+        let id = Some("the records of recovery points".to_owned());
+        failed.push(Failed { id, error: e.to_string() });
+        Carried::default()
+    });
+    for doubt in &records.left {
+        tracing::warn!("this record is not believed, and was not copied: {doubt}");
+    }
     for (at, id) in ids.iter().enumerate() {
         let bytes = match Spinner::shows(&context.global) {
             true => from.load(id).await.map_or(0, |point| point.manifest.stored_bytes()),
@@ -150,12 +163,18 @@ async fn all(context: &Context, name: &str, from: &Catalogue, to: &Catalogue, id
             }
         }
     }
-    Outcome { store: name.to_owned(), url: to.store_url().to_owned(), copied, failed }
+    // The objects have to be there for the store to hold them. Each time anew: an earlier try may have failed.
+    for (id, sent) in std::mem::take(&mut records.holds) {
+        if let Err(e) = to.settle(&id, sent).await {
+            failed.push(Failed { id: Some(id.to_string()), error: e.to_string() });
+        }
+    }
+    Outcome { store: name.to_owned(), url: to.store_url().to_owned(), records, copied, failed }
 }
 
 fn exit(outcomes: &[Outcome]) -> Exit {
     let failed = outcomes.iter().any(|o| !o.failed.is_empty());
-    let copied = outcomes.iter().any(|o| !o.copied.is_empty());
+    let copied = outcomes.iter().any(|o| !o.copied.is_empty() || o.records.sent > 0);
     match (failed, copied) {
         (false, _) => Exit::Done,
         (true, true) => Exit::Partial,
@@ -167,7 +186,10 @@ fn table(outcomes: &[Outcome]) -> String {
     let mut rows = Vec::new();
     for outcome in outcomes {
         let to = format!("{} ({})", outcome.store, outcome.url);
-        if outcome.copied.is_empty() && outcome.failed.is_empty() {
+        if outcome.records.sent > 0 {
+            let what = format!("{} records of recovery points sent", outcome.records.sent);
+            rows.push(vec![to.clone(), "-".into(), what]);
+        } else if outcome.copied.is_empty() && outcome.failed.is_empty() {
             rows.push(vec![to.clone(), "-".into(), "nothing is missing there".into()]);
         }
         for done in &outcome.copied {

@@ -91,6 +91,12 @@ pub trait Store: Send + Sync {
     /// Removes an object. One that is not there is no error.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
 
+    /// Puts an object under a legal hold, as S3 calls it, or lifts it: while it is on, nobody can delete the object. `false`
+    /// where the store knows no such thing.
+    async fn legal_hold(&self, _key: &Key, _on: bool) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// What the store can promise.
     async fn promises(&self) -> Result<Promises, StoreError>;
 }

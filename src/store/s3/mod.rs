@@ -5,6 +5,7 @@ mod confirm;
 mod cut;
 mod download;
 mod fault;
+mod legal;
 mod options;
 mod upload;
 
@@ -137,6 +138,10 @@ impl Store for S3Store {
             Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(e) => Err(e),
         }
+    }
+
+    async fn legal_hold(&self, key: &Key, on: bool) -> Result<bool, StoreError> {
+        legal::hold(self, key, on).await
     }
 
     async fn promises(&self) -> Result<Promises, StoreError> {
