@@ -6,6 +6,7 @@ mod error;
 mod export;
 mod finding;
 mod points;
+pub mod retention;
 mod verify;
 
 pub use copy::{Copied, copy, owed};

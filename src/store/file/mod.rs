@@ -1,10 +1,13 @@
 //! A directory as a store, and the default: temporary file, fsync, rename that replaces nothing, fsync of the directory.
 
-use super::{Body, Meta, Object, Promises, Store, StoreError, Stored};
+mod leftovers;
+
+use super::{Body, Meta, Object, Promises, Store, StoreError, Stored, Unfinished};
 use crate::point::Key;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use rustix::fs::{self as sys, RenameFlags};
 use std::{
     fs::{self, File},
@@ -110,11 +113,11 @@ impl Store for FileStore {
     async fn head(&self, key: &Key) -> Result<Option<Meta>, StoreError> {
         let path = self.path(key);
         let found = self.blocking("look at", key.as_str(), move || match fs::metadata(&path) {
-            Ok(meta) => Ok(meta.is_file().then_some(meta.len())),
+            Ok(meta) => Ok(meta.is_file().then(|| (meta.len(), changed(&meta)))),
             Err(e) if is_absent(&e) => Ok(None),
             Err(e) => Err(e),
         });
-        Ok(found.await?.map(|bytes| Meta { key: key.clone(), bytes }))
+        Ok(found.await?.map(|(bytes, modified)| Meta { key: key.clone(), bytes, modified }))
     }
 
     async fn list(&self, prefix: &Key) -> Result<Vec<Meta>, StoreError> {
@@ -155,6 +158,42 @@ impl Store for FileStore {
             Ok(())
         })
         .await
+    }
+
+    async fn delete_many(&self, keys: &[Key]) -> Vec<(Key, StoreError)> {
+        let each: Vec<(Key, PathBuf)> = keys.iter().map(|key| (key.clone(), self.path(key))).collect();
+        let removed = tokio::task::spawn_blocking(move || leftovers::remove(each)).await;
+        match removed {
+            Ok(failed) => {
+                let error = |(key, e): (Key, io::Error)| {
+                    let error = StoreError::io("delete", &self.url, key.as_str(), e);
+                    (key, error)
+                };
+                failed.into_iter().map(error).collect()
+            }
+            Err(e) => {
+                let reason = e.to_string();
+                let error = |key: &Key| {
+                    StoreError::io("delete", &self.url, key.as_str(), io::Error::other(reason.clone()))
+                };
+                keys.iter().map(|key| (key.clone(), error(key))).collect()
+            }
+        }
+    }
+
+    async fn unfinished(&self, prefix: &Key) -> Result<Vec<Unfinished>, StoreError> {
+        let (path, at) = (self.path(prefix), prefix.clone());
+        self.blocking("list", prefix.as_str(), move || {
+            let mut found = Vec::new();
+            leftovers::find(&path, &at, &mut found)?;
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn abort(&self, unfinished: &Unfinished) -> Result<(), StoreError> {
+        let (dir, left) = (self.path(&unfinished.at), unfinished.clone());
+        self.blocking("delete", unfinished.at.as_str(), move || leftovers::abort(&dir, &left)).await
     }
 
     async fn promises(&self) -> Result<Promises, StoreError> {
@@ -264,6 +303,10 @@ fn make_dirs(dir: &Path) -> io::Result<()> {
     dir.parent().map_or(Ok(()), sync_dir)
 }
 
+fn changed(meta: &fs::Metadata) -> Option<Timestamp> {
+    Timestamp::try_from(meta.modified().ok()?).ok()
+}
+
 fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
@@ -294,7 +337,9 @@ fn walk(dir: &Path, at: &Key, found: &mut Vec<Meta>) -> io::Result<()> {
         // A symbolic link could lead out of the store: it is not followed.
         match fs::symlink_metadata(&path) {
             Ok(meta) if meta.is_dir() => walk(&path, &key, found)?,
-            Ok(meta) if meta.is_file() => found.push(Meta { key, bytes: meta.len() }),
+            Ok(meta) if meta.is_file() => {
+                found.push(Meta { key, bytes: meta.len(), modified: changed(&meta) });
+            }
             Ok(_) => {}
             Err(e) if is_absent(&e) => {}
             Err(e) => return Err(e),
@@ -304,79 +349,4 @@ fn walk(dir: &Path, at: &Key, found: &mut Vec<Meta>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{body, read_all};
-    use super::*;
-    use futures_util::stream;
-    use std::os::unix::fs::PermissionsExt;
-
-    fn key(text: &str) -> Key {
-        Key::new(text).unwrap()
-    }
-
-    fn store() -> (tempfile::TempDir, FileStore) {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("store");
-        (dir, FileStore::new(root.clone(), &format!("file://{}", root.display())))
-    }
-
-    #[tokio::test]
-    async fn an_object_is_created_once_and_read_back() {
-        let (dir, store) = store();
-        let bytes: Vec<u8> = (0..3_000_000u32).map(|i| i as u8).collect();
-        let put = store.put(&key("c/points/a/x"), body(bytes.clone())).await.unwrap();
-        assert_eq!(put.bytes, bytes.len() as u64);
-        assert_eq!(read_all(&store, &key("c/points/a/x"), u64::MAX).await.unwrap(), bytes);
-        let again = store.put(&key("c/points/a/x"), body("other")).await;
-        assert!(matches!(again, Err(StoreError::Exists { .. })), "{again:?}");
-        assert_eq!(read_all(&store, &key("c/points/a/x"), u64::MAX).await.unwrap(), bytes);
-        let part = store.get(&key("c/points/a/x"), Some(5..9)).await.unwrap();
-        let part: Vec<_> = part.body.map(|c| c.unwrap()).collect().await;
-        assert_eq!(part.concat(), &bytes[5..9]);
-        assert_eq!(
-            store.list(&key("c")).await.unwrap(),
-            [Meta { key: key("c/points/a/x"), bytes: put.bytes }]
-        );
-        assert_eq!(store.children(Some(&key("c/points"))).await.unwrap(), ["a"]);
-        let mode = |p: &str| fs::metadata(dir.path().join(p)).unwrap().permissions().mode() & 0o777;
-        assert_eq!(
-            (mode("store"), mode("store/c/points/a"), mode("store/c/points/a/x")),
-            (0o700, 0o700, 0o600)
-        );
-        store.delete(&key("c/points/a/x")).await.unwrap();
-        assert!(store.list(&key("c")).await.unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_body_that_fails_leaves_nothing() {
-        let (dir, store) = store();
-        let broken = stream::iter([Ok(Bytes::from_static(b"half")), Err(io::Error::other("gone"))]);
-        let put = store.put(&key("c/x"), Box::pin(broken)).await;
-        assert!(matches!(put, Err(StoreError::Body(_))), "{put:?}");
-        assert!(!dir.path().join("store/c").exists());
-    }
-
-    #[tokio::test]
-    async fn of_two_writers_one_wins() {
-        let (_dir, store) = store();
-        let writes = (0..8).map(|i| {
-            let store = store.clone();
-            async move { store.put(&key("c/x"), body(vec![i; 100_000])).await.is_ok() }
-        });
-        let won = futures_util::future::join_all(writes).await;
-        assert_eq!(won.iter().filter(|w| **w).count(), 1);
-        let there = read_all(&store, &key("c/x"), u64::MAX).await.unwrap();
-        assert_eq!(there, vec![won.iter().position(|w| *w).unwrap() as u8; 100_000]);
-    }
-
-    #[tokio::test]
-    async fn links_and_foreign_names_are_not_followed() {
-        let (dir, store) = store();
-        store.put(&key("c/x"), body("x")).await.unwrap();
-        let root = dir.path().join("store/c");
-        std::os::unix::fs::symlink("/etc", root.join("etc")).unwrap();
-        fs::write(root.join(".part-abc"), "left by a crash").unwrap();
-        fs::write(root.join("with space"), "").unwrap();
-        assert_eq!(store.list(&key("c")).await.unwrap().len(), 1);
-    }
-}
+mod tests;
