@@ -6,6 +6,7 @@ mod error;
 mod export;
 mod finding;
 mod points;
+pub mod prune;
 pub mod retention;
 mod verify;
 
