@@ -115,7 +115,7 @@ async fn save(
         format: FormatVersion::CURRENT,
         id: id.clone(),
         cluster: ClusterFacts { name: job.cluster.clone(), uid: None },
-        tool: ToolFacts { name: "lifeboat".into(), version: env!("CARGO_PKG_VERSION").into() },
+        tool: ToolFacts::current(),
         job: job.label.clone(),
         created_at: began,
         finished_at: began,

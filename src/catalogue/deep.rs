@@ -44,9 +44,9 @@ pub(super) async fn verify(
     let etcd = found(&ArtifactKind::Etcd).map(|(a, file)| (a.clone(), file));
     let archive = found(&ArtifactKind::Resources).map(|(a, file)| (a.clone(), file));
     let index = found(&ArtifactKind::ResourcesIndex).map(|(_, file)| file);
-    let id = manifest.id.clone();
+    let (id, depth) = (manifest.id.clone(), verdict.depth);
     let looked = tokio::task::spawn_blocking(move || {
-        let mut verdict = Verdict::new(id);
+        let mut verdict = Verdict::new(id, depth);
         if let Some((artifact, file)) = etcd {
             database(&artifact, file, &mut verdict);
         }
@@ -182,7 +182,7 @@ fn export(artifact: &Artifact, archive: File, index: Option<File>, verdict: &mut
         Ok(())
     });
     match walked {
-        Err(message) => return verdict.add(Level::Error, about, message),
+        Err(message) => return verdict.add_inside(Level::Error, about, message),
         Ok(objects) => {
             verdict.add(Level::Ok, about, format!("all {objects} objects parse and are in their place"))
         }
@@ -193,13 +193,10 @@ fn export(artifact: &Artifact, archive: File, index: Option<File>, verdict: &mut
             verdict.add(Level::Ok, about, "the index names exactly these objects, with these digests")
         }
         Some(Ok(Some(more))) => {
-            verdict.add(
-                Level::Error,
-                about,
-                format!("the index names {}, which is not in the archive", more.path),
-            );
+            let message = format!("the index names {}, which is not in the archive", more.path);
+            verdict.add_inside(Level::Error, about, message);
         }
-        Some(Err(message)) => verdict.add(Level::Error, about, message),
+        Some(Err(message)) => verdict.add_inside(Level::Error, about, message),
     }
     match &artifact.resources {
         Some(facts) => compare_counts(about, facts, &counts, verdict),

@@ -91,6 +91,39 @@ pub enum CatalogueError {
         /// The store's URL.
         store: String,
     },
+    /// A record that nobody would believe.
+    #[error(
+        "records of {family} have to be signed where signatures are checked, and there is no signing key here: configure \
+         signing.secretKey, or do this where backups are taken"
+    )]
+    Unsigned {
+        /// The records' family.
+        family: &'static str,
+    },
+    /// The same, for a key that is another than the one that is checked with.
+    #[error(
+        "the signing key is not the one that signatures are checked with here: nobody would believe what it signs; leave \
+         --public-key out, or use the configuration that it belongs to"
+    )]
+    OtherKey,
+    /// A reason that is none.
+    #[error("this reason cannot be recorded: {0}; write one sentence that will be understood in a year")]
+    Reason(&'static str),
+    /// Signing a record failed.
+    #[error(transparent)]
+    Signing(PipelineError),
+    /// A legal hold was not set.
+    #[error(
+        "the hold is recorded and stands, but not every object has the store's legal hold: {0}; when that is mended, hold it \
+         again"
+    )]
+    NotLocked(StoreError),
+    /// A legal hold was not lifted.
+    #[error(
+        "it is not released, and some objects are still under the store's legal hold: {0}; when that is mended, release it \
+         again"
+    )]
+    NotUnlocked(StoreError),
     /// A temporary file.
     #[error("no temporary file for the plaintext: {0}; set TMPDIR to a directory with enough space")]
     Temporary(std::io::Error),

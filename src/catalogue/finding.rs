@@ -1,31 +1,11 @@
-use crate::point::PointId;
+use crate::point::{
+    Digest, FindingCounts, Level, Outcome, PointId, RecordedFinding, VerificationFacts, VerifiedDepth,
+};
+use jiff::Timestamp;
 use serde::Serialize;
-use std::fmt;
 
-/// How grave a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// It holds.
-    Ok,
-    /// Worth knowing.
-    Info,
-    /// It could not be checked, or deserves a look.
-    Warning,
-    /// It does not hold.
-    Error,
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Level::Ok => "ok",
-            Level::Info => "info",
-            Level::Warning => "warning",
-            Level::Error => "error",
-        })
-    }
-}
+/// A record tells no more findings than that; its counts tell of all.
+const RECORDED: usize = 100;
 
 /// One thing that was checked, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,28 +16,101 @@ pub struct Finding {
     pub about: String,
     /// What was found, and what to do about it.
     pub message: String,
+    /// The message tells of what is inside of a sealed artifact: it is for whoever holds the identity, and not for the store.
+    #[serde(skip)]
+    pub inside: bool,
 }
 
 /// Everything that was found about one recovery point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Verdict {
     /// The recovery point.
     pub id: PointId,
+    /// How far the verification went.
+    pub depth: VerifiedDepth,
+    /// SHA-256 of the manifest; none where there is none that could be read.
+    pub manifest_sha256: Option<Digest>,
+    /// Bytes that were read from the store.
+    pub bytes_read: u64,
     /// In the order in which it was looked at.
     pub findings: Vec<Finding>,
 }
 
 impl Verdict {
-    pub(super) fn new(id: PointId) -> Self {
-        Verdict { id, findings: Vec::new() }
+    pub(super) fn new(id: PointId, depth: VerifiedDepth) -> Self {
+        Verdict { id, depth, manifest_sha256: None, bytes_read: 0, findings: Vec::new() }
     }
 
     pub(super) fn add(&mut self, level: Level, about: impl Into<String>, message: impl Into<String>) {
-        self.findings.push(Finding { level, about: about.into(), message: message.into() });
+        self.findings.push(Finding { level, about: about.into(), message: message.into(), inside: false });
+    }
+
+    /// Adds what tells of the inside of an artifact.
+    pub(super) fn add_inside(&mut self, level: Level, about: impl Into<String>, message: impl Into<String>) {
+        self.findings.push(Finding { level, about: about.into(), message: message.into(), inside: true });
     }
 
     /// The gravest level among the findings.
     pub fn worst(&self) -> Level {
         self.findings.iter().map(|f| f.level).max().unwrap_or(Level::Ok)
+    }
+
+    /// What is recorded of it: everybody who can read the store can read that.
+    ///
+    /// None where there was no manifest that could be read, since a record is about a manifest.
+    pub fn facts(&self, began: Timestamp) -> Option<VerificationFacts> {
+        let mut findings = FindingCounts::default();
+        for finding in &self.findings {
+            *match finding.level {
+                Level::Ok => &mut findings.ok,
+                Level::Info => &mut findings.info,
+                Level::Warning => &mut findings.warning,
+                Level::Error => &mut findings.error,
+            } += 1;
+        }
+        // The gravest first, should there be too many.
+        let of = |level| self.findings.iter().filter(move |f| f.level == level);
+        let problems = of(Level::Error).chain(of(Level::Warning)).take(RECORDED).map(|f| RecordedFinding {
+            level: f.level,
+            about: f.about.clone(),
+            message: match f.inside {
+                true => "it is about what is inside: `lifeboat verify --deep` tells it to whoever holds the identity".into(),
+                false => f.message.clone(),
+            },
+        });
+        Some(VerificationFacts {
+            depth: self.depth,
+            outcome: if findings.error == 0 { Outcome::Passed } else { Outcome::Failed },
+            began,
+            manifest_sha256: self.manifest_sha256?,
+            findings,
+            problems: problems.collect(),
+            bytes_read: self.bytes_read,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_tells_the_gravest_and_nothing_of_the_inside() {
+        let mut verdict = Verdict::new("20261123T084500Z-k3f9".parse().unwrap(), VerifiedDepth::Deep);
+        let began = Timestamp::UNIX_EPOCH;
+        assert_eq!(verdict.facts(began), None);
+        verdict.manifest_sha256 = Some(Digest::from([7; 32]));
+        verdict.add(Level::Ok, "a", "fine");
+        for n in 0..150 {
+            verdict.add(Level::Warning, "a", format!("warning {n}"));
+        }
+        assert_eq!(verdict.facts(began).unwrap().outcome, Outcome::Passed);
+        verdict.add_inside(Level::Error, "resources.tar.zst.age", "core/v1/secrets/default/vault.json");
+        let facts = verdict.facts(began).unwrap();
+        assert_eq!(facts.outcome, Outcome::Failed);
+        assert_eq!((facts.findings.ok, facts.findings.warning, facts.findings.error), (1, 150, 1));
+        assert_eq!((facts.problems.len(), facts.problems[0].level), (RECORDED, Level::Error));
+        assert!(!serde_json::to_string(&facts).unwrap().contains("vault"));
     }
 }

@@ -5,16 +5,24 @@ mod deep;
 mod error;
 mod export;
 mod finding;
+mod hold;
+mod ledger;
 mod points;
 pub mod prune;
+mod records;
 pub mod retention;
+mod standing;
 mod verify;
 
+pub use crate::point::Level;
 pub use copy::{Copied, copy, owed};
 pub use error::CatalogueError;
 pub use export::{IndexLine, each_entry};
-pub use finding::{Finding, Level, Verdict};
+pub use finding::{Finding, Verdict};
+pub use hold::Holding;
 pub use points::{Catalogue, Listed, Loaded, Signature};
+pub use records::{Author, Recorded, Records};
+pub use standing::{Doubt, Held, LastVerified, Passed, Standing};
 pub use verify::{Depth, verify};
 
 use crate::point::PointId;

@@ -1,10 +1,11 @@
 use super::{CatalogueError, signed_comment};
 use crate::{
     pipeline::{Identities, Opened, Origin, PipelineError, Verifier, open},
-    point::{Artifact, ArtifactKind, Key, Manifest, PointId},
-    store::{Store, StoreError, read_all},
+    point::{Artifact, ArtifactKind, Digest, Key, Manifest, PointId},
+    store::{Body, Store, StoreError, Through, read_all},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
+use sha2::{Digest as _, Sha256};
 use std::{io::Write, sync::Arc};
 
 /// A manifest of a hundred thousand types would still be smaller.
@@ -58,6 +59,21 @@ impl Catalogue {
         Catalogue { store, cluster: cluster.to_owned(), verifier }
     }
 
+    /// Whether signatures are checked.
+    pub fn checks_signatures(&self) -> bool {
+        self.verifier.is_some()
+    }
+
+    pub(super) fn verifier(&self) -> Option<&Verifier> {
+        self.verifier.as_ref()
+    }
+
+    /// The same catalogue, whose store's bodies pass through `outward` when they are read.
+    pub(super) fn read_through(&self, outward: impl Fn(Body) -> Body + Send + Sync + 'static) -> Self {
+        let store = Arc::new(Through::new(self.store.clone(), |body| body, outward));
+        Catalogue { store, ..self.clone() }
+    }
+
     /// The URL of the store.
     pub fn store_url(&self) -> &str {
         self.store.url()
@@ -76,21 +92,28 @@ impl Catalogue {
 
     /// The recovery points, oldest first. What has no manifest is none.
     pub async fn list(&self) -> Result<Vec<Listed>, CatalogueError> {
+        Ok(self.list_digested().await?.into_iter().map(|(point, _)| point).collect())
+    }
+
+    /// The same, each with the SHA-256 of its manifest where that can be read.
+    pub(super) async fn list_digested(&self) -> Result<Vec<(Listed, Option<Digest>)>, CatalogueError> {
         let reads = self.ids().await?.into_iter().map(|id| async move { self.look(&id).await });
-        let found: Vec<Option<Listed>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        let found: Vec<Option<_>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn look(&self, id: &PointId) -> Result<Option<Listed>, CatalogueError> {
+    async fn look(&self, id: &PointId) -> Result<Option<(Listed, Option<Digest>)>, CatalogueError> {
         // One that cannot be read must not hide the others.
-        let (manifest, signature) = match self.manifest_bytes(id).await {
+        let (manifest, signature, digest) = match self.manifest_bytes(id).await {
             Ok(None) => return Ok(None),
             Ok(Some(bytes)) => {
-                (self.parse(id, &bytes).map_err(|e| e.to_string()), self.check_signature(id, &bytes).await?)
+                let signature = self.check_signature(id, &bytes).await?;
+                let digest = Digest::from(Sha256::digest(&bytes));
+                (self.parse(id, &bytes).map_err(|e| e.to_string()), signature, Some(digest))
             }
-            Err(e) => (Err(e.to_string()), Signature::NotChecked),
+            Err(e) => (Err(e.to_string()), Signature::NotChecked, None),
         };
-        Ok(Some(Listed { id: id.clone(), manifest, signature }))
+        Ok(Some((Listed { id: id.clone(), manifest, signature }, digest)))
     }
 
     pub(super) async fn manifest_bytes(&self, id: &PointId) -> Result<Option<Vec<u8>>, CatalogueError> {
@@ -190,7 +213,7 @@ impl Catalogue {
         }
         let mut dated = Vec::new();
         for id in newest {
-            let manifest = self.look(&id).await?.and_then(|point| point.manifest.ok());
+            let manifest = self.look(&id).await?.and_then(|(point, _)| point.manifest.ok());
             dated.push((manifest.map(|m| (m.created_at, m.finished_at)), id));
         }
         Ok(dated.into_iter().max().map(|(_, id)| id))

@@ -1,10 +1,18 @@
 use super::{Catalogue, CatalogueError, Level, Signature, Verdict, deep, points::differences};
 use crate::{
     pipeline::{Identities, Origin, PipelineError, proves_identity},
-    point::{Artifact, ArtifactKind, Key, PointId, Status},
+    point::{Artifact, ArtifactKind, Key, PointId, Status, VerifiedDepth},
     store::{self, StoreError},
 };
-use std::{collections::BTreeSet, sync::Arc};
+use futures_util::TryStreamExt;
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 /// How far a verification goes.
 #[derive(Debug, Clone)]
@@ -17,25 +25,56 @@ pub enum Depth {
     Deep(Arc<Identities>),
 }
 
+impl Depth {
+    /// How far, without the keys.
+    pub fn reach(&self) -> VerifiedDepth {
+        match self {
+            Depth::Stored => VerifiedDepth::Stored,
+            Depth::Key(_) => VerifiedDepth::Key,
+            Depth::Deep(_) => VerifiedDepth::Deep,
+        }
+    }
+}
+
 /// Verifies one recovery point and returns all that was found.
 ///
 /// # Errors
 /// Only when the store itself does not answer. What is wrong with the point is in the verdict.
 pub async fn verify(catalogue: &Catalogue, id: &PointId, depth: &Depth) -> Result<Verdict, CatalogueError> {
-    let mut verdict = Verdict::new(id.clone());
+    let mut verdict = Verdict::new(id.clone(), depth.reach());
+    let read = Arc::new(AtomicU64::new(0));
+    let counter = read.clone();
+    let counted = catalogue.read_through(move |body| {
+        let counter = counter.clone();
+        Box::pin(body.inspect_ok(move |chunk| {
+            counter.fetch_add(chunk.len() as u64, Relaxed);
+        }))
+    });
+    look(&counted, id, depth, &mut verdict).await?;
+    verdict.bytes_read = read.load(Relaxed);
+    Ok(verdict)
+}
+
+async fn look(
+    catalogue: &Catalogue,
+    id: &PointId,
+    depth: &Depth,
+    verdict: &mut Verdict,
+) -> Result<(), CatalogueError> {
     let bytes = match catalogue.manifest_bytes(id).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => {
             let message = "it has no manifest: an interrupted run left it, and it is no recovery point";
             verdict.add(Level::Info, "manifest.json", message);
-            return Ok(verdict);
+            return Ok(());
         }
         Err(e @ CatalogueError::Store(StoreError::TooLarge { .. })) => {
             verdict.add(Level::Error, "manifest.json", e.to_string());
-            return Ok(verdict);
+            return Ok(());
         }
         Err(e) => return Err(e),
     };
+    verdict.manifest_sha256 = Some(Sha256::digest(&bytes).into());
     match catalogue.check_signature(id, &bytes).await? {
         Signature::Holds => verdict.add(Level::Ok, "manifest.json.minisig", "the signature holds"),
         Signature::NotChecked => {
@@ -48,7 +87,7 @@ pub async fn verify(catalogue: &Catalogue, id: &PointId, depth: &Depth) -> Resul
         Ok(manifest) => manifest,
         Err(e) => {
             verdict.add(Level::Error, "manifest.json", e.to_string());
-            return Ok(verdict);
+            return Ok(());
         }
     };
     verdict.add(
@@ -64,15 +103,18 @@ pub async fn verify(catalogue: &Catalogue, id: &PointId, depth: &Depth) -> Resul
     }
     let mut whole = Vec::new();
     for artifact in &manifest.artifacts {
-        if verify_artifact(catalogue, id, artifact, depth, &mut verdict).await? {
+        if verify_artifact(catalogue, id, artifact, depth, verdict).await? {
             whole.push(artifact.kind.clone());
         }
     }
-    foreign_objects(catalogue, id, &manifest.artifacts, &mut verdict).await?;
+    foreign_objects(catalogue, id, &manifest.artifacts, verdict).await?;
     if let Depth::Deep(identities) = depth {
-        deep::verify(catalogue, &manifest, &whole, identities, &mut verdict).await?;
+        deep::verify(catalogue, &manifest, &whole, identities, verdict).await?;
     }
-    Ok(verdict)
+    for doubt in catalogue.standing(id).await?.doubts {
+        verdict.add(Level::Warning, doubt.record, format!("this record is not believed: {}", doubt.why));
+    }
+    Ok(())
 }
 
 /// Verifies an artifact; `true` when it can be looked into.

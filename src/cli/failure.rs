@@ -218,6 +218,10 @@ fn of_catalogue(error: &CatalogueError) -> (Exit, Option<&'static str>) {
         CatalogueError::Point(_) => (Exit::Verification, None),
         CatalogueError::Ambiguous { .. } => (Exit::Usage, None),
         CatalogueError::Other { .. } => (Exit::Conflict, None),
+        CatalogueError::Reason(_) | CatalogueError::Unsigned { .. } | CatalogueError::OtherKey => {
+            (Exit::Usage, None)
+        }
+        CatalogueError::Signing(e) => of_pipeline(e),
         _ => (Exit::Failed, None),
     }
 }

@@ -1,11 +1,13 @@
 //! The command line: one file per command, exit codes, what goes to standard output.
 
+mod author;
 mod backup;
 mod context;
 mod copy;
 mod doctor;
 mod extract;
 mod failure;
+mod hold;
 mod init;
 mod inspect;
 mod list;
@@ -16,6 +18,7 @@ mod schema;
 mod show;
 mod stores;
 mod swap;
+mod tag;
 mod verify;
 
 pub use failure::Exit;
@@ -64,6 +67,9 @@ enum Command {
     List(list::Args),
     Show(show::Args),
     Verify(verify::Args),
+    Hold(hold::HoldArgs),
+    Release(hold::ReleaseArgs),
+    Tag(tag::Args),
     Copy(copy::Args),
     Extract(extract::Args),
     Inspect(inspect::Args),
@@ -113,6 +119,9 @@ pub async fn main() -> ExitCode {
         Command::List(args) => list::run(&context, args).await,
         Command::Show(args) => show::run(&context, args).await,
         Command::Verify(args) => verify::run(&context, args).await,
+        Command::Hold(args) => hold::hold(&context, args).await,
+        Command::Release(args) => hold::release(&context, args).await,
+        Command::Tag(args) => tag::run(&context, args).await,
         Command::Copy(args) => copy::run(&context, args).await,
         Command::Extract(args) => extract::run(&context, args).await,
         Command::Inspect(args) => inspect::run(&context, args).await,

@@ -1,12 +1,16 @@
 use super::{Exit, failure::Failure, output};
-use crate::{config, point::Manifest};
+use crate::{
+    config,
+    point::{AnyRecord, Manifest},
+};
 use clap::ValueEnum;
 
 /// Prints the JSON Schema of a file format
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   lifeboat schema config > lifeboat.schema.json
-  lifeboat schema manifest")]
+  lifeboat schema manifest
+  lifeboat schema record")]
 pub(super) struct Args {
     /// Of which file
     #[arg(value_enum)]
@@ -19,6 +23,8 @@ enum Of {
     Config,
     /// manifest.json of a recovery point
     Manifest,
+    /// What is recorded of a recovery point: holds, tags, verifications
+    Record,
 }
 
 /// Prints the completions for a shell
@@ -45,6 +51,7 @@ pub(super) struct Man {
 pub(super) fn schema(args: Args) -> Result<Exit, Failure> {
     let schema = match args.of {
         Of::Config => config::schema(),
+        Of::Record => schemars::schema_for!(AnyRecord).to_value(),
         Of::Manifest => schemars::schema_for!(Manifest).to_value(),
     };
     output::text(&serde_json::to_string_pretty(&schema)?);

@@ -1,4 +1,4 @@
-//! The minisign signature over a manifest. The only place that knows minisign.
+//! The minisign signature over a manifest or a record. The only place that knows minisign.
 
 use super::PipelineError;
 use ct_codecs::{Base64, Decoder};
@@ -6,9 +6,10 @@ use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox, SignatureBox};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use std::io::Cursor;
 
-const UNTRUSTED: &str = "signature of a lifeboat manifest";
+const MANIFEST: &str = "signature of a lifeboat manifest";
+const RECORD: &str = "signature of a lifeboat record";
 
-/// Signs manifests.
+/// Signs manifests and records.
 pub struct Signer(SecretKey);
 
 impl Signer {
@@ -42,9 +43,18 @@ impl Signer {
         self.verifier()?.verify(b"lifeboat", signature.as_bytes(), "probe")
     }
 
-    /// The signature file's text. `comment` is signed along with the bytes.
+    /// The text of a manifest's signature file. `comment` is signed along with the bytes.
     pub fn sign(&self, bytes: &[u8], comment: &str) -> Result<String, PipelineError> {
-        let signed = minisign::sign(None, &self.0, Cursor::new(bytes), Some(comment), Some(UNTRUSTED));
+        self.signed(bytes, comment, MANIFEST)
+    }
+
+    /// The same for a record.
+    pub fn sign_record(&self, bytes: &[u8], comment: &str) -> Result<String, PipelineError> {
+        self.signed(bytes, comment, RECORD)
+    }
+
+    fn signed(&self, bytes: &[u8], comment: &str, untrusted: &str) -> Result<String, PipelineError> {
+        let signed = minisign::sign(None, &self.0, Cursor::new(bytes), Some(comment), Some(untrusted));
         Ok(signed.map_err(|e| PipelineError::SigningKey(e.to_string()))?.into_string())
     }
 
@@ -74,7 +84,7 @@ impl std::fmt::Debug for Signer {
     }
 }
 
-/// Checks the signatures of manifests.
+/// Checks the signatures of manifests and records.
 #[derive(Debug, Clone)]
 pub struct Verifier(PublicKey);
 
@@ -85,9 +95,24 @@ impl Verifier {
         PublicKey::from_base64(line).map(Verifier).map_err(|e| PipelineError::PublicKey(e.to_string()))
     }
 
-    /// Holds when `signature` is this key's over `bytes`, with exactly `comment`, and not one byte of the signature
-    /// file differs from what lifeboat writes (minisign itself does not cover its first line).
+    /// Holds when `signature` is this key's over a manifest's `bytes`, with exactly `comment`, and not one byte of the
+    /// signature file differs from what lifeboat writes (minisign itself does not cover its first line).
     pub fn verify(&self, bytes: &[u8], signature: &[u8], comment: &str) -> Result<(), PipelineError> {
+        self.verified(bytes, signature, comment, MANIFEST)
+    }
+
+    /// The same for a record.
+    pub fn verify_record(&self, bytes: &[u8], signature: &[u8], comment: &str) -> Result<(), PipelineError> {
+        self.verified(bytes, signature, comment, RECORD)
+    }
+
+    fn verified(
+        &self,
+        bytes: &[u8],
+        signature: &[u8],
+        comment: &str,
+        untrusted: &str,
+    ) -> Result<(), PipelineError> {
         let bad = |why: &str| PipelineError::Signature(why.to_owned());
         let text = std::str::from_utf8(signature).map_err(|_| bad("the signature file is not text"))?;
         // 74 and 64 bytes in base64; the library would panic over shorter ones.
@@ -99,9 +124,9 @@ impl Verifier {
         minisign::verify(&self.0, &parsed, Cursor::new(bytes), true, false, false)
             .map_err(|e| PipelineError::Signature(e.to_string()))?;
         if parsed.trusted_comment().ok().as_deref() != Some(comment) {
-            return Err(bad("it belongs to another recovery point"));
+            return Err(bad("it belongs to another recovery point or record"));
         }
-        if !parsed.untrusted_comment().is_ok_and(|c| c == UNTRUSTED) || parsed.into_string() != text {
+        if !parsed.untrusted_comment().is_ok_and(|c| c == untrusted) || parsed.into_string() != text {
             return Err(bad("the signature file has been altered outside of what is signed"));
         }
         Ok(())

@@ -20,6 +20,15 @@ pub enum PointError {
     /// The manifest is not what this program can read.
     #[error("the manifest cannot be read: {0}")]
     Manifest(String),
+    /// The record is not what this program can read.
+    #[error("the record cannot be read: {0}")]
+    Record(String),
+    /// Not the form of a tag.
+    #[error(
+        "`{0}` is not a tag: write `key` or `key=value`; a key has lower-case letters, digits and `-`, a value also upper-case \
+         letters, `.` and `_`; each begins and ends with a letter or digit and has 63 characters at most"
+    )]
+    Tag(String),
     /// Written by a program whose format this one does not know.
     #[error(
         "the manifest has format {found}, and this program reads {}.x: use a newer lifeboat",

@@ -1,4 +1,4 @@
-use super::{ArtifactKind, PointError, PointId};
+use super::{ArtifactKind, Family, PointError, PointId};
 use std::fmt;
 
 /// The name of an object in a store: segments joined by `/`, each safe as a file name.
@@ -58,6 +58,31 @@ impl Key {
     /// The payload of an artifact of a known kind.
     pub fn artifact(cluster: &str, id: &PointId, kind: &ArtifactKind) -> Result<Self, PointError> {
         Key::point(cluster, id)?.join(kind.file_name())
+    }
+
+    /// Where a cluster's records of a family are.
+    pub fn records(cluster: &str, family: Family) -> Result<Self, PointError> {
+        Key::new(format!("{cluster}/{family}"))
+    }
+
+    /// Where the records of a family about one recovery point are.
+    pub fn records_of(cluster: &str, family: Family, point: &PointId) -> Result<Self, PointError> {
+        Key::new(format!("{cluster}/{family}/{point}"))
+    }
+
+    /// A record.
+    pub fn record(cluster: &str, family: Family, point: &PointId, id: &PointId) -> Result<Self, PointError> {
+        Key::records_of(cluster, family, point)?.join(&format!("{id}.json"))
+    }
+
+    /// The minisign signature of a record.
+    pub fn record_signature(
+        cluster: &str,
+        family: Family,
+        point: &PointId,
+        id: &PointId,
+    ) -> Result<Self, PointError> {
+        Key::records_of(cluster, family, point)?.join(&format!("{id}.json.minisig"))
     }
 
     /// This key with one more segment (or several, joined by `/`).

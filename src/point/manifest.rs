@@ -138,6 +138,13 @@ pub struct ToolFacts {
     pub version: String,
 }
 
+impl ToolFacts {
+    /// This program.
+    pub fn current() -> Self {
+        ToolFacts { name: "lifeboat".into(), version: env!("CARGO_PKG_VERSION").into() }
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Status {

@@ -1,4 +1,4 @@
-//! The nouns: recovery point, artifact, manifest, digest, key. No I/O, no other room.
+//! The nouns: recovery point, artifact, manifest, record, digest, key. No I/O, no other room.
 
 mod artifact;
 mod digest;
@@ -7,6 +7,9 @@ mod id;
 mod key;
 mod manifest;
 mod path;
+mod record;
+mod tag;
+mod verification;
 
 pub use artifact::{
     Artifact, ArtifactKind, EtcdFacts, ExcludedBy, KvHash, MemberFacts, ResourceCount, ResourceFacts,
@@ -21,3 +24,6 @@ pub use manifest::{
     Verification,
 };
 pub use path::{ObjectPlace, object_path, parse_object_path};
+pub use record::{AnyRecord, Facts, Family, HoldAction, HoldFacts, Record, TagFacts};
+pub use tag::Tag;
+pub use verification::{FindingCounts, Level, Outcome, RecordedFinding, VerificationFacts, VerifiedDepth};

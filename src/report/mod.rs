@@ -3,6 +3,7 @@
 mod backup;
 mod inspection;
 mod point;
+mod records;
 mod table;
 mod units;
 mod verdict;

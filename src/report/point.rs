@@ -1,39 +1,52 @@
-use super::{bytes, duration, table};
+use super::{bytes, duration, records, table};
 use crate::{
-    catalogue::{Listed, Signature},
-    point::{Artifact, EtcdFacts, Manifest, ResourceFacts, Status},
+    catalogue::{Listed, Records, Signature, Standing},
+    point::{Artifact, EtcdFacts, Manifest, PointId, ResourceFacts, Status},
 };
 use jiff::Timestamp;
-use std::{fmt::Write, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
-/// The recovery points of a store, oldest first.
-pub fn points(points: &[Listed], now: Timestamp) -> String {
+/// The recovery points of a store, oldest first, and what is recorded of them where anything is.
+pub fn points(points: &[Listed], standings: &BTreeMap<PointId, Standing>, now: Timestamp) -> String {
     if points.is_empty() {
         return "no recovery points yet: `lifeboat backup` takes one".to_owned();
     }
-    let rows = points.iter().map(|listed| {
-        let signature = signature(&listed.signature);
-        match &listed.manifest {
-            Ok(m) => {
-                let kinds: Vec<&str> =
-                    m.artifacts.iter().map(|a| a.kind.as_str()).filter(|k| *k != "resources-index").collect();
-                let age = Duration::try_from(now.duration_since(m.created_at)).unwrap_or_default();
-                vec![
-                    listed.id.to_string(),
-                    duration(age),
-                    m.status.to_string(),
-                    kinds.join("+"),
-                    bytes(m.stored_bytes()),
-                    signature,
-                ]
-            }
-            Err(e) => {
-                let dash = || "-".to_owned();
-                vec![listed.id.to_string(), dash(), format!("unreadable: {e}"), dash(), dash(), signature]
-            }
-        }
+    let recorded: Vec<[String; 3]> =
+        points.iter().map(|listed| records::cells(standings.get(&listed.id), now)).collect();
+    let used = [0, 1, 2].map(|column| recorded.iter().any(|cells| cells[column] != "-"));
+    let rows = points.iter().zip(recorded).map(|(listed, recorded)| {
+        let mut row = cells(listed, now);
+        row.extend(recorded.into_iter().zip(used).filter(|(_, used)| *used).map(|(cell, _)| cell));
+        row
     });
-    table(&["id", "age", "status", "holds", "stored", "signature"], rows)
+    let mut header = vec!["id", "age", "status", "holds", "stored", "signature"];
+    header.extend(
+        ["verified", "held", "tags"].into_iter().zip(used).filter(|(_, used)| *used).map(|(name, _)| name),
+    );
+    table(&header, rows)
+}
+
+fn cells(listed: &Listed, now: Timestamp) -> Vec<String> {
+    let signature = signature(&listed.signature);
+    match &listed.manifest {
+        Ok(m) => {
+            let kinds: Vec<&str> =
+                m.artifacts.iter().map(|a| a.kind.as_str()).filter(|k| *k != "resources-index").collect();
+            let age = Duration::try_from(now.duration_since(m.created_at)).unwrap_or_default();
+            vec![
+                listed.id.to_string(),
+                duration(age),
+                m.status.to_string(),
+                kinds.join("+"),
+                bytes(m.stored_bytes()),
+                signature,
+            ]
+        }
+        Err(e) => {
+            let dash = || "-".to_owned();
+            vec![listed.id.to_string(), dash(), format!("unreadable: {e}"), dash(), dash(), signature]
+        }
+    }
 }
 
 fn signature(signature: &Signature) -> String {
@@ -44,8 +57,14 @@ fn signature(signature: &Signature) -> String {
     }
 }
 
-/// One recovery point, in full.
-pub fn point(m: &Manifest, signed: &Signature, store: &str) -> String {
+/// One recovery point, in full, and what is recorded of it.
+pub fn point(
+    m: &Manifest,
+    signed: &Signature,
+    store: &str,
+    (recorded, standing): (&Records, &Standing),
+    now: Timestamp,
+) -> String {
     let mut out = String::new();
     let uid = m.cluster.uid.as_deref().map(|uid| format!(" (uid {uid})")).unwrap_or_default();
     line(&mut out, "Recovery point", &m.id);
@@ -74,6 +93,11 @@ pub fn point(m: &Manifest, signed: &Signature, store: &str) -> String {
     }
     out.push_str(&verified(m));
     out.push_str(&problems(m));
+    let said = records::records(recorded, standing, now);
+    if !said.is_empty() {
+        out.push_str("\nRecorded since\n");
+        out.push_str(&said);
+    }
     out
 }
 

@@ -162,6 +162,12 @@ pub trait Store: Send + Sync {
         Ok(Protection::default())
     }
 
+    /// Puts an object under a legal hold, as S3 calls it, or lifts it: while it is on, nobody can delete the object. `false`
+    /// where the store knows no such thing.
+    async fn legal_hold(&self, _key: &Key, _on: bool) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// What the store can promise.
     async fn promises(&self) -> Result<Promises, StoreError>;
 }

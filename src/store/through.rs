@@ -76,6 +76,10 @@ impl Store for Through {
         self.store.protection().await
     }
 
+    async fn legal_hold(&self, key: &Key, on: bool) -> Result<bool, StoreError> {
+        self.store.legal_hold(key, on).await
+    }
+
     async fn promises(&self) -> Result<Promises, StoreError> {
         self.store.promises().await
     }

@@ -1,10 +1,10 @@
 use super::{
     super::{Catalogue, CatalogueError},
     AT_ONCE, Plan, Planned, Remains, bytes,
-    remains::is_old,
+    remains::{by_point, is_old},
 };
 use crate::{
-    point::{Key, PointId},
+    point::{Family, Key, PointId},
     store::{Meta, StoreError},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -134,8 +134,18 @@ async fn held_meanwhile(
     catalogue: &Catalogue,
     batch: &[&Planned],
 ) -> Result<BTreeSet<PointId>, CatalogueError> {
-    let _ = (catalogue, batch);
-    Ok(BTreeSet::new())
+    let prefix = Key::records(&catalogue.cluster, Family::Holds)?;
+    let there = by_point(catalogue.store.list(&prefix).await?);
+    let mut held = BTreeSet::new();
+    for point in batch {
+        let id = &point.judgement.id;
+        let known = |record: &Meta| point.records.iter().any(|known| known.key == record.key);
+        let news = there.get(id).is_some_and(|records| !records.iter().all(known));
+        if news && catalogue.standing(id).await?.held.is_some() {
+            held.insert(id.clone());
+        }
+    }
+    Ok(held)
 }
 
 /// Removes remains, each after one more look whether somebody has come back to them.
@@ -183,5 +193,6 @@ async fn delete(catalogue: &Catalogue, objects: &[&Meta], done: &mut Done) -> BT
     let gone: Vec<Meta> =
         objects.iter().filter(|o| !refused.contains(&o.key)).map(|o| (*o).clone()).collect();
     done.bytes = done.bytes.saturating_add(bytes(&gone));
+    tracing::info!("{} objects deleted", gone.len());
     refused
 }

@@ -8,15 +8,12 @@ use super::{
     remains::{by_point, is_given_up, is_of, is_old, remains, threshold},
 };
 use crate::{
-    point::{Key, PointId},
+    point::{Family, Key, PointId},
     store::{Lasting, Meta, Protection},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Families of records, below the cluster's name.
-pub(super) const RECORDS: [&str; 3] = ["holds", "tags", "verifications"];
 
 /// Looks at everything that the store holds of the cluster, and at nothing else, and decides what goes.
 ///
@@ -27,8 +24,8 @@ pub async fn plan(catalogue: &Catalogue, options: &PruneOptions) -> Result<Plan,
     // Objects before manifests: what comes between the two is not in this plan.
     let mut objects = by_point(store.list(&Key::points(cluster)?).await?);
     let mut records: BTreeMap<PointId, Vec<Meta>> = BTreeMap::new();
-    for family in RECORDS {
-        for (id, found) in by_point(store.list(&Key::new(format!("{cluster}/{family}"))?).await?) {
+    for family in Family::ALL {
+        for (id, found) in by_point(store.list(&Key::records(cluster, family)?).await?) {
             records.entry(id).or_default().extend(found);
         }
     }
@@ -37,11 +34,11 @@ pub async fn plan(catalogue: &Catalogue, options: &PruneOptions) -> Result<Plan,
         remarks.push(format!("unfinished uploads are left alone: {e}"));
         Vec::new()
     });
-    let listed = catalogue.list().await?;
+    let (listed, standings) = catalogue.survey().await?;
     let points: BTreeSet<&PointId> = listed.iter().map(|point| &point.id).collect();
     let mut candidates = Vec::new();
     for point in &listed {
-        let mut candidate = Candidate::of(point);
+        let mut candidate = Candidate::of(point, standings.get(&point.id));
         let manifest = Key::manifest(cluster, &point.id)?;
         if !objects.get(&point.id).is_some_and(|o| o.iter().any(|o| o.key == manifest)) {
             candidate.not_understood = Some("it came while this was being planned".to_owned());

@@ -1,6 +1,6 @@
-use super::super::{Listed, Signature};
+use super::super::{Listed, Signature, Standing};
 use crate::{
-    point::{ArtifactKind, PointId, Status},
+    point::{ArtifactKind, PointId, Status, VerifiedDepth},
     store::Lasting,
 };
 use jiff::Timestamp;
@@ -63,8 +63,8 @@ pub struct Passed {
 }
 
 impl Candidate {
-    /// What a listing tells of a recovery point; holds, tags, verifications and locks are not among it.
-    pub fn of(listed: &Listed) -> Self {
+    /// What a listing tells of a recovery point, and what is recorded of it; locks are not among it.
+    pub fn of(listed: &Listed, standing: Option<&Standing>) -> Self {
         let signature = match &listed.signature {
             Signature::Bad(why) => Some(format!("its signature does not hold: {why}")),
             Signature::Holds | Signature::NotChecked => None,
@@ -81,6 +81,15 @@ impl Candidate {
             tags: BTreeSet::new(),
             lock: None,
         };
+        if let Some(standing) = standing {
+            candidate.held = standing.held.as_ref().map(|held| held.reason.clone());
+            candidate.tags = standing.tags.clone();
+            let last = standing.verified.as_ref();
+            candidate.failed = last.is_some_and(|last| !last.passed);
+            // One that passed once and then failed is no verified one.
+            let passed = last.filter(|last| last.passed).and_then(|last| last.last_passed);
+            candidate.verified = passed.map(|p| Passed { at: p.at, deep: p.depth == VerifiedDepth::Deep });
+        }
         match &listed.manifest {
             Err(why) => candidate.not_understood = Some(why.clone()),
             Ok(manifest) => {

@@ -88,10 +88,12 @@ impl FromText for Share {
     }
 }
 
-/// A tag of recovery points, as `key` or `key=value`.
+/// A tag of recovery points, as `lifeboat tag` takes it: `key` or `key=value`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(inline, extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9._=-]*$", "maxLength" = 127))]
+#[schemars(inline, extend("pattern" = TAG, "examples" = ["keep", "team=platform"]))]
 pub struct Tag(String);
+
+const TAG: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(=[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$";
 
 impl Tag {
     /// The tag as text.
@@ -102,14 +104,22 @@ impl Tag {
 
 impl FromText for Tag {
     fn from_text(text: &str) -> Result<Self, String> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "._=-".contains(c);
-        if text.len() <= 127
-            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && text.chars().all(fits)
-        {
+        let ends = |c: char| c.is_ascii_alphanumeric();
+        let word = |word: &str, inner: &str| {
+            (1..=63).contains(&word.len())
+                && word.starts_with(ends)
+                && word.ends_with(ends)
+                && word.chars().all(|c| ends(c) || inner.contains(c))
+        };
+        let (key, value) = text.split_once('=').map_or((text, None), |(key, value)| (key, Some(value)));
+        let lower = !key.contains(|c: char| c.is_ascii_uppercase());
+        if lower && word(key, "-") && value.is_none_or(|value| word(value, "-._")) {
             return Ok(Tag(text.to_owned()));
         }
-        Err(format!("{} is not a tag: write `keep` or `team=platform`, as `lifeboat tag` does", shown(text)))
+        Err(format!(
+            "{} is not a tag: write `keep` or `team=platform`, as `lifeboat tag` takes it",
+            shown(text)
+        ))
     }
 }
 
@@ -206,7 +216,9 @@ mod tests {
             assert!(text.parse::<Share>().is_err(), "{text}");
         }
         assert!("keep".parse::<Tag>().is_ok() && "a=b".parse::<Tag>().is_ok());
-        assert!("=b".parse::<Tag>().is_err() && "a b".parse::<Tag>().is_err());
+        for text in ["=b", "a b", "A", "a=", "-a", "a.b"] {
+            assert!(text.parse::<Tag>().is_err(), "{text}");
+        }
     }
 
     #[test]

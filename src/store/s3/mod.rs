@@ -5,6 +5,7 @@ mod confirm;
 mod cut;
 mod download;
 mod fault;
+mod legal;
 mod options;
 mod remove;
 mod upload;
@@ -163,6 +164,10 @@ impl Store for S3Store {
         let versions = matches!(&versioning, Ok(v) if v.status() == Some(&BucketVersioningStatus::Enabled));
         // Who may not ask whether there are locks looks for them.
         Ok(Protection { versions, locks: self.can_lock().await.unwrap_or(true) })
+    }
+
+    async fn legal_hold(&self, key: &Key, on: bool) -> Result<bool, StoreError> {
+        legal::hold(self, key, on).await
     }
 
     async fn promises(&self) -> Result<Promises, StoreError> {

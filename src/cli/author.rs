@@ -1,0 +1,62 @@
+//! Who makes a record, and with which key.
+
+use super::{context::Context, failure::Failure};
+use crate::{catalogue, catalogue::Catalogue, pipeline::Signer};
+use std::os::unix::fs::MetadataExt;
+
+/// Who makes a record.
+pub(super) struct Author {
+    by: String,
+    signer: Option<Signer>,
+}
+
+impl Author {
+    /// One who has to sign where signatures are checked.
+    pub(super) fn signing(
+        context: &Context,
+        catalogue: &Catalogue,
+        by: Option<String>,
+    ) -> Result<Self, Failure> {
+        let signer = match catalogue.checks_signatures() {
+            true => Some(context.signer()?),
+            false => None,
+        };
+        Ok(Author { by: by.map_or_else(|| Ok(whoami()), name)?, signer })
+    }
+
+    /// One who signs if that is possible; else why not.
+    pub(super) fn if_possible(
+        context: &Context,
+        by: Option<String>,
+    ) -> Result<(Self, Option<String>), Failure> {
+        let (signer, why) = match context.signer() {
+            Ok(signer) => (Some(signer), None),
+            Err(e) => (None, Some(e.error.to_string())),
+        };
+        Ok((Author { by: by.map_or_else(|| Ok(whoami()), name)?, signer }, why))
+    }
+
+    pub(super) fn borrowed(&self) -> catalogue::Author<'_> {
+        catalogue::Author { by: &self.by, signer: self.signer.as_ref() }
+    }
+}
+
+fn name(given: String) -> Result<String, Failure> {
+    let given = given.trim().to_owned();
+    if given.is_empty() || given.chars().count() > 200 || given.chars().any(char::is_control) {
+        return Err(Failure::usage("--by: a name of one line and 200 characters at most is needed"));
+    }
+    Ok(given)
+}
+
+/// `user@host`, as far as the system tells.
+fn whoami() -> String {
+    let variable = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
+    let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable).unwrap_or_else(|| {
+        std::fs::metadata("/proc/self")
+            .map_or_else(|_| "somebody".to_owned(), |meta| format!("uid-{}", meta.uid()))
+    });
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let text = format!("{user}@{}", host.trim());
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
