@@ -15,7 +15,7 @@ mod standing;
 mod verify;
 
 pub use crate::point::Level;
-pub use copy::{Copied, copy, owed};
+pub use copy::{Copied, copy, owed, owed_and_kept};
 pub use error::CatalogueError;
 pub use export::{IndexLine, each_entry};
 pub use finding::{Finding, Verdict};

@@ -64,6 +64,13 @@ pub async fn plan(catalogue: &Catalogue, options: &PruneOptions) -> Result<Plan,
             candidate.lock = lock(catalogue, own).await?;
         }
     }
+    let unclear = candidates.iter().filter(|c| c.not_understood.is_some()).count();
+    if unclear > 0 {
+        remarks.push(format!(
+            "{unclear} recovery points cannot be read or are not to be trusted: they stay, and none of them is counted; \
+             `lifeboat verify` says what is wrong with them"
+        ));
+    }
     let judged = judge(&options.policy, &candidates, options.now);
     let mut refusals = refusals(&candidates, &judged, options.max_delete, options.now);
     if options.despite_clock {
