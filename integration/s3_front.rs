@@ -56,9 +56,9 @@ impl Request {
             ("PUT", true) => "PutObject",
             ("DELETE", true) if has("uploadId=") => "AbortMultipartUpload",
             ("DELETE", true) => "DeleteObject",
+            ("GET", _) if has("list-type=2") => "ListObjectsV2",
             ("GET", true) => "GetObject",
             ("HEAD", true) => "HeadObject",
-            ("GET", false) if has("list-type=2") => "ListObjectsV2",
             ("POST", false) if has("delete") => "DeleteObjects",
             _ => "other",
         }

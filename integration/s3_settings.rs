@@ -3,11 +3,12 @@
 use crate::{
     boat::Lifeboat,
     lab::{EtcdOptions, LabDir, Proxy, S3, S3Options, fill, pki::Pki, s3, with_etcd},
+    s3_front::{Fate, S3Front},
 };
 use anyhow::{Context, Result};
-use aws_sdk_s3::types::{ObjectLockMode, StorageClass};
+use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode, StorageClass};
 use serde_json::Value;
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 /// The configuration's store, at `url` and with these settings.
 fn use_bucket(boat: &Lifeboat, url: &str, settings: &str) -> Result<()> {
@@ -83,6 +84,75 @@ async fn locked_recovery_points_withstand_who_has_the_credentials() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_legal_hold_withstands_who_has_the_credentials() -> Result<()> {
+    with_etcd(EtcdOptions::default(), async |etcd| {
+        let lab = LabDir::new()?;
+        let versions = Some(lab.path().join("versions"));
+        let server =
+            S3::start(lab.path(), &lab.path().join("root"), S3Options { versions, tls: None }).await?;
+        server.bucket("locked", true).await?;
+        server.bucket("plain", false).await?;
+        let refusing = S3Front::start(&server.endpoint(), |request, _| {
+            match request.target.contains("legal-hold") && request.target.contains("etcd.db") {
+                true => Fate::Refuse(403, "AccessDenied"),
+                false => Fate::Pass,
+            }
+        })
+        .await?;
+        let boat = boat(etcd.dir(), etcd).await?;
+        let settings = format!("endpoint: \"{}\", {KEYS}", server.endpoint());
+        use_bucket(&boat, "s3://locked/one", &settings)?;
+        let id = run(&boat, &["backup", "--etcd-only", "-o", "json"]).await.expect(0).json()["id"].clone();
+        let id = id.as_str().unwrap();
+        let client = server.client();
+        let hold = ["hold", "latest", "--reason", "audit", "-o", "json"];
+        let release = ["release", "latest", "--reason", "closed", "-o", "json"];
+        // When the service refuses, the hold stands, and the object that lacks the lock is named; so with a release.
+        boat.edit(|text| text.replace(&server.endpoint(), &refusing.endpoint()))?;
+        let names_it = |ran: crate::boat::Ran, words: &str| {
+            ran.expect(1).says(words).says("etcd.db.zst.age in s3://locked/one").says("AccessDenied");
+        };
+        names_it(run(&boat, &hold).await, "the hold is recorded and stands");
+        let held = async || {
+            run(&boat, &["list", "-o", "json"]).await.expect(0).json()["points"][0]["held"]["reason"].clone()
+        };
+        assert_eq!(held().await, "audit");
+        names_it(run(&boat, &release).await, "it is not released");
+        assert_eq!(held().await, "audit");
+        boat.edit(|text| text.replace(&refusing.endpoint(), &server.endpoint()))?;
+
+        assert_eq!(run(&boat, &hold).await.expect(0).json()["legalHolds"], 3);
+        let names = ["etcd.db.zst.age", "manifest.json", "manifest.json.minisig"];
+        let mut versions = Vec::new();
+        for name in names {
+            let key = format!("one/lab/points/{id}/{name}");
+            let there = client.get_object_legal_hold().bucket("locked").key(&key).send().await?;
+            let status = there.legal_hold().and_then(|hold| hold.status()).cloned();
+            assert_eq!(status, Some(ObjectLockLegalHoldStatus::On), "{name}");
+            let head = client.head_object().bucket("locked").key(&key).send().await?;
+            let version = head.version_id().context("no version")?.to_owned();
+            let gone = client.delete_object().bucket("locked").key(&key).version_id(&version).send().await;
+            assert!(gone.is_err(), "{name} was deleted although it is held");
+            versions.push((key, version));
+        }
+        run(&boat, &["verify", "--all", "--deep", "-i", "identity.txt"]).await.expect(0);
+        let released = run(&boat, &release).await.expect(0).json();
+        assert_eq!((&released["legalHolds"], &released["held"]), (&3.into(), &Value::Null));
+        for (key, version) in versions {
+            client.delete_object().bucket("locked").key(&key).version_id(&version).send().await?;
+        }
+        // Where nothing can be locked, the record is the hold.
+        boat.edit(|text| text.replace("s3://locked/one", "s3://plain"))?;
+        run(&boat, &["backup", "--etcd-only"]).await.expect(0);
+        assert_eq!(run(&boat, &hold).await.expect(0).json()["legalHolds"], 0);
+        assert_eq!(held().await, "audit");
+        assert_eq!(run(&boat, &release).await.expect(0).json()["held"], Value::Null);
+        lab.close(Ok(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn url_and_environment_are_enough_to_read() -> Result<()> {
     with_etcd(EtcdOptions::default(), async |etcd| {
         let lab = LabDir::new()?;
@@ -143,6 +213,39 @@ async fn secrets_stay_out_of_what_is_said_and_only_whom_we_trust_is_spoken_to() 
         assert_eq!(listed["points"].as_array().map(Vec::len), Some(1));
         boat.edit(|text| text.replace(&ca, "signing.pub"))?;
         run(&boat, &["list"]).await.expect(2).says("s3.ca").says("no certificate in PEM format");
+        lab.close(Ok(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_costs_three_listings_more_and_of_the_records_the_newest() -> Result<()> {
+    with_etcd(EtcdOptions::default(), async |etcd| {
+        let lab = LabDir::new()?;
+        let server = S3::start(lab.path(), &lab.path().join("root"), S3Options::default()).await?;
+        server.bucket("bucket", false).await?;
+        let front = S3Front::start(&server.endpoint(), |_, _| Fate::Pass).await?;
+        let boat = boat(etcd.dir(), etcd).await?;
+        use_bucket(&boat, "s3://bucket", &format!("endpoint: \"{}\", {KEYS}", front.endpoint()))?;
+        for _ in 0..3 {
+            run(&boat, &["backup", "--etcd-only"]).await.expect(0);
+        }
+        let counts = || [front.count("ListObjectsV2"), front.count("GetObject")];
+        let cost = async || {
+            let before = counts();
+            run(&boat, &["list"]).await.expect(0);
+            [0, 1].map(|at| counts()[at] - before[at])
+        };
+        // The recovery points and three families; manifest and signature of each.
+        assert_eq!(cost().await, [4, 6]);
+        for _ in 0..3 {
+            run(&boat, &["verify", "--all"]).await.expect(0);
+            // Records of one second have to be read to know the newest.
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+        }
+        assert_eq!(cost().await, [4, 6 + 3 * 2]);
+        run(&boat, &["hold", "latest", "--reason", "audit"]).await.expect(0);
+        assert_eq!(cost().await, [4, 6 + 3 * 2 + 2]);
         lab.close(Ok(()))
     })
     .await

@@ -191,3 +191,46 @@ async fn what_retention_dropped_over_there_is_not_brought_back() -> Result<()> {
     assert!(listed(&boat, "second").await.contains(&oldest));
     lab.close(Ok(()))
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn holds_tags_and_verifications_go_along() -> Result<()> {
+    with_boat(EtcdOptions::default(), 1, async |_, boat| {
+        boat.backup(&["--etcd-only"]).await;
+        boat.run(&["hold", "latest", "--reason", "audit"]).await.expect(0);
+        boat.run(&["tag", "latest", "keep"]).await.expect(0);
+        boat.run(&["verify"]).await.expect(0);
+        add(boat, "url: \"file:./second\"")?;
+        let copied = boat.run(&["copy", "-o", "json"]).await.expect(0).json();
+        assert_eq!(copied["stores"][0]["records"]["sent"], 3, "{copied}");
+        let there = async || {
+            let list = boat.run(&["list", "--store", "second", "-o", "json"]).await.expect(0).json();
+            let point = list["points"][0].clone();
+            (point["held"]["reason"].clone(), point["tags"].clone(), point["verified"]["passed"].clone())
+        };
+        assert_eq!(there().await, ("audit".into(), serde_json::json!(["keep"]), true.into()));
+        let families = ["holds", "tags", "verifications"];
+        let all = |store: &str| families.map(|f| tree(&boat.path(store).join("lab").join(f)).len());
+        assert_eq!(all("second"), all("store"));
+        // Nothing is owed but records: the next backup takes them along. What is damaged stays, unless it holds.
+        boat.run(&["release", "latest", "--reason", "closed"]).await.expect(0);
+        boat.run(&["hold", "latest", "--reason", "again"]).await.expect(0);
+        for family in ["holds", "tags"] {
+            let files = tree(&boat.path("store/lab").join(family));
+            let newest = files.into_iter().rfind(|(path, _)| path.extension().is_some_and(|e| e == "json"));
+            let damaged = newest.unwrap().0.with_file_name("20300101T000000Z-aaaa.json");
+            fs::write(damaged, "{")?;
+        }
+        let copied = boat.run(&["copy", "-o", "json"]).await.expect(0);
+        assert_eq!(copied.json()["stores"][0]["records"]["sent"], 3, "{copied:?}");
+        copied.says("this record is not believed, and was not copied: tags/");
+        assert_eq!(there().await.0, "again");
+        boat.backup(&["--etcd-only"]).await;
+        let before = all("second");
+        boat.run(&["verify", "--all"]).await.expect(0);
+        assert_eq!(all("second"), before);
+        boat.backup(&["--etcd-only"]).await;
+        assert_eq!(all("second")[2], all("store")[2]);
+        Ok(())
+    })
+    .await
+}

@@ -71,7 +71,7 @@ pub async fn owed_and_kept(
 }
 
 /// The recovery points that have a manifest.
-async fn committed(catalogue: &Catalogue) -> Result<Vec<PointId>, CatalogueError> {
+pub(super) async fn committed(catalogue: &Catalogue) -> Result<Vec<PointId>, CatalogueError> {
     let objects = catalogue.store.list(&Key::points(&catalogue.cluster)?).await?;
     let ids = objects.iter().filter_map(|object| {
         let id: PointId = object.key.segments().nth(2)?.parse().ok()?;

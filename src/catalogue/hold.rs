@@ -93,3 +93,7 @@ fn sentence(reason: &str) -> Result<String, CatalogueError> {
     };
     Err(CatalogueError::Reason(wrong))
 }
+
+#[cfg(test)]
+#[path = "hold_tests.rs"]
+mod tests;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// The largest record has a hundred findings.
-const RECORD_LIMIT: u64 = 1 << 20;
+pub(super) const RECORD_LIMIT: u64 = 1 << 20;
 /// Records of one recovery point that are read at once.
 const AT_ONCE: usize = 16;
 
@@ -100,7 +100,8 @@ impl Catalogue {
         names: &Names,
     ) -> Result<Vec<Recorded<T>>, CatalogueError> {
         let ids = names.get(&T::FAMILY).map(Vec::as_slice).unwrap_or_default();
-        let reads = ids.iter().map(|id| self.read_record(point, id));
+        // By value: of a closure over references the compiler does not see that it may move between threads.
+        let reads = ids.iter().cloned().map(|id| async move { self.read_record(point, &id).await });
         let found: Vec<Option<Recorded<T>>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }

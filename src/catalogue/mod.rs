@@ -1,5 +1,6 @@
 //! What a store holds. The catalogue *is* the store: nothing else needs to survive for a restore.
 
+mod carry;
 mod copy;
 mod deep;
 mod error;
@@ -11,10 +12,12 @@ mod points;
 pub mod prune;
 mod records;
 pub mod retention;
+mod sample;
 mod standing;
 mod verify;
 
 pub use crate::point::Level;
+pub use carry::{Carried, carry};
 pub use copy::{Copied, copy, owed, owed_and_kept};
 pub use error::CatalogueError;
 pub use export::{IndexLine, each_entry};
@@ -22,6 +25,7 @@ pub use finding::{Finding, Verdict};
 pub use hold::Holding;
 pub use points::{Catalogue, Listed, Loaded, Signature};
 pub use records::{Author, Recorded, Records};
+pub use sample::{Candidate, Sample, sample};
 pub use standing::{Doubt, Held, LastVerified, Passed, Standing};
 pub use verify::{Depth, verify};
 

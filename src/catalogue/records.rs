@@ -82,7 +82,7 @@ impl Catalogue {
             tags: self.read_all_records(id, &names).await?,
             verifications: self.read_all_records(id, &names).await?,
         };
-        let standing = records.standing(self.manifest_digest(id).await);
+        let standing = records.standing(self.manifest_digest(id).await, Timestamp::now());
         Ok((records, standing))
     }
 
@@ -167,7 +167,7 @@ impl Catalogue {
             tags: self.read_all_records(id, names).await?,
             verifications: self.newest_verifications(id, names, manifest).await?,
         };
-        Ok(records.standing(manifest))
+        Ok(records.standing(manifest, Timestamp::now()))
     }
 
     async fn manifest_digest(&self, id: &PointId) -> Option<Digest> {
@@ -189,7 +189,7 @@ impl Catalogue {
             for record in same {
                 records.extend(self.read_record(id, record).await?);
             }
-            let (last, _) = verified(&records, manifest);
+            let (last, _) = verified(&records, manifest, Timestamp::now());
             if records.len() >= LOOK_BACK || last.is_some_and(|last| last.last_passed.is_some()) {
                 break;
             }

@@ -15,14 +15,14 @@ struct Lab {
     catalogue: Catalogue,
 }
 
-const POINT: &str = "20261123T084500Z-k3f9";
+const POINT: &str = "20231123T084500Z-k3f9";
 
 fn point() -> PointId {
     POINT.parse().unwrap()
 }
 
 fn at(text: &str) -> Timestamp {
-    format!("2026-11-23T{text}Z").parse().unwrap()
+    format!("2023-11-23T{text}Z").parse().unwrap()
 }
 
 async fn lab() -> Lab {
@@ -100,7 +100,7 @@ async fn what_is_unsigned_damaged_or_moved_holds() {
     lab.catalogue.hold(&point(), "audit", lab.author(), at("10:00:02")).await.unwrap();
     lab.catalogue.release(&point(), "over", lab.author(), at("10:00:03")).await.unwrap();
     // The record of another recovery point, signed and all, says nothing of this one.
-    let other: PointId = "20261123T090000Z-aaaa".parse().unwrap();
+    let other: PointId = "20231123T090000Z-aaaa".parse().unwrap();
     let moved = lab.dir.path().join("c/holds").join(other.as_str());
     fs::create_dir_all(&moved).unwrap();
     for file in lab.files("holds") {
@@ -116,6 +116,18 @@ async fn what_is_unsigned_damaged_or_moved_holds() {
     bytes[40] ^= 1;
     fs::write(&newest, bytes).unwrap();
     assert_eq!(lab.held().await.as_deref(), Some("audit"));
+}
+
+#[tokio::test]
+async fn a_signature_whose_record_was_never_written_says_nothing() {
+    let lab = lab().await;
+    lab.catalogue.hold(&point(), "audit", lab.author(), at("10:00:00")).await.unwrap();
+    // What one leaves who is killed between the two, and what somebody else put there.
+    let record = lab.files("holds").into_iter().find(|f| f.extension().is_some_and(|e| e == "json")).unwrap();
+    fs::write(record.with_file_name("notes.json"), "{}").unwrap();
+    fs::remove_file(record).unwrap();
+    assert_eq!(lab.catalogue.standing(&point()).await.unwrap(), Standing::default());
+    assert!(lab.catalogue.standings().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -172,4 +184,27 @@ async fn of_many_verifications_the_newest_count() {
     let none =
         lab.catalogue.record_verification(&nothing, at("08:00:00"), at("10:00:00"), lab.author()).await;
     assert!(none.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn everything_can_run_on_any_thread() {
+    fn may_move<T: Send>(_: T) {}
+    let lab = lab().await;
+    let (catalogue, author, now) = (&lab.catalogue, lab.author(), at("10:00:00"));
+    let id = &point();
+    may_move((catalogue.standings(), catalogue.survey(), catalogue.standing(id), catalogue.records(id)));
+    may_move((catalogue.hold(id, "x", author, now), catalogue.release(id, "x", author, now)));
+    may_move(catalogue.tag(
+        id,
+        TagFacts { add: Default::default(), remove: Default::default() },
+        author,
+        now,
+    ));
+    may_move((
+        crate::catalogue::carry(catalogue, catalogue, &[]),
+        crate::catalogue::copy(catalogue, catalogue, id),
+    ));
+    may_move(crate::catalogue::verify(catalogue, id, &crate::catalogue::Depth::Stored));
+    let verdict = Verdict::new(point(), VerifiedDepth::Stored);
+    may_move(catalogue.record_verification(&verdict, now, now, author));
 }

@@ -5,9 +5,12 @@ use crate::point::{
     Digest, Facts, HoldAction, HoldFacts, Outcome, PointId, Record, TagFacts, VerificationFacts,
     VerifiedDepth,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::{collections::BTreeSet, fmt};
+
+/// Clocks differ, but not by more than that.
+const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is recorded of a recovery point beside its manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -101,10 +104,10 @@ impl<T: Facts> Recorded<T> {
 }
 
 impl Records {
-    /// What follows from them for a recovery point whose manifest has this SHA-256.
-    pub fn standing(&self, manifest: Option<Digest>) -> Standing {
+    /// What follows from them, now, for a recovery point whose manifest has this SHA-256.
+    pub fn standing(&self, manifest: Option<Digest>, now: Timestamp) -> Standing {
         let held = held(&self.holds);
-        let (verified, mut doubts) = verified(&self.verifications, manifest);
+        let (verified, mut doubts) = verified(&self.verifications, manifest, now);
         // What was released, believed or not, has no weight any more.
         let counts =
             |hold: &&Recorded<HoldFacts>| held.as_ref().is_some_and(|h| h.records.contains(&hold.id));
@@ -162,6 +165,7 @@ pub fn tags(records: &[Recorded<TagFacts>]) -> BTreeSet<String> {
 pub fn verified(
     records: &[Recorded<VerificationFacts>],
     manifest: Option<Digest>,
+    now: Timestamp,
 ) -> (Option<LastVerified>, Vec<Doubt>) {
     let mut doubts = Vec::new();
     let mut believed = Vec::new();
@@ -170,6 +174,10 @@ pub fn verified(
             None => doubts.extend(recorded.doubt()),
             Some(record) if Some(record.facts.manifest_sha256) != manifest => {
                 doubts.push(recorded.doubted("it is about another manifest than the one that is there"));
+            }
+            // It would be the newest for as long as that clock is ahead, and hide what fails meanwhile.
+            Some(record) if record.at.duration_since(now) > AHEAD => {
+                doubts.push(recorded.doubted("it is from the future: a clock is wrong, there or here"));
             }
             Some(record) => believed.push(record),
         }

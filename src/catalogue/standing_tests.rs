@@ -119,12 +119,15 @@ fn the_newest_verification_that_can_be_trusted_counts() {
     let present = Some(Digest::from([1; 32]));
     let (passed, failed) = (verification(10, Outcome::Passed, 1), verification(20, Outcome::Failed, 1));
     let (forged, other) = (bad(verification(30, Outcome::Passed, 1)), verification(40, Outcome::Passed, 2));
-    let (last, doubts) = verified(&[other, forged, failed, passed.clone()], present);
+    let ahead = verification(3_700, Outcome::Passed, 1);
+    let now = Timestamp::from_second(50).unwrap();
+    let (last, doubts) = verified(&[ahead, other, forged, failed, passed.clone()], present, now);
     let last = last.unwrap();
     assert_eq!((last.at.as_second(), last.passed), (20, false));
     assert_eq!(last.last_passed.map(|p| p.at.as_second()), Some(10));
-    assert_eq!(doubts.len(), 2, "{doubts:?}");
-    assert_eq!(verified(&[passed], None).0, None);
+    assert_eq!(doubts.len(), 3, "{doubts:?}");
+    assert!(doubts[0].why.contains("from the future"), "{doubts:?}");
+    assert_eq!(verified(&[passed], None, now).0, None);
 }
 
 proptest! {

@@ -112,7 +112,12 @@ async fn look(
         deep::verify(catalogue, &manifest, &whole, identities, verdict).await?;
     }
     for doubt in catalogue.standing(id).await?.doubts {
-        verdict.add(Level::Warning, doubt.record, format!("this record is not believed: {}", doubt.why));
+        let counts = if doubt.record.starts_with("holds/") { ", and counts as a hold" } else { "" };
+        verdict.add(
+            Level::Warning,
+            doubt.record,
+            format!("this record is not believed{counts}: {}", doubt.why),
+        );
     }
     Ok(())
 }

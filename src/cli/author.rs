@@ -4,6 +4,9 @@ use super::{context::Context, failure::Failure};
 use crate::{catalogue, catalogue::Catalogue, pipeline::Signer};
 use std::os::unix::fs::MetadataExt;
 
+/// A name is a word or two.
+const LONGEST: usize = 200;
+
 /// Who makes a record.
 pub(super) struct Author {
     by: String,
@@ -43,7 +46,7 @@ impl Author {
 
 fn name(given: String) -> Result<String, Failure> {
     let given = given.trim().to_owned();
-    if given.is_empty() || given.chars().count() > 200 || given.chars().any(char::is_control) {
+    if given.is_empty() || given.chars().count() > LONGEST || given.chars().any(char::is_control) {
         return Err(Failure::usage("--by: a name of one line and 200 characters at most is needed"));
     }
     Ok(given)
@@ -52,11 +55,18 @@ fn name(given: String) -> Result<String, Failure> {
 /// `user@host`, as far as the system tells.
 fn whoami() -> String {
     let variable = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
-    let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable).unwrap_or_else(|| {
-        std::fs::metadata("/proc/self")
-            .map_or_else(|_| "somebody".to_owned(), |meta| format!("uid-{}", meta.uid()))
-    });
+    let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable).unwrap_or_else(owner);
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let text = format!("{user}@{}", host.trim());
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
+    text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+}
+
+/// The name of the user who runs this process; its number where that has no name.
+fn owner() -> String {
+    let Ok(process) = std::fs::metadata("/proc/self") else { return "somebody".to_owned() };
+    let uid = process.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let found = named.into_iter().find(|fields| fields.get(2) == Some(&uid.as_str()));
+    found.map_or_else(|| format!("uid-{uid}"), |fields| fields[0].to_owned())
 }

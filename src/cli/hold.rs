@@ -17,8 +17,8 @@ with Object Lock every object of the point gets a legal hold as well, so that no
 hold is recorded unsigned, and counts all the same.
 
 Examples:
-  lifeboat hold 20261123T084500Z-k3f9 --reason 'audit 2026-117'
-  lifeboat hold latest --reason 'before the upgrade to 1.36' --by alice")]
+  lifeboat hold 20261123T084500Z-k3f9 --reason audit-2026-117
+  lifeboat hold latest --reason upgrade-to-1.36 --by alice")]
 pub(super) struct HoldArgs {
     /// The recovery point: an id, the beginning of one, or `latest`
     #[arg(value_name = "ID")]
@@ -40,7 +40,7 @@ Legal holds of the objects are lifted first, then the release is recorded, signe
 moment. When the recovery point is held all the same afterwards, by a hold that came meanwhile, the exit code is 6.
 
 Examples:
-  lifeboat release 20261123T084500Z-k3f9 --reason 'audit 2026-117 is closed'")]
+  lifeboat release 20261123T084500Z-k3f9 --reason audit-is-closed")]
 pub(super) struct ReleaseArgs {
     /// The recovery point: an id, the beginning of one, or `latest`
     #[arg(value_name = "ID")]

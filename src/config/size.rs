@@ -1,9 +1,10 @@
 //! Amounts of bytes, written with units: `8MiB`, `500KB`; and of bytes in a second: `10MB/s`.
 
 use super::decode::FromText;
-use super::error::shown;
+use super::error::{ConfigError, shown};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::str::FromStr;
 
 const UNITS: [(&str, u64); 7] = [
     ("KiB", 1 << 10),
@@ -74,6 +75,13 @@ impl FromText for Size {
             format!("{} is not an amount of bytes: {hint}", shown(text))
         };
         Ok(Size { text: text.to_owned(), bytes: bytes(text).ok_or_else(wrong)? })
+    }
+}
+
+impl FromStr for Size {
+    type Err = ConfigError;
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        Self::from_text(text).map_err(ConfigError::Value)
     }
 }
 

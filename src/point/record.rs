@@ -47,6 +47,7 @@ pub trait Facts: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
 /// One thing that somebody said of a recovery point: when, who, and what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "RecordOf{T}")]
 pub struct Record<T> {
     /// The format's version, `major.minor`; the manifest's.
     pub format: FormatVersion,
@@ -138,7 +139,7 @@ impl Facts for TagFacts {
     const FAMILY: Family = Family::Tags;
 }
 
-/// A record of any family, for the schema.
+/// What is recorded of a recovery point beside its manifest: one of three, by the directory in which it stands.
 #[derive(Debug, JsonSchema)]
 #[schemars(untagged, title = "Lifeboat record")]
 #[allow(dead_code)]

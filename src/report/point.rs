@@ -19,7 +19,7 @@ pub fn points(points: &[Listed], standings: &BTreeMap<PointId, Standing>, now: T
         row.extend(recorded.into_iter().zip(used).filter(|(_, used)| *used).map(|(cell, _)| cell));
         row
     });
-    let mut header = vec!["id", "age", "status", "holds", "stored", "signature"];
+    let mut header = vec!["id", "age", "status", "artifacts", "stored", "signature"];
     header.extend(
         ["verified", "held", "tags"].into_iter().zip(used).filter(|(_, used)| *used).map(|(name, _)| name),
     );

@@ -92,6 +92,7 @@ pub(super) fn records(records: &Records, standing: &Standing, now: Timestamp) ->
     }));
     if !rows.is_empty() {
         rows.sort();
+        let rows = rows.into_iter().map(|(_, row)| row);
         out.push_str("\nRecords\n");
         out.push_str(&table(&["  at", "by", "what"], rows));
         out.push('\n');
@@ -105,14 +106,18 @@ fn hold(held: &Held) -> String {
     format!("{}{by}{since}", held.reason)
 }
 
-fn row<T: Facts>(recorded: &Recorded<T>, what: impl FnOnce(&Record<T>) -> String) -> Vec<String> {
-    let unread = |e: &String| (recorded.id.to_string(), "-".to_owned(), format!("unreadable: {e}"));
-    let (at, by, mut said) =
-        recorded.record.as_ref().map_or_else(unread, |r| (format!("{:.0}", r.at), r.by.clone(), what(r)));
+fn row<T: Facts>(
+    recorded: &Recorded<T>,
+    what: impl FnOnce(&Record<T>) -> String,
+) -> (Timestamp, Vec<String>) {
+    let (at, by, mut said) = match &recorded.record {
+        Ok(record) => (record.at, record.by.clone(), what(record)),
+        Err(e) => (recorded.id.time().unwrap_or_default(), "-".to_owned(), format!("NOT READABLE: {e}")),
+    };
     if recorded.record.is_ok()
         && let Some(doubt) = recorded.doubt()
     {
         said = format!("NOT BELIEVED ({}): {said}", doubt.why);
     }
-    vec![format!("  {at}"), by, said]
+    (at, vec![format!("  {at:.0}"), by, said])
 }
