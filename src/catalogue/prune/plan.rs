@@ -12,7 +12,6 @@ use crate::{
     store::{Lasting, Meta, Protection},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks at everything that the store holds of the cluster, and at nothing else, and decides what goes.
@@ -59,9 +58,15 @@ pub async fn plan(catalogue: &Catalogue, options: &PruneOptions) -> Result<Plan,
     }
     if protection.locks {
         let gone = dropped(&judge(&options.policy, &candidates, options.now));
-        for candidate in candidates.iter_mut().filter(|c| gone.contains(&c.id)) {
-            let own = objects.get(&candidate.id).into_iter().flatten();
-            candidate.lock = lock(catalogue, own).await?;
+        let there = &objects;
+        let asked = gone.iter().map(|id| async move {
+            let own = there.get(id).map(Vec::as_slice).unwrap_or_default();
+            Ok::<_, CatalogueError>((id, lock(catalogue, own).await?))
+        });
+        let asked: Vec<_> = asked.collect();
+        let locks: BTreeMap<_, _> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+        for candidate in &mut candidates {
+            candidate.lock = locks.get(&candidate.id).copied().flatten();
         }
     }
     let unclear = candidates.iter().filter(|c| c.not_understood.is_some()).count();
@@ -132,7 +137,7 @@ async fn is_locked(
     objects: &[Meta],
     options: &PruneOptions,
 ) -> Result<bool, CatalogueError> {
-    let found = if protection.locks { lock(catalogue, objects.iter()).await? } else { None };
+    let found = if protection.locks { lock(catalogue, objects).await? } else { None };
     Ok(match found {
         None => false,
         Some(Lasting::LegalHold) => true,
@@ -141,15 +146,16 @@ async fn is_locked(
 }
 
 /// The lock that lasts longest among those on some objects.
-async fn lock(
-    catalogue: &Catalogue,
-    objects: impl Iterator<Item = &Meta>,
-) -> Result<Option<Lasting>, CatalogueError> {
-    let asked = objects.map(|object| catalogue.store.locked(&object.key));
-    let asked: Vec<_> = asked.collect();
-    let found: Vec<Option<Lasting>> = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
-    Ok(found.into_iter().flatten().max_by_key(|lock| match lock {
-        Lasting::LegalHold => Timestamp::MAX,
-        Lasting::Until(until) => *until,
-    }))
+async fn lock(catalogue: &Catalogue, objects: &[Meta]) -> Result<Option<Lasting>, CatalogueError> {
+    let mut found = None;
+    for object in objects {
+        found = match (found, catalogue.store.locked(&object.key).await?) {
+            (Some(Lasting::Until(one)), Some(Lasting::Until(other))) => Some(Lasting::Until(one.max(other))),
+            (Some(Lasting::LegalHold), _) | (_, Some(Lasting::LegalHold)) => {
+                return Ok(Some(Lasting::LegalHold));
+            }
+            (one, other) => one.or(other),
+        };
+    }
+    Ok(found)
 }
