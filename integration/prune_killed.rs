@@ -62,8 +62,13 @@ async fn killed_at_any_instant_nothing_is_listed_that_is_not_whole() -> Result<(
     let ran = boat.run(&PRUNE).await.expect(0).json();
     assert_eq!(ran["plan"]["waiting"], 0);
     assert_eq!(whole(&boat).await, kept);
-    assert_eq!(maker.dirs().into_iter().collect::<BTreeSet<_>>(), kept);
     assert_eq!(objects(&store), 6);
+    // A directory that was emptied a moment ago may be one in which somebody is about to write.
+    for id in maker.dirs().iter().filter(|id| !kept.contains(*id)) {
+        age(&store.join("lab/points").join(id), Timestamp::now() - days(2))?;
+    }
+    boat.run(&PRUNE).await.expect(0);
+    assert_eq!(maker.dirs().into_iter().collect::<BTreeSet<_>>(), kept);
     lab.close(Ok(()))
 }
 

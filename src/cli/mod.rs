@@ -41,7 +41,7 @@ Exit codes:
   0  done
   1  failed
   2  wrong usage or configuration
-  3  partially failed: a recovery point was stored, and something is missing in it
+  3  partially failed: a recovery point was stored, and something is missing in it; or not everything could be deleted
   4  verification failed: what is stored is not what was saved, or is not signed by the expected key
   6  locked or in conflict: something is there already, somebody else is at work, or too much would be deleted
 

@@ -123,10 +123,13 @@ async fn points(catalogue: &Catalogue, batch: &[&Planned], done: &mut Done) -> R
     Ok(())
 }
 
-/// The same object, as far as a look tells. A service may tell the time of a listing more exactly than that of a look.
+/// The same object, as far as a look tells. A listing may tell its time more exactly than a look does, or rounded.
 fn same(there: &Meta, planned: &Meta) -> bool {
-    let second = |m: &Meta| m.modified.map(|at| at.as_second());
-    there.bytes == planned.bytes && second(there) == second(planned)
+    let near = match (there.modified, planned.modified) {
+        (Some(one), Some(other)) => one.as_second().abs_diff(other.as_second()) <= 1,
+        _ => true,
+    };
+    there.bytes == planned.bytes && near
 }
 
 /// Those of which a hold was recorded since the plan was made.
