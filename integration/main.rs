@@ -35,6 +35,7 @@ mod prune_killed;
 mod prune_plan;
 mod prune_remains;
 mod readme;
+mod records_copied;
 mod records_holds;
 mod records_read_only;
 mod records_verified;

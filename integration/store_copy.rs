@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 /// Adds a store to the configuration, to which the first one copies.
-fn add(boat: &Lifeboat, second: &str) -> Result<()> {
+pub fn add(boat: &Lifeboat, second: &str) -> Result<()> {
     boat.edit(|text| {
         let end = text.find("\n#:   - name: second").unwrap();
         let (before, after) = text.split_at(end);

@@ -7,7 +7,7 @@ use crate::{
 };
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Records that are copied at once.
 const AT_ONCE: usize = 16;
@@ -20,6 +20,9 @@ pub struct Carried {
     pub sent: usize,
     /// Records that were left where they are, because they cannot be trusted.
     pub left: Vec<Doubt>,
+    /// The recovery points that were ever held, and whether a hold or a release was sent now: for [`Catalogue::settle`].
+    #[serde(skip)]
+    pub holds: BTreeMap<PointId, bool>,
 }
 
 /// Copies the records that `to` lacks, of the recovery points that it holds and of those in `coming`. What cannot be trusted
@@ -36,6 +39,14 @@ pub async fn carry(from: &Catalogue, to: &Catalogue, coming: &[PointId]) -> Resu
             missing.extend(ids.iter().filter(lacks).map(|id| (*family, point.clone(), id.clone())));
         }
     }
+    let ever = here
+        .iter()
+        .chain(&there)
+        .filter(|(id, families)| wanted.contains(id) && families.contains_key(&Family::Holds));
+    let mut holds: BTreeMap<PointId, bool> = ever.map(|(id, _)| (id.clone(), false)).collect();
+    holds.extend(
+        missing.iter().filter(|(family, ..)| *family == Family::Holds).map(|(_, id, _)| (id.clone(), true)),
+    );
     let sending = missing.into_iter().map(|(family, point, id)| async move {
         match family {
             Family::Holds => one::<HoldFacts>(from, to, &point, &id).await,
@@ -44,7 +55,7 @@ pub async fn carry(from: &Catalogue, to: &Catalogue, coming: &[PointId]) -> Resu
         }
     });
     let sent: Vec<Result<bool, Doubt>> = stream::iter(sending).buffered(AT_ONCE).try_collect().await?;
-    let mut carried = Carried::default();
+    let mut carried = Carried { holds, ..Carried::default() };
     for outcome in sent {
         match outcome {
             Ok(sent) => carried.sent += usize::from(sent),

@@ -73,10 +73,10 @@ impl Verdict {
         let of = |level| self.findings.iter().filter(move |f| f.level == level);
         let problems = of(Level::Error).chain(of(Level::Warning)).take(RECORDED).map(|f| RecordedFinding {
             level: f.level,
-            about: f.about.clone(),
+            about: plain(&f.about),
             message: match f.inside {
                 true => "it is about what is inside: `lifeboat verify --deep` tells it to whoever holds the identity".into(),
-                false => f.message.clone(),
+                false => plain(&f.message),
             },
         });
         Some(VerificationFacts {
@@ -91,6 +91,11 @@ impl Verdict {
     }
 }
 
+/// A text of one line: what a system or a service said is not always one, and a record holds nothing else.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,7 +108,7 @@ mod tests {
         verdict.manifest_sha256 = Some(Digest::from([7; 32]));
         verdict.add(Level::Ok, "a", "fine");
         for n in 0..150 {
-            verdict.add(Level::Warning, "a", format!("warning {n}"));
+            verdict.add(Level::Warning, "a", format!("warning\n{n}"));
         }
         assert_eq!(verdict.facts(began).unwrap().outcome, Outcome::Passed);
         verdict.add_inside(Level::Error, "resources.tar.zst.age", "core/v1/secrets/default/vault.json");
@@ -111,6 +116,7 @@ mod tests {
         assert_eq!(facts.outcome, Outcome::Failed);
         assert_eq!((facts.findings.ok, facts.findings.warning, facts.findings.error), (1, 150, 1));
         assert_eq!((facts.problems.len(), facts.problems[0].level), (RECORDED, Level::Error));
-        assert!(!serde_json::to_string(&facts).unwrap().contains("vault"));
+        let text = serde_json::to_string(&facts).unwrap();
+        assert!(!text.contains("vault") && !text.contains("\\n"), "{text}");
     }
 }

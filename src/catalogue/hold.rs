@@ -71,6 +71,19 @@ impl Catalogue {
         Ok(Holding { record: Some(record), held, objects })
     }
 
+    /// Brings the legal holds of the objects in line with records that came from another store: sets them where the recovery
+    /// point is held, and where it is not, lifts them if `lift` says so. Returns the number of objects.
+    ///
+    /// # Errors
+    /// When a legal hold was not set or not lifted.
+    pub async fn settle(&self, id: &PointId, lift: bool) -> Result<usize, CatalogueError> {
+        match self.held(id).await? {
+            Some(_) => self.legal_hold(id, true).await,
+            None if lift => self.legal_hold(id, false).await,
+            None => Ok(0),
+        }
+    }
+
     /// Sets or lifts the legal hold of every object of a recovery point; how many it was.
     async fn legal_hold(&self, id: &PointId, on: bool) -> Result<usize, CatalogueError> {
         let objects = self.store.list(&Key::point(&self.cluster, id)?).await?;

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// The largest record has a hundred findings.
 pub(super) const RECORD_LIMIT: u64 = 1 << 20;
+/// So often another id is tried when one is taken.
+const TRIES: usize = 8;
 /// Records of one recovery point that are read at once.
 const AT_ONCE: usize = 16;
 
@@ -37,15 +39,14 @@ impl Catalogue {
             tool: ToolFacts::current(),
             facts,
         };
-        loop {
-            match self.write(&record, author.signer).await {
-                // Somebody else had the same second and the same four characters.
-                Err(CatalogueError::Store(StoreError::Exists { .. })) => {
-                    record.id = PointId::new(at, rand::random());
-                }
-                written => return written.map(|()| record),
-            }
+        let mut written = self.write(&record, author.signer).await;
+        for _ in 0..TRIES {
+            // Somebody else had the same second and the same four characters.
+            let Err(CatalogueError::Store(StoreError::Exists { .. })) = written else { break };
+            record.id = PointId::new(at, rand::random());
+            written = self.write(&record, author.signer).await;
         }
+        written.map(|()| record)
     }
 
     async fn write<T: Facts>(
@@ -67,29 +68,27 @@ impl Catalogue {
 
     /// The names of all records. What has another form of name was not put there by Lifeboat.
     pub(super) async fn record_names(&self) -> Result<BTreeMap<PointId, Names>, CatalogueError> {
-        let list = async |family| {
-            let prefix = Key::records(&self.cluster, family)?;
-            Ok::<_, CatalogueError>(self.store.list(&prefix).await?)
-        };
-        let [holds, tags, verifications] = Family::ALL;
-        let found = future::try_join3(list(holds), list(tags), list(verifications)).await?;
-        let mut names: BTreeMap<PointId, Names> = BTreeMap::new();
-        for (family, objects) in [(holds, found.0), (tags, found.1), (verifications, found.2)] {
-            for object in objects {
-                if let Some((point, id)) = name(&object.key) {
-                    names.entry(point).or_default().entry(family).or_default().push(id);
-                }
-            }
-        }
-        Ok(names)
+        let [holds, tags, verifications] = Family::ALL.map(|family| Key::records(&self.cluster, family));
+        self.names([holds?, tags?, verifications?]).await
     }
 
+    /// The names of the records of one recovery point.
     pub(super) async fn record_names_of(&self, point: &PointId) -> Result<Names, CatalogueError> {
-        let mut names = Names::new();
-        for family in Family::ALL {
-            let prefix = Key::records_of(&self.cluster, family, point)?;
-            let objects = self.store.list(&prefix).await?;
-            names.insert(family, objects.iter().filter_map(|o| Some(name(&o.key)?.1)).collect());
+        let [holds, tags, verifications] =
+            Family::ALL.map(|family| Key::records_of(&self.cluster, family, point));
+        let mut names = self.names([holds?, tags?, verifications?]).await?;
+        Ok(names.remove(point).unwrap_or_default())
+    }
+
+    /// The names below a place of each family.
+    async fn names(&self, places: [Key; 3]) -> Result<BTreeMap<PointId, Names>, CatalogueError> {
+        let [holds, tags, verifications] = places.each_ref().map(|place| self.store.list(place));
+        let (holds, tags, verifications) = future::try_join3(holds, tags, verifications).await?;
+        let mut names: BTreeMap<PointId, Names> = BTreeMap::new();
+        for (family, objects) in Family::ALL.into_iter().zip([holds, tags, verifications]) {
+            for (point, id) in objects.iter().filter_map(|object| name(&object.key)) {
+                names.entry(point).or_default().entry(family).or_default().push(id);
+            }
         }
         Ok(names)
     }

@@ -24,7 +24,8 @@ Payloads go first and the manifest last, as in a backup, and every payload is co
 an earlier try left there is used, after its SHA-256 was compared. Nothing is overwritten, and nothing of the first store is \
 touched.
 
-Holds, tags and recorded verifications go along; those that cannot be trusted stay behind, but for holds.
+Holds, tags and recorded verifications go along; those that cannot be trusted stay behind, but for holds. In a bucket with \
+Object Lock the legal holds follow.
 
 Without --to the points go to every store that `copyTo` names. `lifeboat backup` does the same by itself.
 
@@ -147,7 +148,7 @@ pub(super) fn copy_to(context: &Context) -> Result<Vec<String>, Failure> {
 async fn all(context: &Context, name: &str, from: &Catalogue, to: &Catalogue, ids: Vec<PointId>) -> Outcome {
     let (mut copied, mut failed) = (Vec::new(), Vec::new());
     // Before the recovery points: one that is held never stands there without its hold.
-    let records = carry(from, to, &ids).await.unwrap_or_else(|e| {
+    let mut records = carry(from, to, &ids).await.unwrap_or_else(|e| {
         let id = Some("the records of recovery points".to_owned());
         failed.push(Failed { id, error: e.to_string() });
         Carried::default()
@@ -176,6 +177,12 @@ async fn all(context: &Context, name: &str, from: &Catalogue, to: &Catalogue, id
                     break;
                 }
             }
+        }
+    }
+    // The objects have to be there for the store to hold them. Each time anew: an earlier try may have failed.
+    for (id, sent) in std::mem::take(&mut records.holds) {
+        if let Err(e) = to.settle(&id, sent).await {
+            failed.push(Failed { id: Some(id.to_string()), error: e.to_string() });
         }
     }
     Outcome { store: name.to_owned(), url: to.store_url().to_owned(), records, copied, failed }

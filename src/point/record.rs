@@ -5,6 +5,7 @@ use super::{FORMAT_MAJOR, FormatVersion, PointError, PointId, Tag, ToolFacts, Ve
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use std::{collections::BTreeSet, fmt};
 
 /// What records are about, and the directory of a cluster in which they are kept.
@@ -69,14 +70,22 @@ pub struct Record<T> {
 }
 
 impl<T: Facts> Record<T> {
-    /// Reads a record, refusing a major version that this program does not know. Unknown fields are accepted.
+    /// Reads a record, refusing a major version that this program does not know. Unknown fields are accepted. A text with
+    /// control characters, which a terminal could take for commands, is not: anybody who can write to the store could have
+    /// written it, and Lifeboat does not.
     pub fn parse(bytes: &[u8]) -> Result<Self, PointError> {
         #[derive(Deserialize)]
         struct Head {
             format: FormatVersion,
         }
         let unreadable = |e: serde_json::Error| PointError::Record(e.to_string());
-        let head: Head = serde_json::from_slice(bytes).map_err(unreadable)?;
+        let value: Value = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if has_control(&value) {
+            return Err(PointError::Record(
+                "a text in it has control characters: lifeboat did not write it".into(),
+            ));
+        }
+        let head = Head::deserialize(&value).map_err(unreadable)?;
         if head.format.major != FORMAT_MAJOR {
             let format = head.format;
             let text = format!(
@@ -84,7 +93,7 @@ impl<T: Facts> Record<T> {
             );
             return Err(PointError::Record(text));
         }
-        serde_json::from_slice(bytes).map_err(unreadable)
+        Record::deserialize(&value).map_err(unreadable)
     }
 
     /// The bytes that are stored and signed.
@@ -92,6 +101,16 @@ impl<T: Facts> Record<T> {
         let mut bytes = serde_json::to_vec_pretty(self).map_err(|e| PointError::Record(e.to_string()))?;
         bytes.push(b'\n');
         Ok(bytes)
+    }
+}
+
+fn has_control(value: &Value) -> bool {
+    let bad = |text: &str| text.chars().any(char::is_control);
+    match value {
+        Value::String(text) => bad(text),
+        Value::Array(values) => values.iter().any(has_control),
+        Value::Object(fields) => fields.iter().any(|(name, value)| bad(name) || has_control(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -188,6 +207,11 @@ mod tests {
         // What a later version does to a hold is not known: it is not taken for a hold, nor for a release.
         let other = text.replace("\"hold\"", "\"pause\"");
         assert!(Record::<HoldFacts>::parse(other.as_bytes()).is_err());
+        for hidden in ["\\u001b[2J", "\\n", "\\u009b"] {
+            let hidden = text.replace("audit", hidden);
+            let refused = Record::<HoldFacts>::parse(hidden.as_bytes()).unwrap_err();
+            assert!(refused.to_string().contains("control characters"), "{refused}");
+        }
         for bad in ["", "{}", "[]", "{\"format\": \"1.0\"}"] {
             assert!(Record::<TagFacts>::parse(bad.as_bytes()).is_err(), "{bad}");
         }
