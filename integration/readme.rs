@@ -51,6 +51,12 @@ fn the_readme_s_configuration_is_read() {
         .find(|b| b.starts_with("stores:"));
     let whole = format!("apiVersion: lifeboat.dev/v1\nkind: Config\ncluster: c\n{}", stores.unwrap());
     lifeboat::config::Config::parse(&whole, Path::new("README.md")).unwrap();
+    let retention = text.split("```yaml\n").find(|b| b.starts_with("retention:")).unwrap();
+    let retention = retention.split("```").next().unwrap();
+    let whole = format!(
+        "apiVersion: lifeboat.dev/v1\nkind: Config\ncluster: c\nstores: [{{name: m, url: \"file:///s\"}}]\n{retention}"
+    );
+    lifeboat::config::Config::parse(&whole, Path::new("README.md")).unwrap();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -46,7 +47,8 @@ impl Request {
 
     fn operation(&self) -> &'static str {
         let has = |name: &str| self.target.contains(name);
-        let object = self.target.trim_start_matches('/').split('?').next().unwrap_or_default().contains('/');
+        let path = self.target.split('?').next().unwrap_or_default();
+        let object = path.trim_matches('/').contains('/');
         match (self.method.as_str(), object) {
             ("POST", true) if has("uploadId=") => "CompleteMultipartUpload",
             ("POST", true) if has("uploads") => "CreateMultipartUpload",
@@ -57,17 +59,29 @@ impl Request {
             ("GET", _) if has("list-type=2") => "ListObjectsV2",
             ("GET", true) => "GetObject",
             ("HEAD", true) => "HeadObject",
+            ("POST", false) if has("delete") => "DeleteObjects",
             _ => "other",
         }
     }
 
-    /// Whether both try the same.
-    fn repeats(&self, other: &Request) -> bool {
-        let path = |r: &Request| r.target.split('?').next().map(str::to_owned);
-        let part = |r: &Request| {
-            r.target.split(['?', '&']).find(|w| w.starts_with("partNumber=")).map(str::to_owned)
-        };
-        self.operation() == other.operation() && path(self) == path(other) && part(self) == part(other)
+    /// What it tries: requests that try the same are equal in this.
+    fn attempt(&self) -> (&'static str, String, Option<String>) {
+        let path = self.target.split('?').next().unwrap_or_default().to_owned();
+        let part = self.target.split(['?', '&']).find(|w| w.starts_with("partNumber=")).map(str::to_owned);
+        (self.operation(), path, part)
+    }
+}
+
+/// How often what was tried.
+#[derive(Default)]
+struct Seen(HashMap<(&'static str, String, Option<String>), usize>);
+
+impl Seen {
+    /// Counts a request, and says how many tried the same before.
+    fn count(&mut self, request: &Request) -> usize {
+        let count = self.0.entry(request.attempt()).or_default();
+        *count += 1;
+        *count - 1
     }
 }
 
@@ -76,7 +90,7 @@ type Rule = dyn Fn(&Request, usize) -> Fate + Send + Sync;
 /// The proxy. Gone when dropped.
 pub struct S3Front {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Request>>>,
+    seen: Arc<Mutex<Seen>>,
     task: JoinHandle<()>,
 }
 
@@ -90,7 +104,7 @@ impl S3Front {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let server = endpoint.trim_start_matches("http://").to_owned();
-        let (seen, rule): (Arc<Mutex<Vec<Request>>>, Arc<Rule>) = (Arc::default(), Arc::new(rule));
+        let (seen, rule): (Arc<Mutex<Seen>>, Arc<Rule>) = (Arc::default(), Arc::new(rule));
         let requests = seen.clone();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -110,7 +124,7 @@ impl S3Front {
     /// How many requests of this operation came.
     pub fn count(&self, operation: &str) -> usize {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.iter().filter(|r| r.is(operation)).count()
+        seen.0.iter().filter(|((tried, ..), _)| *tried == operation).map(|(_, count)| count).sum()
     }
 }
 
@@ -145,8 +159,31 @@ async fn head(from: &mut (impl AsyncBufReadExt + Unpin)) -> Result<Option<Messag
     }
 }
 
-async fn serve(client: TcpStream, server: &str, seen: &Mutex<Vec<Request>>, rule: &Rule) -> Result<()> {
+/// Sends a message on the connection that is kept, or on a new one, and reads the head of the answer.
+async fn ask(
+    kept: Option<BufReader<TcpStream>>,
+    server: &str,
+    message: &[u8],
+) -> Result<(BufReader<TcpStream>, Message)> {
+    if let Some(mut upstream) = kept
+        && upstream.write_all(message).await.is_ok()
+        && let Ok(Some(said)) = head(&mut upstream).await
+    {
+        return Ok((upstream, said));
+    }
+    let upstream = TcpStream::connect(server).await?;
+    upstream.set_nodelay(true)?;
+    let mut upstream = BufReader::new(upstream);
+    upstream.write_all(message).await?;
+    let said = head(&mut upstream).await?.context("no answer")?;
+    Ok((upstream, said))
+}
+
+async fn serve(client: TcpStream, server: &str, seen: &Mutex<Seen>, rule: &Rule) -> Result<()> {
+    client.set_nodelay(true)?;
     let mut client = BufReader::new(client);
+    // One connection to the server for each of the client's, as long as the server keeps it.
+    let mut kept = None;
     while let Some(asked) = head(&mut client).await? {
         let mut words = asked.head.split(' ');
         let request = Request {
@@ -155,8 +192,7 @@ async fn serve(client: TcpStream, server: &str, seen: &Mutex<Vec<Request>>, rule
         };
         let fate = {
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = seen.iter().filter(|r| r.repeats(&request)).count();
-            seen.push(request.clone());
+            let before = seen.count(&request);
             rule(&request, before)
         };
         if asked.chunked {
@@ -188,10 +224,9 @@ async fn serve(client: TcpStream, server: &str, seen: &Mutex<Vec<Request>>, rule
                 client.write_all(&[head.as_bytes(), text.as_bytes()].concat()).await?;
             }
             fate => {
-                let mut upstream = BufReader::new(TcpStream::connect(server).await?);
                 let without = asked.head.replace("expect: 100-continue\r\n", "");
-                upstream.write_all(&[without.as_bytes(), &body].concat()).await?;
-                let said = head(&mut upstream).await?.context("no answer")?;
+                let message = [without.as_bytes(), &body].concat();
+                let (mut upstream, said) = ask(kept.take(), server, &message).await?;
                 let mut answer = Vec::new();
                 if request.method == "HEAD" {
                 } else if said.chunked {
@@ -215,6 +250,7 @@ async fn serve(client: TcpStream, server: &str, seen: &Mutex<Vec<Request>>, rule
                     }
                     _ => client.write_all(&[said.head.as_bytes(), &answer].concat()).await?,
                 }
+                kept = Some(upstream);
             }
         }
         client.flush().await?;

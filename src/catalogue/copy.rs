@@ -1,12 +1,20 @@
-use super::{Catalogue, CatalogueError, Loaded, points::SIGNATURE_LIMIT};
+use super::{
+    Catalogue, CatalogueError, Loaded,
+    points::SIGNATURE_LIMIT,
+    retention::{Candidate, Policy, dropped, judge},
+};
 use crate::{
     point::{Artifact, Digest, Key, PointId},
     store::{self, Body, StoreError},
 };
 use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use std::{collections::BTreeSet, io};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    io,
+};
 
 /// What the copying of one recovery point did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +34,40 @@ pub struct Copied {
 pub async fn owed(from: &Catalogue, to: &Catalogue) -> Result<Vec<PointId>, CatalogueError> {
     let there: BTreeSet<PointId> = committed(to).await?.into_iter().collect();
     Ok(committed(from).await?.into_iter().filter(|id| !there.contains(id)).collect())
+}
+
+/// The same without those that the retention of `to` would let go of again, were they there: what `prune` dropped does not
+/// come back. What both stores hold is judged together. For that, manifests and records of both are read.
+pub async fn owed_and_kept(
+    from: &Catalogue,
+    to: &Catalogue,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Vec<PointId>, CatalogueError> {
+    let owed = owed(from, to).await?;
+    if owed.is_empty() {
+        return Ok(owed);
+    }
+    let mut candidates: BTreeMap<PointId, Candidate> = BTreeMap::new();
+    for catalogue in [to, from] {
+        let (listed, standings) = catalogue.survey().await?;
+        for point in &listed {
+            let candidate = Candidate::of(point, standings.get(&point.id));
+            match candidates.entry(point.id.clone()) {
+                Entry::Vacant(entry) => drop(entry.insert(candidate)),
+                Entry::Occupied(mut entry) => {
+                    // What is recorded in either store counts.
+                    let known = entry.get_mut();
+                    known.held = known.held.take().or(candidate.held);
+                    known.tags.extend(candidate.tags);
+                    known.verified = known.verified.or(candidate.verified);
+                }
+            }
+        }
+    }
+    let candidates: Vec<Candidate> = candidates.into_values().collect();
+    let gone = dropped(&judge(policy, &candidates, now));
+    Ok(owed.into_iter().filter(|id| !gone.contains(id)).collect())
 }
 
 /// The recovery points that have a manifest.
@@ -53,18 +95,29 @@ pub async fn copy(from: &Catalogue, to: &Catalogue, id: &PointId) -> Result<Copi
     // The manifest last: with it the point is there.
     let small = [(signature, signature_bytes), (Key::manifest(&from.cluster, id)?, manifest_bytes)];
     let mut copied = Copied { id: id.clone(), bytes: 0, already: 0, sent: 0 };
+    let mut found = Vec::new();
     for artifact in &manifest.artifacts {
         let key = from.artifact_key(id, artifact)?;
         match to.store.head(&key).await? {
             Some(_) => {
                 same(to, &key, artifact.stored_sha256).await?;
-                copied.already += 1;
+                found.push((key, artifact));
             }
             None => {
                 payload(from, to, &key, artifact).await?;
                 copied.bytes += artifact.stored_bytes;
                 copied.sent += 1;
             }
+        }
+    }
+    // What an earlier try left long ago may just have been pruned as its remains.
+    for (key, artifact) in &found {
+        if to.store.head(key).await?.is_none() {
+            payload(from, to, key, artifact).await?;
+            copied.bytes += artifact.stored_bytes;
+            copied.sent += 1;
+        } else {
+            copied.already += 1;
         }
     }
     for (key, bytes) in small {
@@ -79,6 +132,13 @@ pub async fn copy(from: &Catalogue, to: &Catalogue, id: &PointId) -> Result<Copi
                 copied.already += 1;
             }
             Err(e) => return Err(e.into()),
+        }
+    }
+    for (key, _) in &found {
+        if to.store.head(key).await?.is_none() {
+            to.store.delete(&Key::manifest(&from.cluster, id)?).await?;
+            let (key, store) = (key.to_string(), to.store.url().to_owned());
+            return Err(StoreError::NotFound { key, store }.into());
         }
     }
     Ok(copied)

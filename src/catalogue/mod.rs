@@ -9,14 +9,16 @@ mod finding;
 mod hold;
 mod ledger;
 mod points;
+pub mod prune;
 mod records;
+pub mod retention;
 mod sample;
 mod standing;
 mod verify;
 
 pub use crate::point::Level;
 pub use carry::{Carried, carry};
-pub use copy::{Copied, copy, owed};
+pub use copy::{Copied, copy, owed, owed_and_kept};
 pub use error::CatalogueError;
 pub use export::{IndexLine, each_entry};
 pub use finding::{Finding, Verdict};

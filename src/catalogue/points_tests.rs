@@ -12,6 +12,7 @@ async fn put(store: &dyn Store, id: &str, at: &str) {
         id: id.parse().unwrap(),
         cluster: ClusterFacts { name: "c".into(), uid: None },
         tool: ToolFacts { name: "lifeboat".into(), version: "0".into() },
+        job: String::new(),
         created_at: at,
         finished_at: at,
         status: Status::Completed,

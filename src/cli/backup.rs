@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     backup::{self, Job, Progress},
+    config::ClusterName,
     point::{PointId, Status},
     report,
 };
@@ -25,11 +26,15 @@ is PartiallyFailed and the exit code 3.
 Examples:
   lifeboat backup
   lifeboat backup --etcd-only --read-back
+  lifeboat backup --job before-upgrade
   lifeboat backup --resources-only -o json | jq -r .id")]
 pub(super) struct Args {
     /// Save etcd and not the API server's objects
     #[arg(long, conflicts_with = "resources_only")]
     etcd_only: bool,
+    /// The job that this recovery point belongs to: retention counts those of each job for themselves
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    job: String,
     /// Save the API server's objects and not etcd
     #[arg(long)]
     resources_only: bool,
@@ -44,8 +49,12 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    if !args.job.is_empty() {
+        args.job.parse::<ClusterName>().map_err(|e| Failure::usage(format!("--job: {e}")))?;
+    }
     let store = context.store().await?;
     let job = Job {
+        label: args.job,
         cluster: context.cluster(store.as_ref()).await?,
         etcd: if args.resources_only { None } else { context.etcd()? },
         resources: if args.etcd_only { None } else { Some(context.resources(&args.api)?) },

@@ -126,7 +126,7 @@ impl Context {
         })
     }
 
-    fn optional(&self) -> Result<Option<&Loaded>, Failure> {
+    pub(super) fn optional(&self) -> Result<Option<&Loaded>, Failure> {
         match &self.loaded {
             Err(ConfigError::NotFound { .. }) if self.global.config.is_none() => Ok(None),
             _ => self.config().map(Some),

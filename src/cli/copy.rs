@@ -4,13 +4,15 @@ use super::{
     failure::Failure,
     output,
     progress::Spinner,
+    retention::policy,
 };
 use crate::{
-    catalogue::{Carried, Catalogue, CatalogueError, Copied, carry, copy, owed},
+    catalogue::{Carried, Catalogue, CatalogueError, Copied, carry, copy, owed, owed_and_kept},
     point::PointId,
     report,
     store::Store,
 };
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -76,7 +78,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             ids.push(from.resolve(id).await?);
         }
         if args.ids.is_empty() {
-            ids = owed(&from, &to).await?;
+            ids = owes(context, name, &from, &to).await?;
         }
         outcomes.push(all(context, name, &from, &to, ids).await);
     }
@@ -109,15 +111,29 @@ pub(super) async fn after_backup(context: &Context, trust: &Trust) -> Result<boo
 async fn one_store(context: &Context, name: &str, trust: &Trust) -> Result<Outcome, Failure> {
     let from = context.catalogue(trust).await?;
     let to = context.catalogue_in(context.configured(Some(name)).await?, trust).await?;
-    let ids = owed(&from, &to).await?;
+    let ids = owes(context, name, &from, &to).await?;
     Ok(all(context, name, &from, &to, ids).await)
 }
 
 /// How many recovery points a store lacks.
-pub(super) async fn debt(context: &Context, store: Arc<dyn Store>) -> Result<usize, Failure> {
+pub(super) async fn debt(context: &Context, name: &str, store: Arc<dyn Store>) -> Result<usize, Failure> {
     let trust = Trust::default();
     let from = context.catalogue(&trust).await?;
-    Ok(owed(&from, &context.catalogue_in(store, &trust).await?).await?.len())
+    let to = context.catalogue_in(store, &trust).await?;
+    Ok(owes(context, name, &from, &to).await?.len())
+}
+
+/// What a store lacks, and would keep.
+async fn owes(
+    context: &Context,
+    name: &str,
+    from: &Catalogue,
+    to: &Catalogue,
+) -> Result<Vec<PointId>, Failure> {
+    Ok(match context.retention(Some(name))? {
+        Some(retention) => owed_and_kept(from, to, &policy(&retention), Timestamp::now()).await?,
+        None => owed(from, to).await?,
+    })
 }
 
 /// The names of the stores that are copied to.

@@ -57,6 +57,7 @@ fn value(listed: &Listed, standing: &Standing) -> Value {
     let mut value = match &listed.manifest {
         Ok(m) => json!({
             "id": m.id, "createdAt": m.created_at, "finishedAt": m.finished_at, "status": m.status,
+            "job": m.job,
             "storedBytes": m.stored_bytes(), "signature": signature, "signatureProblem": why,
             "artifacts": m.artifacts.iter().map(|a| json!({
                 "kind": a.kind, "key": a.key, "plainBytes": a.plain_bytes, "storedBytes": a.stored_bytes,

@@ -13,7 +13,9 @@ mod inspect;
 mod list;
 mod output;
 mod progress;
+mod prune;
 mod restore;
+mod retention;
 mod schema;
 mod show;
 mod stores;
@@ -39,9 +41,9 @@ Exit codes:
   0  done
   1  failed
   2  wrong usage or configuration
-  3  partially failed: a recovery point was stored, and something is missing in it
+  3  partially failed: a recovery point was stored, and something is missing in it; or not everything could be deleted
   4  verification failed: what is stored is not what was saved, or is not signed by the expected key
-  6  locked or in conflict: something is there already, or somebody else is at work
+  6  locked or in conflict: something is there already, somebody else is at work, or too much would be deleted
 
 Examples:
   lifeboat init --cluster prod-eu1 --etcd-endpoints https://127.0.0.1:2379
@@ -71,6 +73,7 @@ enum Command {
     Release(hold::ReleaseArgs),
     Tag(tag::Args),
     Copy(copy::Args),
+    Prune(Box<prune::Args>),
     Extract(extract::Args),
     Inspect(inspect::Args),
     /// Bring back what was saved
@@ -123,6 +126,7 @@ pub async fn main() -> ExitCode {
         Command::Release(args) => hold::release(&context, args).await,
         Command::Tag(args) => tag::run(&context, args).await,
         Command::Copy(args) => copy::run(&context, args).await,
+        Command::Prune(args) => prune::run(&context, *args).await,
         Command::Extract(args) => extract::run(&context, args).await,
         Command::Inspect(args) => inspect::run(&context, args).await,
         Command::Restore(Restore::Etcd(args)) => restore::run(&context, *args).await,

@@ -1,6 +1,7 @@
 //! The configuration file as the rest of the program sees it.
 
 use super::error::ConfigError;
+use super::retention::Retention;
 use super::secret::SecretRef;
 use super::source::{Etcd, Kubernetes, Resources};
 use super::storage::Store;
@@ -71,6 +72,9 @@ pub struct Config {
     /// Settings of a restore.
     #[schemars(default)]
     pub restore: Restore,
+    /// Which recovery points are kept. Without it, `lifeboat prune` deletes none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
 }
 
 impl Config {
@@ -81,6 +85,11 @@ impl Config {
             let known: Vec<_> = self.stores.iter().map(|store| format!("`{}`", store.name)).collect();
             ConfigError::NoStore { name: name.unwrap_or_default().to_owned(), known: known.join(", ") }
         })
+    }
+
+    /// What is kept in a store: its own retention, else that of all.
+    pub fn retention<'a>(&'a self, store: &'a Store) -> Option<&'a Retention> {
+        store.retention.as_ref().or(self.retention.as_ref())
     }
 
     /// The etcd section, for a command that cannot do without.

@@ -44,7 +44,8 @@ impl Decode for Config {
         let encryption = fields.optional("encryption");
         let signing = fields.optional("signing");
         let restore = fields.or("restore", Restore::default());
-        fields.later(&["retention", "schedules", "drills", "playbooks"]);
+        let retention = fields.optional("retention");
+        fields.later(&["schedules", "drills", "playbooks"]);
         fields.finish();
         if let Some(list) = at.entry("stores") {
             if stores.as_ref().is_some_and(Vec::is_empty) {
@@ -67,6 +68,7 @@ impl Decode for Config {
             encryption: encryption?,
             signing: signing?,
             restore: restore?,
+            retention: retention?,
         })
     }
 }

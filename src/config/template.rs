@@ -52,6 +52,7 @@ pub fn template(options: &InitOptions) -> String {
         .and_then(|()| kubernetes(&mut out, options))
         .and_then(|()| stores(&mut out, options))
         .and_then(|()| keys(&mut out, options));
+    out.push_str(super::retention::TEMPLATE);
     out
 }
 

@@ -21,6 +21,9 @@ pub struct Manifest {
     pub cluster: ClusterFacts,
     /// The program that saved it.
     pub tool: ToolFacts,
+    /// The name of the job that it belongs to, by which retention counts; empty for a run that was given none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub job: String,
     /// When the run began, UTC.
     pub created_at: Timestamp,
     /// When the last payload was stored, UTC.
@@ -192,6 +195,7 @@ mod tests {
             id: "20261123T084500Z-k3f9".parse().unwrap(),
             cluster: ClusterFacts { name: "prod".into(), uid: None },
             tool: ToolFacts { name: "lifeboat".into(), version: "0.1.0".into() },
+            job: String::new(),
             created_at: "2026-11-23T08:45:00Z".parse().unwrap(),
             finished_at: "2026-11-23T08:45:09Z".parse().unwrap(),
             status: Status::Completed,

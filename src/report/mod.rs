@@ -3,6 +3,7 @@
 mod backup;
 mod inspection;
 mod point;
+mod prune;
 mod records;
 mod table;
 mod units;
@@ -11,6 +12,7 @@ mod verdict;
 pub use backup::backup;
 pub use inspection::{inspection, keys};
 pub use point::{point, points};
+pub use prune::prune;
 pub use table::table;
 pub use units::{bytes, duration};
 pub use verdict::verdicts;

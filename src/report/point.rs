@@ -73,6 +73,9 @@ pub fn point(
     line(&mut out, "Status", m.status);
     let took = Duration::try_from(m.finished_at.duration_since(m.created_at)).unwrap_or_default();
     line(&mut out, "Taken", format!("{} in {}", m.created_at, duration(took)));
+    if !m.job.is_empty() {
+        line(&mut out, "Job", &m.job);
+    }
     line(&mut out, "Written by", format!("{} {}, format {}", m.tool.name, m.tool.version, m.format));
     line(&mut out, "Signature", signature(signed));
     out.push('\n');

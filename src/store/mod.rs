@@ -16,8 +16,13 @@ use crate::point::{Digest, Key};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
+use jiff::Timestamp;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::{io, ops::Range};
+
+/// Objects that are removed at once where a store has no better way.
+const AT_ONCE: usize = 8;
 
 /// The bytes of an object on their way in. An error in the stream means that the object must not come into being.
 pub type Body = BoxStream<'static, io::Result<Bytes>>;
@@ -29,6 +34,44 @@ pub struct Meta {
     pub key: Key,
     /// Its size in bytes.
     pub bytes: u64,
+    /// When it was last changed, by the store's own clock, if the store tells.
+    pub modified: Option<Timestamp>,
+}
+
+/// What a writer began and never came to the end of. No listing of objects shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unfinished {
+    /// The object that it was to become, or the directory that it lies in.
+    #[serde(serialize_with = "as_text")]
+    pub at: Key,
+    /// By what the store knows it.
+    pub id: String,
+    /// Its last sign of life, by the store's own clock.
+    pub alive: Option<Timestamp>,
+    /// The bytes that it takes.
+    pub bytes: u64,
+}
+
+fn as_text<S: serde::Serializer>(key: &Key, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(key)
+}
+
+/// A lock that keeps an object from being deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// Until then.
+    Until(Timestamp),
+    /// Until somebody lifts it.
+    LegalHold,
+}
+
+/// How a store protects what is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Protection {
+    /// It keeps what is deleted as a version that is no longer current.
+    pub versions: bool,
+    /// Its objects may have locks.
+    pub locks: bool,
 }
 
 /// An object that was just created.
@@ -91,6 +134,34 @@ pub trait Store: Send + Sync {
     /// Removes an object. One that is not there is no error.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
 
+    /// Removes objects, and returns those that could not be removed. One that is not there is no error.
+    async fn delete_many(&self, keys: &[Key]) -> Vec<(Key, StoreError)> {
+        one_by_one(self, keys).await
+    }
+
+    /// What writers began below `prefix` and have not come to the end of; those that are still at it among them.
+    async fn unfinished(&self, prefix: &Key) -> Result<Vec<Unfinished>, StoreError> {
+        let _ = prefix;
+        Ok(Vec::new())
+    }
+
+    /// Removes what a writer left. One that has come to its end meanwhile is no error.
+    async fn abort(&self, unfinished: &Unfinished) -> Result<(), StoreError> {
+        let _ = unfinished;
+        Ok(())
+    }
+
+    /// The lock on an object, if it has one.
+    async fn locked(&self, key: &Key) -> Result<Option<Lasting>, StoreError> {
+        let _ = key;
+        Ok(None)
+    }
+
+    /// How the store protects what is deleted.
+    async fn protection(&self) -> Result<Protection, StoreError> {
+        Ok(Protection::default())
+    }
+
     /// Puts an object under a legal hold, as S3 calls it, or lifts it: while it is on, nobody can delete the object. `false`
     /// where the store knows no such thing.
     async fn legal_hold(&self, _key: &Key, _on: bool) -> Result<bool, StoreError> {
@@ -99,6 +170,15 @@ pub trait Store: Send + Sync {
 
     /// What the store can promise.
     async fn promises(&self) -> Result<Promises, StoreError>;
+}
+
+/// Removes objects with a request for each.
+async fn one_by_one<S: Store + ?Sized>(store: &S, keys: &[Key]) -> Vec<(Key, StoreError)> {
+    let each = futures_util::stream::iter(keys.to_vec()).map(|key| async move {
+        let failed = store.delete(&key).await.err();
+        failed.map(|e| (key, e))
+    });
+    each.buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
 }
 
 /// Reads a small object whole; one of more than `limit` bytes is refused.

@@ -1,6 +1,6 @@
 //! The frame of every store that wraps another one.
 
-use super::{Body, Meta, Object, Promises, Store, StoreError, Stored};
+use super::{Body, Lasting, Meta, Object, Promises, Protection, Store, StoreError, Stored, Unfinished};
 use crate::point::Key;
 use async_trait::async_trait;
 use std::{ops::Range, sync::Arc};
@@ -54,6 +54,26 @@ impl Store for Through {
 
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         self.store.delete(key).await
+    }
+
+    async fn delete_many(&self, keys: &[Key]) -> Vec<(Key, StoreError)> {
+        self.store.delete_many(keys).await
+    }
+
+    async fn unfinished(&self, prefix: &Key) -> Result<Vec<Unfinished>, StoreError> {
+        self.store.unfinished(prefix).await
+    }
+
+    async fn abort(&self, unfinished: &Unfinished) -> Result<(), StoreError> {
+        self.store.abort(unfinished).await
+    }
+
+    async fn locked(&self, key: &Key) -> Result<Option<Lasting>, StoreError> {
+        self.store.locked(key).await
+    }
+
+    async fn protection(&self) -> Result<Protection, StoreError> {
+        self.store.protection().await
     }
 
     async fn legal_hold(&self, key: &Key, on: bool) -> Result<bool, StoreError> {

@@ -71,8 +71,8 @@ pub(super) async fn copies(context: &Context, cluster: &str, checks: &mut Checks
         };
         check(store.as_ref(), cluster, checks).await;
         let about = format!("store {}", store.url());
-        match copy::debt(context, store).await {
-            Ok(0) => checks.add(Level::Ok, about, "it has a copy of every recovery point"),
+        match copy::debt(context, &name, store).await {
+            Ok(0) => checks.add(Level::Ok, about, "it has a copy of every recovery point that it keeps"),
             Ok(owed) => {
                 let message = format!(
                     "it lacks {owed} recovery points: the next backup copies them, or `lifeboat copy`"

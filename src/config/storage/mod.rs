@@ -3,6 +3,7 @@
 mod read;
 
 use super::duration;
+use super::retention::Retention;
 use super::secret::SecretRef;
 use super::size::{Rate, Size};
 use super::values::{ClusterName, StoreUrl};
@@ -32,6 +33,9 @@ pub struct Store {
     /// Most bytes a second, in each direction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Rate>,
+    /// Which recovery points are kept here, in the place of the `retention` of all stores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
 }
 
 /// How to reach a bucket, and how objects are put into it. Without it: AWS, with what the usual chain of credentials finds

@@ -55,13 +55,21 @@ impl Decode for Store {
             fields.required::<StoreUrl>("url", "write where it is, such as `url: \"file:///srv/lifeboat\"`");
         let s3 = fields.optional("s3");
         let bandwidth = fields.optional("bandwidth");
+        let retention = fields.optional("retention");
         let copy_to = fields.or("copyTo", Vec::<String>::new());
         fields.finish();
-        let (name, url, s3) = (name?, url?, s3?);
+        let (name, url, s3, retention) = (name?, url?, s3?, retention?);
         if let (Some(section), Location::Directory(_)) = (at.entry("s3"), url.locate(Path::new("/"))) {
             return section.fail("belongs to a store whose `url` begins with s3://");
         }
-        Some(Self { name: name.as_str().to_owned(), url, s3, copy_to: copy_to?, bandwidth: bandwidth? })
+        Some(Self {
+            name: name.as_str().to_owned(),
+            url,
+            s3,
+            copy_to: copy_to?,
+            bandwidth: bandwidth?,
+            retention,
+        })
     }
 }
 

@@ -125,7 +125,7 @@ playbooks: {{directory: runbooks}}
     let error = parse(&text).unwrap_err();
     let paths: Vec<_> =
         error.problems().iter().map(|problem| (problem.line, problem.path.as_str())).collect();
-    let rest = [(15, "retention"), (16, "schedules"), (17, "drills"), (18, "playbooks")];
+    let rest = [(16, "schedules"), (17, "drills"), (18, "playbooks")];
     assert_eq!(paths, rest);
     assert!(
         error
@@ -134,7 +134,7 @@ playbooks: {{directory: runbooks}}
             .all(|problem| problem.message.contains("this version of Lifeboat does not have"))
     );
 
-    let now: String = text.lines().take(14).map(|line| format!("{line}\n")).collect();
+    let now: String = text.lines().take(15).map(|line| format!("{line}\n")).collect();
     parse(&now).unwrap();
 }
 

@@ -28,8 +28,8 @@ const CASES: &[(&str, &str)] = &[
     ("kind: Config", "f.yaml:5:1: kind: given twice; keep one"),
     ("1: x", "f.yaml:5:1: ?: a field's name must be text, found a number"),
     (
-        "retention: {last: 3}",
-        "f.yaml:5:1: retention: this version of Lifeboat does not have this yet; remove it",
+        "drills: {directory: x}",
+        "f.yaml:5:1: drills: this version of Lifeboat does not have this yet; remove it",
     ),
     ("<<: {}", "f.yaml:5:1: <<: YAML merge keys are not supported; write the fields out"),
     // Types.
@@ -120,6 +120,35 @@ const CASES: &[(&str, &str)] = &[
     (
         "etcd: {endpoints: [\"https://a:1\"], tls: {cert: x}}",
         "f.yaml:5:48: etcd.tls.cert: needs the `key` that belongs to it",
+    ),
+    // Retention.
+    (
+        "retention: {timeZone: Europe/Berln, last: 3}",
+        "f.yaml:5:23: retention.timeZone: `Europe/Berln` is not a time zone of the IANA database: did you mean \
+         `Europe/Berlin`?",
+    ),
+    (
+        "retention: {tags: [keep]}",
+        "f.yaml:5:12: retention: keeps nothing but the newest: set at least one of `last`, `hourly`, `daily`, \
+         `weekly`, `monthly`, `yearly`, `within`",
+    ),
+    (
+        "retention: {within: 1y}",
+        "f.yaml:5:21: retention.within: `1y` is not an age: write whole numbers with units (w, d, h, m for minutes), \
+         the largest first, such as 30d or 1d12h; a month and a year have no fixed length",
+    ),
+    (
+        "retention: {last: 1, maxDelete: 0.5}",
+        "f.yaml:5:33: retention.maxDelete: expected text, found a number: put it in quotes if it is meant as text",
+    ),
+    (
+        "retention: {last: 1, orphanGrace: 10m}",
+        "f.yaml:5:35: retention.orphanGrace: must be at least 1h: what is younger may be a backup that is being written",
+    ),
+    (
+        "retention: {last: 1, keepDaily: 1}",
+        "f.yaml:5:22: retention.keepDaily: unknown field; allowed here: `last`, `hourly`, `daily`, `weekly`, \
+         `monthly`, `yearly`, `within`, `tags`, `timeZone`, `maxDelete`, `orphanGrace`",
     ),
     // Paths, patterns.
     (

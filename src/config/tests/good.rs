@@ -19,10 +19,11 @@ kubernetes: {{kubeconfig: admin.conf, context: prod, qps: 50, timeout: 5m}}
 resources: {{exclude: [events, "*.apps"], includeNamespaces: [team-*], labelSelector: a=b, dropManagedFields: true}}
 stores:
   - {{name: main, url: "file:///srv/life%20boat"}}
-  - {{name: second, url: "file:./store"}}
+  - {{name: second, url: "file:./store", retention: {{yearly: 7}}}}
 encryption: {{recipients: [{KEY}, {OTHER_KEY}], recipientsFile: more.txt, compressionLevel: 19}}
 signing: {{secretKey: {{file: lifeboat.key}}, publicKey: {public}, password: {{env: KEY_PASSWORD}}}}
 restore: {{etcdutl: bin/etcdutl}}
+retention: {{last: 3, hourly: 24, within: 30d, tags: [keep, team=a], timeZone: europe/berlin, maxDelete: 75%, orphanGrace: 2d}}
 "#
     )
 }
@@ -46,6 +47,13 @@ fn every_field_is_read() {
     assert_eq!(config.stores[1].url.locate(base), Location::Directory("/etc/lifeboat/store".into()));
     assert_eq!(config.encryption.as_ref().unwrap().recipients[1].as_str(), OTHER_KEY);
     assert_eq!(config.restore.program(base), PathBuf::from("/etc/lifeboat/bin/etcdutl"));
+    let kept = config.retention(&config.stores[0]).unwrap();
+    assert_eq!((kept.last, kept.hourly, kept.daily), (3, 24, 0));
+    assert_eq!(kept.within.as_ref().unwrap().length(), Duration::from_secs(30 * 86_400));
+    assert_eq!((kept.time_zone.as_str(), kept.max_delete.percent()), ("Europe/Berlin", 75));
+    assert_eq!(kept.orphan_grace.length(), Duration::from_secs(2 * 86_400));
+    let own = config.retention(&config.stores[1]).unwrap();
+    assert_eq!((own.last, own.yearly, own.time_zone.as_str()), (0, 7, "UTC"));
     assert_eq!(config.store(None).unwrap().name, "main");
     assert_eq!(config.store(Some("second")).unwrap().name, "second");
     let missing = config.store(Some("third")).unwrap_err().to_string();

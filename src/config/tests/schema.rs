@@ -26,7 +26,7 @@ fn known_to_the_parser(section: &str) -> Vec<String> {
     names
 }
 
-const SECTIONS: [(&str, &str); 14] = [
+const SECTIONS: [(&str, &str); 15] = [
     ("", "Config"),
     ("etcd", "Etcd"),
     ("etcd.tls", "EtcdTls"),
@@ -41,6 +41,7 @@ const SECTIONS: [(&str, &str); 14] = [
     ("encryption", "Encryption"),
     ("signing", "Signing"),
     ("restore", "Restore"),
+    ("retention", "Retention"),
 ];
 
 #[test]
@@ -70,7 +71,7 @@ fn requires_what_the_parser_requires() {
     assert_eq!(required("Etcd"), ["endpoints"]);
     assert_eq!(required("EtcdAuth"), ["username", "password"]);
     assert_eq!(required("Signing"), ["publicKey"]);
-    for name in ["EtcdTls", "Kubernetes", "Resources", "Encryption", "Restore"] {
+    for name in ["EtcdTls", "Kubernetes", "Resources", "Encryption", "Restore", "Retention"] {
         assert!(required(name).is_empty(), "{name}");
     }
 }

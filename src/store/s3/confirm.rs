@@ -3,9 +3,11 @@
 use super::{
     super::{Store, StoreError, Stored},
     S3Store,
+    remove::timestamp,
 };
 use crate::point::Key;
 use aws_sdk_s3::types::ChecksumMode;
+use jiff::Timestamp;
 
 /// Under this name each object carries a random word, by which a writer knows its own object again when the answer to a
 /// request was lost.
@@ -17,6 +19,7 @@ pub(super) struct Found {
     pub(super) checksum: Option<String>,
     pub(super) token: Option<String>,
     pub(super) locked: bool,
+    pub(super) modified: Option<Timestamp>,
 }
 
 /// Asks for an object, and for its checksum if it is to be compared.
@@ -29,6 +32,7 @@ pub(super) async fn look(store: &S3Store, key: &Key, compare: bool) -> Result<Op
             checksum: there.checksum_sha256().map(str::to_owned),
             token: there.metadata().and_then(|m| m.get(TOKEN)).cloned(),
             locked: there.object_lock_mode().is_some(),
+            modified: there.last_modified().and_then(timestamp),
         })),
         Err(e) => match store.fault("look at", key.as_str()).error(&e) {
             StoreError::NotFound { .. } => Ok(None),

@@ -50,6 +50,22 @@ impl Fault<'_> {
         }
     }
 
+    /// The error for one object of a request for many.
+    pub(super) fn of_one(&self, code: &str, message: &str) -> StoreError {
+        let message = message.trim_end_matches('.');
+        StoreError::Remote {
+            action: self.action,
+            key: self.about.clone(),
+            store: self.url.to_owned(),
+            reason: if message.is_empty() { code.to_owned() } else { format!("{code} ({message})") },
+            help: match code {
+                "AccessDenied" => "; it is under a lock, or these credentials may not do that".to_owned(),
+                "InternalError" | "SlowDown" | "ServiceUnavailable" => "; run this again later".to_owned(),
+                _ => String::new(),
+            },
+        }
+    }
+
     fn remote<E>(&self, error: &SdkError<E, Http>, help: &str) -> StoreError
     where
         E: ProvideErrorMetadata + Error + 'static,

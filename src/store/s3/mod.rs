@@ -7,11 +7,12 @@ mod download;
 mod fault;
 mod legal;
 mod options;
+mod remove;
 mod upload;
 
 pub use options::{AssumeRole, Encryption, Lock, LockMode, S3Credentials, S3Options};
 
-use super::{Body, Meta, Object, Promises, Store, StoreError, Stored};
+use super::{Body, Lasting, Meta, Object, Promises, Protection, Store, StoreError, Stored, Unfinished};
 use crate::point::Key;
 use async_trait::async_trait;
 use aws_sdk_s3::{Client, error::ProvideErrorMetadata, types::BucketVersioningStatus};
@@ -97,7 +98,7 @@ impl Store for S3Store {
 
     async fn head(&self, key: &Key) -> Result<Option<Meta>, StoreError> {
         let found = confirm::look(self, key, false).await?;
-        Ok(found.map(|found| Meta { key: key.clone(), bytes: found.bytes }))
+        Ok(found.map(|found| Meta { key: key.clone(), bytes: found.bytes, modified: found.modified }))
     }
 
     async fn list(&self, prefix: &Key) -> Result<Vec<Meta>, StoreError> {
@@ -109,7 +110,9 @@ impl Store for S3Store {
             let page = page.map_err(|e| self.fault("list", prefix.as_str()).error(&e))?;
             for object in page.contents() {
                 let bytes = object.size().and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
-                found.extend(object.key().and_then(|name| self.key(name)).map(|key| Meta { key, bytes }));
+                let modified = object.last_modified().and_then(remove::timestamp);
+                let key = object.key().and_then(|name| self.key(name));
+                found.extend(key.map(|key| Meta { key, bytes, modified }));
             }
         }
         found.sort_by(|a, b| a.key.cmp(&b.key));
@@ -138,6 +141,29 @@ impl Store for S3Store {
             Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(e) => Err(e),
         }
+    }
+
+    async fn delete_many(&self, keys: &[Key]) -> Vec<(Key, StoreError)> {
+        remove::many(self, keys).await
+    }
+
+    async fn unfinished(&self, prefix: &Key) -> Result<Vec<Unfinished>, StoreError> {
+        remove::unfinished(self, prefix).await
+    }
+
+    async fn abort(&self, unfinished: &Unfinished) -> Result<(), StoreError> {
+        remove::abort(self, unfinished).await
+    }
+
+    async fn locked(&self, key: &Key) -> Result<Option<Lasting>, StoreError> {
+        remove::locked(self, key).await
+    }
+
+    async fn protection(&self) -> Result<Protection, StoreError> {
+        let versioning = self.client.get_bucket_versioning().bucket(&self.options.bucket).send().await;
+        let versions = matches!(&versioning, Ok(v) if v.status() == Some(&BucketVersioningStatus::Enabled));
+        // Who may not ask whether there are locks looks for them.
+        Ok(Protection { versions, locks: self.can_lock().await.unwrap_or(true) })
     }
 
     async fn legal_hold(&self, key: &Key, on: bool) -> Result<bool, StoreError> {
