@@ -1,6 +1,8 @@
 //! The program under test, in a directory of its own with configuration, keys and a store.
 
-use crate::lab::{Cluster, Etcd, EtcdOptions, S3, S3Options, fill, s3, tools, with_etcd};
+use crate::lab::{
+    Cluster, Etcd, EtcdOptions, S3, S3Options, fill, fill::points::Maker, s3, tools, with_etcd,
+};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::{
@@ -165,6 +167,11 @@ impl Lifeboat {
     /// A file in the directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+
+    /// Makes recovery points in a directory of the boat, or in any other, signed with its key.
+    pub fn maker(&self, store: impl AsRef<Path>) -> Result<Maker> {
+        Maker::new(self.dir.join(store), &self.path("signing.key"))
     }
 
     /// Changes the configuration's text.

@@ -45,7 +45,7 @@ enum Floor {
         endpoint: String,
         #[arg(long)]
         bucket: String,
-        #[arg(long, default_value_t = 16)]
+        #[arg(long, default_value_t = 32)]
         workers: usize,
     },
 }

@@ -11,6 +11,7 @@ use std::{fs, future, io, slice, thread};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -62,6 +63,16 @@ enum Command {
     Shop {
         #[arg(long)]
         kubeconfig: PathBuf,
+    },
+    /// Make recovery points, one an hour, of the cluster `bench` in a directory: signed, and with payloads that open nothing.
+    FillPoints {
+        /// The store, or the directory that is its bucket.
+        dir: PathBuf,
+        /// The signing key.
+        #[arg(long)]
+        key: PathBuf,
+        #[arg(long, default_value_t = 10_000)]
+        points: u32,
     },
     /// Show what an API server has at each path: the objects as JSON, one a line, or fields of them.
     Get {
@@ -138,9 +149,20 @@ async fn main() -> Result<()> {
         Command::FillApi { kubeconfig, objects, seed } => {
             fill::api(&apiserver::client(&kubeconfig).await?, objects, seed).await
         }
+        Command::FillPoints { dir, key, points } => fill_points(dir, &key, points),
         Command::Shop { kubeconfig } => fill::shop(&apiserver::client(&kubeconfig).await?).await,
         Command::Get { kubeconfig, field, paths } => get(&kubeconfig, &field, &paths).await,
     }
+}
+
+fn fill_points(dir: PathBuf, key: &Path, points: u32) -> Result<()> {
+    let maker = fill::points::Maker::new(dir, key)?;
+    let now = Timestamp::now();
+    for hours in 0..points {
+        maker.point("bench", now - SignedDuration::from_hours(hours.into()), |_| {})?;
+    }
+    println!("Made {points} recovery points");
+    Ok(())
 }
 
 async fn up(args: Up) -> Result<()> {

@@ -30,7 +30,6 @@ mod kube_unreachable;
 mod lab;
 mod lab_works;
 mod live;
-mod made;
 mod prune_killed;
 mod prune_plan;
 mod prune_remains;

@@ -3,8 +3,10 @@
 
 use crate::{
     boat::{Lifeboat, with_boat},
-    lab::{EtcdOptions, LabDir},
-    made::{Maker, age, days},
+    lab::{
+        EtcdOptions, LabDir,
+        fill::points::{age, days},
+    },
     saved::tree,
 };
 use anyhow::Result;
@@ -37,7 +39,7 @@ fn list(ran: &Value, what: &str) -> BTreeSet<String> {
 async fn killed_at_any_instant_nothing_is_listed_that_is_not_whole() -> Result<()> {
     let lab = LabDir::new()?;
     let boat = Lifeboat::init(lab.path(), None, None).await?;
-    let (maker, store) = (Maker::new(&boat)?, boat.path("store"));
+    let (maker, store) = (boat.maker("store")?, boat.path("store"));
     let mut rng = StdRng::seed_from_u64(23);
     let (mut midway, mut remains) = (0, 0);
     let kept = BTreeSet::from([1, 2].map(|n| maker.ago(SignedDuration::from_secs(n)).unwrap().to_string()));
@@ -76,7 +78,7 @@ async fn killed_at_any_instant_nothing_is_listed_that_is_not_whole() -> Result<(
 async fn two_at_once_do_the_work_of_one() -> Result<()> {
     let lab = LabDir::new()?;
     let boat = Lifeboat::init(lab.path(), None, None).await?;
-    let maker = Maker::new(&boat)?;
+    let maker = boat.maker("store")?;
     for n in 0..150 {
         maker.ago(days(9) + SignedDuration::from_mins(n))?;
     }
@@ -94,7 +96,7 @@ async fn two_at_once_do_the_work_of_one() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beside_a_running_backup_nothing_of_it_is_touched() -> Result<()> {
     with_boat(EtcdOptions::default(), 4, async |_, boat| {
-        let maker = Maker::new(boat)?;
+        let maker = boat.maker("store")?;
         for n in 1..=60 {
             maker.ago(days(n))?;
         }
@@ -144,7 +146,7 @@ async fn a_hold_that_comes_between_plan_and_deletion_saves_the_point() -> Result
     };
     let lab = LabDir::new()?;
     let boat = Lifeboat::init(lab.path(), None, None).await?;
-    let maker = Maker::new(&boat)?;
+    let maker = boat.maker("store")?;
     let (first, second, third) = (maker.ago(days(3))?, maker.ago(days(2))?, maker.ago(days(1))?);
     let newest = maker.ago(SignedDuration::from_secs(1))?;
     let orphan = maker.ago(days(9))?;

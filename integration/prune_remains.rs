@@ -2,8 +2,10 @@
 
 use crate::{
     boat::Lifeboat,
-    lab::LabDir,
-    made::{Maker, age, days},
+    lab::{
+        LabDir,
+        fill::points::{age, days},
+    },
 };
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
@@ -26,7 +28,7 @@ fn touch(path: &Path, at: Timestamp) -> Result<()> {
 async fn orphans_go_past_the_grace_and_not_before() -> Result<()> {
     let lab = LabDir::new()?;
     let boat = Lifeboat::init(lab.path(), None, None).await?;
-    let maker = Maker::new(&boat)?;
+    let maker = boat.maker("store")?;
     let now = Timestamp::now();
     let whole = maker.ago(SignedDuration::from_secs(5))?;
     // Old in all its parts; old by its id alone; old but for one object.
@@ -70,7 +72,7 @@ async fn orphans_go_past_the_grace_and_not_before() -> Result<()> {
 async fn a_clock_of_ours_that_is_ahead_takes_no_running_backup_for_remains() -> Result<()> {
     let lab = LabDir::new()?;
     let boat = Lifeboat::init(lab.path(), None, None).await?;
-    let maker = Maker::new(&boat)?;
+    let maker = boat.maker("store")?;
     // By the store's clock nothing is newer than three days, and our own says that all is old.
     let long_ago = Timestamp::now() - days(3);
     maker.point("lab", long_ago, |_| {})?;
@@ -97,7 +99,7 @@ async fn temporary_files_of_killed_writers_go_past_the_grace() -> Result<()> {
             1,
         )
     })?;
-    let maker = Maker::at(&boat, boat.path("dir"))?;
+    let maker = boat.maker("dir")?;
     let (whole, now) = (maker.ago(SignedDuration::from_secs(5))?, Timestamp::now());
     let (young, old) = (maker.dir(&whole).join(".part-young"), maker.dir(&whole).join(".part-old"));
     let lone = boat.path("dir/lab/points/20260101T000000Z-aaaa");

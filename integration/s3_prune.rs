@@ -2,8 +2,11 @@
 
 use crate::{
     boat::{Lifeboat, Ran},
-    lab::{LabDir, S3, S3Options, s3},
-    made::{Maker, age, days},
+    lab::{
+        LabDir, S3, S3Options,
+        fill::points::{age, days},
+        s3,
+    },
     s3_front::{Fate, S3Front},
 };
 use anyhow::{Context, Result};
@@ -40,7 +43,7 @@ async fn uploads_that_were_never_completed_go_past_the_grace() -> Result<()> {
     let server = S3::start(lab.path(), &lab.path().join("root"), S3Options::default()).await?;
     server.bucket("bucket", false).await?;
     let boat = boat(&lab, &server.endpoint(), "bucket").await?;
-    let maker = Maker::at(&boat, server.files("bucket"))?;
+    let maker = boat.maker(server.files("bucket"))?;
     maker.ago(SignedDuration::from_secs(5))?;
     let client = server.client();
     let begin = async |key: &str| {
@@ -85,7 +88,7 @@ async fn what_is_locked_stays_and_is_named() -> Result<()> {
     server.bucket("locked", true).await?;
     let boat = boat(&lab, &server.endpoint(), "locked").await?;
     // Objects have to come through the server to have versions and locks.
-    let local = Maker::at(&boat, lab.path().join("made"))?;
+    let local = boat.maker(lab.path().join("made"))?;
     let client = server.client();
     let mut ids = Vec::new();
     for n in (1..=6).rev() {
@@ -143,7 +146,7 @@ async fn objects_that_the_service_refuses_to_delete_are_named_and_the_rest_goes_
     let server = S3::start(lab.path(), &lab.path().join("root"), S3Options::default()).await?;
     server.bucket("bucket", false).await?;
     let boat = boat(&lab, &server.endpoint(), "bucket").await?;
-    let maker = Maker::at(&boat, server.files("bucket"))?;
+    let maker = boat.maker(server.files("bucket"))?;
     let ids = [4, 3, 2, 1].map(|n| maker.ago(days(n)).unwrap());
     // What nobody can remove, the superuser neither; where a file system does not have that, nothing can be tried.
     let payload = maker.dir(&ids[0]).join("etcd.db.zst.age");
@@ -178,7 +181,7 @@ async fn ten_thousand_recovery_points_go_with_few_requests() -> Result<()> {
     server.bucket("bucket", false).await?;
     let front = S3Front::start(&server.endpoint(), |_, _| Fate::Pass).await?;
     let boat = boat(&lab, &front.endpoint(), "bucket").await?;
-    let maker = Maker::at(&boat, server.files("bucket"))?;
+    let maker = boat.maker(server.files("bucket"))?;
     let count: i64 = 10_000;
     for n in 1..=count {
         maker.ago(SignedDuration::from_mins(30 * n))?;

@@ -2,8 +2,7 @@
 
 use crate::{
     boat::{Lifeboat, with_boat},
-    lab::{EtcdOptions, LabDir, S3, S3Options, s3},
-    made::{Maker, days},
+    lab::{EtcdOptions, LabDir, S3, S3Options, fill::points::days, s3},
     saved::tree,
 };
 use anyhow::Result;
@@ -165,7 +164,7 @@ async fn what_retention_dropped_over_there_is_not_brought_back() -> Result<()> {
     let lab = LabDir::new()?;
     let boat = Lifeboat::init(lab.path(), None, None).await?;
     add(&boat, "url: \"file:./second\", retention: {last: 2, daily: 3, maxDelete: 100%}")?;
-    let maker = Maker::new(&boat)?;
+    let maker = boat.maker("store")?;
     for n in 1..=8 {
         maker.ago(days(n))?;
     }

@@ -1,6 +1,6 @@
 //! Records on their way to another store. They are never changed, so what is missing there is all there is to copy.
 
-use super::{Catalogue, CatalogueError, Doubt, copy::committed};
+use super::{AT_ONCE, Catalogue, CatalogueError, Doubt, copy::committed};
 use crate::{
     point::{Facts, Family, HoldFacts, Key, PointId, TagFacts, VerificationFacts},
     store::{self, StoreError, read_all},
@@ -8,9 +8,6 @@ use crate::{
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Records that are copied at once.
-const AT_ONCE: usize = 16;
 
 /// What the copying of records did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -1,13 +1,11 @@
 //! Holding a recovery point, and releasing it.
 
-use super::{Author, Catalogue, CatalogueError, Held};
+use super::{AT_ONCE, Author, Catalogue, CatalogueError, Held};
 use crate::point::{Family, HoldAction, HoldFacts, Key, PointId, Record};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// Objects that are put under a legal hold at once.
-const AT_ONCE: usize = 8;
 /// A reason is a sentence, not a document.
 const LONGEST: usize = 1000;
 

@@ -1,6 +1,6 @@
 //! One record, in the store: signature first, record last, nothing ever changed.
 
-use super::{Author, Catalogue, CatalogueError, Recorded, Signature, points::SIGNATURE_LIMIT};
+use super::{AT_ONCE, Author, Catalogue, CatalogueError, Recorded, Signature, points::SIGNATURE_LIMIT};
 use crate::{
     pipeline::Signer,
     point::{Facts, Family, FormatVersion, Key, PointId, Record, ToolFacts},
@@ -14,8 +14,6 @@ use std::collections::BTreeMap;
 pub(super) const RECORD_LIMIT: u64 = 1 << 20;
 /// So often another id is tried when one is taken.
 const TRIES: usize = 8;
-/// Records of one recovery point that are read at once.
-const AT_ONCE: usize = 16;
 
 /// The ids of the records of one recovery point, by family, each oldest first.
 pub(super) type Names = BTreeMap<Family, Vec<PointId>>;

@@ -31,6 +31,9 @@ pub use verify::{Depth, verify};
 
 use crate::point::PointId;
 
+/// Small requests of the catalogue that are under way at once.
+const AT_ONCE: usize = 32;
+
 /// The comment that is signed along with a manifest: it ties the signature to its place.
 pub fn signed_comment(cluster: &str, id: &PointId) -> String {
     format!("lifeboat {cluster} {id}")

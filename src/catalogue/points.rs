@@ -1,4 +1,4 @@
-use super::{CatalogueError, signed_comment};
+use super::{AT_ONCE, CatalogueError, signed_comment};
 use crate::{
     pipeline::{Identities, Opened, Origin, PipelineError, Verifier, open},
     point::{Artifact, ArtifactKind, Digest, Key, Manifest, PointId},
@@ -11,8 +11,6 @@ use std::{io::Write, sync::Arc};
 /// A manifest of a hundred thousand types would still be smaller.
 const MANIFEST_LIMIT: u64 = 16 << 20;
 pub(super) const SIGNATURE_LIMIT: u64 = 4 << 10;
-/// Manifests that are read at once.
-const AT_ONCE: usize = 16;
 
 /// The recovery points of one cluster in one store.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! What is recorded of recovery points: put down, and read again.
 
 use super::{
-    Catalogue, CatalogueError, Held, Listed, Signature, Standing, Verdict,
+    AT_ONCE, Catalogue, CatalogueError, Held, Listed, Signature, Standing, Verdict,
     ledger::Names,
     standing::{held, verified},
 };
@@ -14,8 +14,6 @@ use jiff::{Timestamp, ToSpan};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
-/// Recovery points whose records are read at once.
-const AT_ONCE: usize = 16;
 /// So many verifications that failed or cannot be trusted are looked at for one that passed.
 const LOOK_BACK: usize = 30;
 

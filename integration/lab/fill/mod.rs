@@ -3,6 +3,7 @@
 mod api;
 mod etcd;
 mod objects;
+pub mod points;
 mod shop;
 
 pub use api::api;

@@ -1,6 +1,6 @@
 use super::{
-    super::{Catalogue, CatalogueError},
-    AT_ONCE, Plan, Planned, Remains, bytes,
+    super::{AT_ONCE, Catalogue, CatalogueError},
+    Plan, Planned, Remains, bytes,
     remains::{by_point, is_old},
 };
 use crate::{

@@ -20,9 +20,6 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-/// Requests under way at once.
-const AT_ONCE: usize = 16;
-
 /// How a plan is made.
 #[derive(Debug, Clone)]
 pub struct PruneOptions {

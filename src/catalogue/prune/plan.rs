@@ -1,9 +1,9 @@
 use super::{
     super::{
-        Catalogue, CatalogueError,
+        AT_ONCE, Catalogue, CatalogueError,
         retention::{Candidate, dropped, judge},
     },
-    AT_ONCE, Plan, Planned, PruneOptions, bytes,
+    Plan, Planned, PruneOptions, bytes,
     guard::refusals,
     remains::{by_point, is_given_up, is_of, is_old, remains, threshold},
 };

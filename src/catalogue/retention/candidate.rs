@@ -1,6 +1,6 @@
 use super::super::{Listed, Signature, Standing};
 use crate::{
-    point::{ArtifactKind, PointId, Status, VerifiedDepth},
+    point::{ArtifactKind, Family, PointId, Status, VerifiedDepth},
     store::Lasting,
 };
 use jiff::Timestamp;
@@ -84,6 +84,11 @@ impl Candidate {
         if let Some(standing) = standing {
             candidate.held = standing.held.as_ref().map(|held| held.reason.clone());
             candidate.tags = standing.tags.clone();
+            // The tag that it may have had is one that may have kept it.
+            let tags = format!("{}/", Family::Tags);
+            let doubt = standing.doubts.iter().find(|doubt| doubt.record.starts_with(&tags));
+            let doubt = doubt.map(|doubt| format!("a record of its tags cannot be trusted: {doubt}"));
+            candidate.not_understood = candidate.not_understood.or(doubt);
             let last = standing.verified.as_ref();
             candidate.failed = last.is_some_and(|last| !last.passed);
             // One that passed once and then failed is no verified one.

@@ -1,7 +1,6 @@
 //! Recovery points of any age, made without a cluster: signed as a backup signs them, and whole as far as can be told
 //! without an identity.
 
-use crate::boat::Lifeboat;
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat::{
@@ -16,21 +15,16 @@ use std::{
     time::SystemTime,
 };
 
-/// Makes recovery points in the store of a boat, as files.
+/// Makes recovery points in a store, as files.
 pub struct Maker {
     store: PathBuf,
     signer: Signer,
 }
 
 impl Maker {
-    /// For the store of `boat`.
-    pub fn new(boat: &Lifeboat) -> Result<Self> {
-        Self::at(boat, boat.path("store"))
-    }
-
-    /// For a store elsewhere, signing as `boat` does.
-    pub fn at(boat: &Lifeboat, store: PathBuf) -> Result<Self> {
-        let key = fs::read_to_string(boat.path("signing.key"))?;
+    /// For a directory, signing with the key in a file.
+    pub fn new(store: PathBuf, key: &Path) -> Result<Self> {
+        let key = fs::read_to_string(key)?;
         Ok(Maker { store, signer: Signer::new(&key.into(), None)? })
     }
 
