@@ -76,6 +76,7 @@ impl Shore {
             let (point, name) = object.key().unwrap().rsplit_once('/').unwrap();
             *names.entry(point.to_owned()).or_default() |= name == "manifest.json";
         }
+        eprintln!("{names:?}");
         let underway = client.list_multipart_uploads().bucket("shore").send().await?.uploads().len();
         let begun = names.values().filter(|whole| !**whole).count();
         assert_eq!(names.len() - begun, points.len(), "{names:?}");

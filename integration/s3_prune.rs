@@ -7,7 +7,7 @@ use crate::{
         fill::points::{age, days},
         s3,
     },
-    s3_front::{Fate, S3Front},
+    s3_front::{Fate, Request, S3Front},
 };
 use anyhow::{Context, Result};
 use aws_sdk_s3::{
@@ -171,6 +171,38 @@ async fn objects_that_the_service_refuses_to_delete_are_named_and_the_rest_goes_
     assert_eq!(again["done"]["deleted"][0], ids[1].as_str());
     // Its payload has been changed by nobody for four days; by the store's clock it is old.
     assert_eq!(again["done"]["orphans"][0], ids[0].as_str(), "{again}");
+    lab.close(Ok(()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_may_not_or_cannot_delete_many() -> Result<()> {
+    let lab = LabDir::new()?;
+    let server = S3::start(lab.path(), &lab.path().join("root"), S3Options::default()).await?;
+    server.bucket("bucket", false).await?;
+    let front = async |status: u16, code: &'static str| {
+        let fate = move |request: &Request| match request.is("DeleteObjects") {
+            true => Fate::Refuse(status, code),
+            false => Fate::Pass,
+        };
+        S3Front::start(&server.endpoint(), move |request, _| fate(request)).await
+    };
+    let (denied, lacking) = (front(403, "AccessDenied").await?, front(501, "NotImplemented").await?);
+    let boat = boat(&lab, &denied.endpoint(), "bucket").await?;
+    let maker = boat.maker(server.files("bucket"))?;
+    for n in 1..=4 {
+        maker.ago(days(n))?;
+    }
+    let prune = ["prune", "--keep-last", "1", "-o", "json"];
+    let ran = run(&boat, &prune).await.expect(3).says("these credentials may not do that").json();
+    assert_eq!(ran["done"]["failed"].as_array().map(Vec::len), Some(3), "{ran}");
+    assert_eq!(ran["done"]["deleted"].as_array().map(Vec::len), Some(0), "{ran}");
+    // Whose manifest could not be deleted is whole.
+    run(&boat, &["verify", "--all", "--no-record"]).await.expect(0);
+    assert_eq!(maker.dirs().len(), 4);
+    boat.edit(|text| text.replace(&denied.endpoint(), &lacking.endpoint()))?;
+    let ran = run(&boat, &prune).await.expect(0).json();
+    assert_eq!(ran["done"]["deleted"].as_array().map(Vec::len), Some(3), "{ran}");
+    assert_eq!((maker.dirs().len(), lacking.count("DeleteObject")), (1, 9));
     lab.close(Ok(()))
 }
 
