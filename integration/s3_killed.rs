@@ -72,11 +72,12 @@ impl Shore {
         assert!(points.iter().all(|p| p["status"] == "Completed" && p["signature"] == "holds"), "{list}");
         let client = self.server.client();
         let mut names: BTreeMap<String, bool> = BTreeMap::new();
-        for object in client.list_objects_v2().bucket("shore").send().await?.contents() {
+        for object in
+            client.list_objects_v2().bucket("shore").prefix("boats/lab/points/").send().await?.contents()
+        {
             let (point, name) = object.key().unwrap().rsplit_once('/').unwrap();
             *names.entry(point.to_owned()).or_default() |= name == "manifest.json";
         }
-        eprintln!("{names:?}");
         let underway = client.list_multipart_uploads().bucket("shore").send().await?.uploads().len();
         let begun = names.values().filter(|whole| !**whole).count();
         assert_eq!(names.len() - begun, points.len(), "{names:?}");
