@@ -10,10 +10,12 @@
 //!                       └── point (the nouns) ─────┴──▶ snapshot (reads a database file)
 //! ```
 //!
-//! `backup` is the one walk from left to right; `cli` starts it, `config` tells it what to do, `report` shows
-//! what came of it. Which room may import which is checked by `integration/rooms`.
+//! `backup` is the one walk from left to right; `object` knows what is in a Kubernetes object; `cli` starts everything,
+//! `config` tells it what to do, `report` shows what came of it. Which room may import which is checked by `integration/rooms`.
 
 pub mod point;
+
+pub mod object;
 
 pub mod source;
 

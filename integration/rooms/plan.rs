@@ -3,6 +3,7 @@
 /// The rooms in the order in which data flows, and what each may import.
 pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("point", &[]),
+    ("object", &["point"]),
     ("source", &["point"]),
     ("snapshot", &["point"]),
     ("pipeline", &["point"]),
@@ -12,12 +13,13 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("backup", &["source", "pipeline", "store", "catalogue", "point", "snapshot"]),
     ("restore", &["pipeline", "store", "catalogue", "point", "snapshot"]),
     // Types of results only.
-    ("report", &["backup", "catalogue", "point", "restore", "snapshot"]),
+    ("report", &["backup", "catalogue", "object", "point", "restore", "snapshot"]),
     ("config", &[]),
     (
         "cli",
         &[
             "point",
+            "object",
             "source",
             "snapshot",
             "pipeline",
