@@ -7,7 +7,8 @@
 //!         │                                                            ▲
 //!      source ──▶ pipeline::seal ──▶ store ──▶ catalogue ──▶ pipeline::open ──▶ restore
 //!                       ▲                          │
-//!                       └── point (the nouns) ─────┴──▶ snapshot (reads a database file)
+//!                       └── point (the nouns) ─────┼──▶ snapshot (reads a database file)
+//!                                                  └──▶ compare (what changed, by object)
 //! ```
 //!
 //! `backup` is the one walk from left to right; `object` knows what is in a Kubernetes object; `cli` starts everything,
@@ -28,6 +29,8 @@ pub mod store;
 pub mod catalogue;
 
 pub mod backup;
+
+pub mod compare;
 
 pub mod restore;
 

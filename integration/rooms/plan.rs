@@ -11,9 +11,11 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("catalogue", &["store", "pipeline", "snapshot", "point"]),
     // It reads the revision from the snapshot that streams by, and a restore from the database that was made.
     ("backup", &["source", "pipeline", "store", "catalogue", "point", "snapshot"]),
+    // It exports the live cluster as a backup does.
+    ("compare", &["source", "object", "pipeline", "catalogue", "point"]),
     ("restore", &["pipeline", "store", "catalogue", "point", "snapshot"]),
     // Types of results only.
-    ("report", &["backup", "catalogue", "object", "point", "restore", "snapshot"]),
+    ("report", &["backup", "catalogue", "compare", "object", "point", "restore", "snapshot"]),
     ("config", &[]),
     (
         "cli",
@@ -26,6 +28,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
             "store",
             "catalogue",
             "backup",
+            "compare",
             "restore",
             "report",
             "config",

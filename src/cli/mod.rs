@@ -3,9 +3,11 @@
 mod backup;
 mod context;
 mod copy;
+mod diff;
 mod doctor;
 mod extract;
 mod failure;
+mod find;
 mod init;
 mod inspect;
 mod list;
@@ -14,6 +16,7 @@ mod progress;
 mod restore;
 mod schema;
 mod show;
+mod since;
 mod stores;
 mod swap;
 mod verify;
@@ -65,6 +68,8 @@ enum Command {
     Show(show::Args),
     Verify(verify::Args),
     Copy(copy::Args),
+    Diff(Box<diff::Args>),
+    Find(find::Args),
     Extract(extract::Args),
     Inspect(inspect::Args),
     /// Bring back what was saved
@@ -114,6 +119,8 @@ pub async fn main() -> ExitCode {
         Command::Show(args) => show::run(&context, args).await,
         Command::Verify(args) => verify::run(&context, args).await,
         Command::Copy(args) => copy::run(&context, args).await,
+        Command::Diff(args) => diff::run(&context, *args).await,
+        Command::Find(args) => find::run(&context, args).await,
         Command::Extract(args) => extract::run(&context, args).await,
         Command::Inspect(args) => inspect::run(&context, args).await,
         Command::Restore(Restore::Etcd(args)) => restore::run(&context, *args).await,

@@ -21,7 +21,7 @@ pub use diff::{FieldChange, diff};
 pub use field_path::{FieldPath, Step};
 pub use kinds::{Unresolved, resolve};
 pub use name::{Identity, TypeName};
-pub use noise::{is_restless, without_noise};
+pub use noise::{is_restless, restless_types, without_noise};
 pub use rank::rank;
 pub use veil::Veil;
 pub use writer::{Writer, newest_writer};

@@ -45,6 +45,13 @@ pub fn without_noise(object: &mut Value, status: bool) {
     }
 }
 
+/// The types whose objects change all the time by themselves, as patterns of a filter.
+pub fn restless_types() -> impl Iterator<Item = String> {
+    RESTLESS
+        .iter()
+        .map(|(group, resource)| format!("{resource}.{}", if group.is_empty() { "core" } else { group }))
+}
+
 /// Do objects of this type change all the time by themselves?
 pub fn is_restless(kind: &TypeName) -> bool {
     RESTLESS.iter().any(|(group, resource)| kind.is(group, resource))
