@@ -180,7 +180,7 @@ async fn compare_access_tells_who_got_which_rights_and_when() -> Result<()> {
 
         let table = diff(&["--all", "live"]).await.expect(0).stdout;
         assert!(table.contains(&format!("  {exec}\n      runs commands in pods\n")), "{table}");
-        assert!(table.contains(&format!("{} (20", ids[0])) && table.contains("deserve a look"), "{table}");
+        assert!(table.contains(&format!("{} (20", ids[0])) && table.contains("; marked with !: "), "{table}");
         for format in ["table", "json", "yaml"] {
             let shown = diff(&["--all", "live", "-o", format]).await.expect(0).stdout;
             assert!(!shown.contains("unrelated-8812") && !shown.contains("dW5yZWxhdGVkLTg4MTI"));

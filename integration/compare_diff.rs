@@ -196,7 +196,8 @@ async fn compare_diff_tells_every_change_and_no_other() -> Result<()> {
         }
 
         assert_eq!(summary(&diff(&[b, "live", "-o", "json"]).await.expect(0).json()), [0; 5]);
-        untouched(&boat, a, b).await
+        untouched(&boat, a, b).await?;
+        other_versions(&boat, cluster).await
     })
     .await
 }
@@ -257,6 +258,39 @@ async fn untouched(boat: &Lifeboat, a: &str, b: &str) -> Result<()> {
 
     let e = boat.backup(&["--etcd-only"]).await;
     diff(&[b, point(&e)]).await.expect(1).says("holds no resource export").says(b);
+    Ok(())
+}
+
+/// An object that is read in another version of its API is the same object.
+async fn other_versions(boat: &Lifeboat, cluster: &Cluster) -> Result<()> {
+    let before = boat.backup(&["--resources-only"]).await;
+    let stored = |version: u8, yes: bool| json!({"op": "replace", "path": format!("/spec/versions/{version}/storage"), "value": yes});
+    let patch = json!([stored(0, false), stored(1, true)]).to_string();
+    let crd = ["patch", "crd", "orders.shop.example.com", "--type=json", "-p", &patch];
+    cluster.kubectl(&crd).await?;
+    let after = boat.backup(&["--resources-only"]).await;
+    let diff = async |to: &str| {
+        let all = [
+            "diff",
+            point(&before),
+            to,
+            "--type",
+            "orders",
+            "--type",
+            "crd",
+            "-o",
+            "json",
+            "-i",
+            "identity.txt",
+        ];
+        boat.run(&all).await.expect(0).json()
+    };
+    for to in [point(&after), "live"] {
+        let found = diff(to).await;
+        assert_eq!(summary(&found), [0, 0, 1, 0, 2], "{found:#}");
+        assert_eq!(found["notes"]["versions"], json!(["orders.shop.example.com: v1 -> v1beta1"]));
+        assert_eq!(found["changes"][0]["fields"][0]["path"], "spec.versions[name=v1].storage");
+    }
     Ok(())
 }
 

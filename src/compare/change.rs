@@ -180,7 +180,7 @@ fn of_access(
 
 impl Change {
     fn of(difference: &Difference) -> Self {
-        let Identity { kind, namespace, name } = &difference.object;
+        let Identity { kind, namespace, name, .. } = &difference.object;
         let uid = |entry: &Option<super::index::Entry>| {
             entry.as_ref().map(|entry| entry.uid.to_string()).filter(|uid| !uid.is_empty())
         };

@@ -35,6 +35,7 @@ use crate::{
     point::Manifest,
 };
 use bodies::Bodies;
+use futures_util::{StreamExt, stream};
 use index::Index;
 use read::{Reader, Shared, locked, wanted};
 use serde::Serialize;
@@ -44,6 +45,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 use step::Step;
+
+/// Indexes that are read at once: the next one while one is compared.
+const AHEAD: usize = 2;
 
 /// Two sides or more, compared each with the next.
 pub struct Comparison {
@@ -82,6 +86,11 @@ pub async fn compare(
     let selection = Arc::new(selection.of_types(types, &known(asked))?);
     let reader = Reader { catalogue, identities, selection: selection.clone() };
     let bodies = Arc::new(Mutex::new(Bodies::new(Veil::new(key))));
+    let points = asked.iter().filter_map(|side| match side {
+        Asked::Point(manifest) => Some(reader.index(manifest)),
+        Asked::Live(_) => None,
+    });
+    let mut indexes = stream::iter(points.collect::<Vec<_>>()).buffered(AHEAD);
     let mut sides: Vec<Side> = Vec::new();
     let mut steps = Vec::new();
     let mut last: Option<(&Manifest, Index)> = None;
@@ -89,7 +98,8 @@ pub async fn compare(
         let (side, index) = match (side, &last) {
             (Asked::Point(manifest), _) => {
                 let facts = facts(manifest).ok_or_else(|| no_export(manifest, String::new()))?;
-                (Side::of_point(manifest, facts), reader.index(manifest).await?)
+                let index = indexes.next().await.transpose()?.unwrap_or_default();
+                (Side::of_point(manifest, facts), index)
             }
             (Asked::Live(how), Some((manifest, index))) => {
                 reader.live(how, (manifest, index), &bodies).await?

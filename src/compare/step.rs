@@ -10,7 +10,10 @@ use crate::{
     point::Digest,
 };
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// An object that is on one side only, or not the same on both.
 #[derive(Debug)]
@@ -62,9 +65,7 @@ impl Step {
         let mut step = Step { not_compared: not_compared(sides, selection), ..Step::default() };
         let [before, after] = indexes.map(|index| &index.entries);
         let mut rbac_differs = false;
-        let objects: BTreeSet<&Identity> = before.keys().chain(after.keys()).collect();
-        for object in objects {
-            let (was, is) = (before.get(object), after.get(object));
+        for (object, was, is) in both(before, after) {
             if let (Some(was), Some(is)) = (was, is)
                 && was.version != is.version
             {
@@ -115,6 +116,26 @@ impl Step {
     }
 }
 
+/// The objects of both sides in their order, each once.
+fn both<'a>(
+    before: &'a BTreeMap<Identity, Entry>,
+    after: &'a BTreeMap<Identity, Entry>,
+) -> impl Iterator<Item = (&'a Identity, Option<&'a Entry>, Option<&'a Entry>)> {
+    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+    std::iter::from_fn(move || {
+        let order = match (before.peek(), after.peek()) {
+            (Some((a, _)), Some((b, _))) => a.cmp(b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        let was = if order.is_le() { before.next() } else { None };
+        let is = if order.is_ge() { after.next() } else { None };
+        let object = was.or(is)?.0;
+        Some((object, was.map(|it| it.1), is.map(|it| it.1)))
+    })
+}
+
 fn not_compared(sides: [&Side; 2], selection: &Selection) -> Vec<NotCompared> {
     let types: BTreeSet<&TypeName> = sides.iter().flat_map(|side| side.coverage.types()).collect();
     let mut found = Vec::new();
@@ -126,4 +147,26 @@ fn not_compared(sides: [&Side; 2], selection: &Selection) -> Vec<NotCompared> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_object_of_both_sides_comes_once(old: BTreeSet<u8>, new: BTreeSet<u8>) {
+            let entries = |names: &BTreeSet<u8>| {
+                let entry = || Entry { version: "v1".into(), uid: "u".into(), sha256: [0; 32].into() };
+                let object = |n: &u8| Identity::new(TypeName::new("", "pods"), Some("a"), &format!("{n:03}"));
+                names.iter().map(|n| (object(n), entry())).collect::<BTreeMap<_, _>>()
+            };
+            let (before, after) = (entries(&old), entries(&new));
+            let found: Vec<_> = both(&before, &after).collect();
+            let wanted: BTreeSet<&Identity> = before.keys().chain(after.keys()).collect();
+            prop_assert!(found.iter().map(|it| it.0).eq(wanted));
+            prop_assert!(found.iter().all(|(it, was, is)| *was == before.get(*it) && *is == after.get(*it)));
+        }
+    }
 }

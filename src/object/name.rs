@@ -3,7 +3,7 @@
 use super::rank;
 use crate::point::{ObjectPlace, parse_object_path};
 use serde::{Serialize, Serializer};
-use std::{cmp::Ordering, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 /// A type whatever its version: `deployments.apps`, or `pods` for the core.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,8 +50,9 @@ impl Serialize for TypeName {
 
 /// An object, whatever version of the API it is read in: an object that was read as `v1beta1` and is now read as `v1` is
 /// the same one. Identities sort by the rank of their type, then by type, namespace and name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity {
+    rank: u8,
     /// Its type.
     pub kind: TypeName,
     /// Its namespace; none for cluster-scoped objects.
@@ -61,6 +62,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The object of this type, namespace and name.
+    pub fn new(kind: TypeName, namespace: Option<&str>, name: &str) -> Self {
+        Identity { rank: rank(&kind), kind, namespace: namespace.map(Arc::from), name: name.into() }
+    }
+
     /// The object at this place of an export, and the version it is in.
     pub fn of_path(path: &str) -> Option<(Self, String)> {
         parse_object_path(path).map(Identity::of_place)
@@ -68,29 +74,9 @@ impl Identity {
 
     /// The same for a place that was read.
     pub fn of_place(place: ObjectPlace) -> (Self, String) {
-        let identity = Identity {
-            kind: TypeName::new(&place.group, &place.resource),
-            namespace: place.namespace.map(Arc::from),
-            name: place.name.into(),
-        };
+        let kind = TypeName::new(&place.group, &place.resource);
+        let identity = Identity::new(kind, place.namespace.as_deref(), &place.name);
         (identity, place.version)
-    }
-}
-
-impl Ord for Identity {
-    fn cmp(&self, other: &Self) -> Ordering {
-        rank(&self.kind)
-            .cmp(&rank(&other.kind))
-            .then_with(|| self.kind.group.cmp(&other.kind.group))
-            .then_with(|| self.kind.resource.cmp(&other.kind.resource))
-            .then_with(|| self.namespace.cmp(&other.namespace))
-            .then_with(|| self.name.cmp(&other.name))
-    }
-}
-
-impl PartialOrd for Identity {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
     }
 }
 

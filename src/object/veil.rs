@@ -114,7 +114,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_of_a_secret_is_left(value in "[g-zG-Z]{4,40}", field in "(data|stringData|later|nested)", key: [u8; 32]) {
+        fn nothing_of_a_secret_is_left(value in "[G-Z]{4,40}", field in "(data|stringData|later|nested)", key: [u8; 32]) {
             let mut object = json!({
                 "kind": "Secret",
                 "metadata": {
@@ -132,6 +132,24 @@ mod tests {
             let text = object.to_string();
             prop_assert!(!text.contains(&value), "{}", text);
             prop_assert!(text.contains("shown"));
+        }
+
+        #[test]
+        fn nothing_of_a_secret_is_in_a_diff(old in "[G-Z]{4,40}", new in "[G-Z]{4,40}", status: bool, key: [u8; 32]) {
+            let object = |value: &str| {
+                let mut object = json!({
+                    "apiVersion": "v1", "kind": "Secret",
+                    "metadata": {"name": "a", "annotations": {"example.com/copy": value}, "labels": {"l": "x"}},
+                    "data": {"k": value, "same": "U0FNRQ=="}, "stringData": {"k": value}, "status": value,
+                });
+                Veil::new(key).cover(&secrets(), &mut object);
+                super::super::without_noise(&mut object, status);
+                object
+            };
+            let changes = super::super::diff(&object(&old), &object(&new));
+            let text = serde_json::to_string(&changes).unwrap();
+            prop_assert!(!text.contains(&old) && !text.contains(&new), "{}", text);
+            prop_assert_eq!(changes.len(), if old == new { 0 } else { 3 + usize::from(status) });
         }
     }
 }

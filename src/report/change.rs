@@ -141,7 +141,7 @@ pub fn summary(s: &Summary) -> String {
         let _ = write!(out, ", {} differ only in what is not compared", s.only_noise);
     }
     if s.dangers > 0 {
-        let _ = write!(out, "; {} sentences marked with ! deserve a look", s.dangers);
+        let _ = write!(out, "; marked with !: {}", s.dangers);
     }
     out
 }

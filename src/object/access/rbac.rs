@@ -55,11 +55,11 @@ impl Rbac {
             }
             (RBAC, "clusterrolebindings" | "rolebindings") => {
                 let (kind, namespace) = match text(Some(value), &["roleRef", "kind"]) {
-                    "Role" => ("roles", object.namespace.clone()),
+                    "Role" => ("roles", object.namespace.as_deref()),
                     _ => ("clusterroles", None),
                 };
-                let name = text(Some(value), &["roleRef", "name"]).into();
-                let role = Identity { kind: TypeName::new(RBAC, kind), namespace, name };
+                let name = text(Some(value), &["roleRef", "name"]);
+                let role = Identity::new(TypeName::new(RBAC, kind), namespace, name);
                 let subjects = value.get("subjects").and_then(Value::as_array);
                 let subjects = subjects.into_iter().flatten().map(Subject::new).collect();
                 self.bindings.insert(object.clone(), Binding { role, subjects });

@@ -2,7 +2,7 @@ use super::*;
 use serde_json::json;
 
 fn object(resource: &str, namespace: Option<&str>, name: &str) -> Identity {
-    Identity { kind: TypeName::new(RBAC, resource), namespace: namespace.map(Into::into), name: name.into() }
+    Identity::new(TypeName::new(RBAC, resource), namespace, name)
 }
 
 fn shop() -> Rbac {
