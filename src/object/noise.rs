@@ -9,13 +9,21 @@
 //!   where the uid does, and then it tells when the object was made again;
 //! - `status` is what a controller observed; it is left out unless it is asked for;
 //! - `apiVersion` is the version in which an object was read, which a cluster's upgrade changes for all objects at once;
-//! - the annotation `kubectl.kubernetes.io/last-applied-configuration` repeats what `kubectl apply` was given, in text.
+//! - the annotation `kubectl.kubernetes.io/last-applied-configuration` repeats what `kubectl apply` was given, in text; and some
+//!   controllers keep their books in annotations ("Well-Known Labels, Annotations and Taints" of the Kubernetes reference):
+//!   the revision of a rollout, who holds a lock, when endpoints changed.
 
 use super::TypeName;
 use serde_json::Value;
 
 const METADATA: &[&str] = &["generation", "managedFields", "resourceVersion", "selfLink", "uid"];
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+const ANNOTATIONS: &[&str] = &[
+    "control-plane.alpha.kubernetes.io/leader",
+    "deployment.kubernetes.io/revision",
+    "deprecated.daemonset.template.generation",
+    "endpoints.kubernetes.io/last-change-trigger-time",
+    "kubectl.kubernetes.io/last-applied-configuration",
+];
 
 /// Types whose objects change without anybody's doing, all the time: news, heartbeats and the holding of a lock, and what
 /// the server finds out when it is asked and keeps nowhere.
@@ -38,7 +46,7 @@ pub fn without_noise(object: &mut Value, status: bool) {
     let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     metadata.retain(|name, _| !METADATA.contains(&name.as_str()));
     if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
-        annotations.shift_remove(LAST_APPLIED);
+        annotations.retain(|name, _| !ANNOTATIONS.contains(&name.as_str()));
         if annotations.is_empty() {
             metadata.shift_remove("annotations");
         }
@@ -68,7 +76,7 @@ mod tests {
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {
                 "name": "a", "uid": "u", "resourceVersion": "1", "generation": 2, "managedFields": [], "selfLink": "/",
-                "creationTimestamp": "t", "labels": {"a": "b"}, "annotations": {LAST_APPLIED: "{}"},
+                "creationTimestamp": "t", "labels": {"a": "b"}, "annotations": {ANNOTATIONS[4]: "{}"},
             },
             "data": {"status": "x"}, "status": {"phase": "Active"},
         });

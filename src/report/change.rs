@@ -1,9 +1,9 @@
 use crate::{
     compare::{Became, Change, Notes, Side, Summary},
-    object::FieldChange,
+    object::{FieldChange, TypeName},
 };
 use serde_json::Value;
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 /// A value on one line is cut behind so many characters, one of many lines behind so many lines.
 const CHARACTERS: usize = 100;
@@ -113,14 +113,18 @@ pub fn notes(notes: &Notes) -> String {
     if !notes.same_cluster {
         out.push_str("Not the same cluster: the namespace kube-system has another UID.\n");
     }
+    // Which types are not whole for the same reason on the same sides is said in one line.
+    let mut sides: BTreeMap<(&TypeName, &str), Vec<&str>> = BTreeMap::new();
     for it in &notes.not_compared {
-        let _ = writeln!(
-            out,
-            "Not compared: {} is not whole in the side {}: {}",
-            it.kind,
-            it.side,
-            plain(&it.reason)
-        );
+        sides.entry((&it.kind, &it.reason)).or_default().push(it.side);
+    }
+    let mut types: BTreeMap<(&str, Vec<&str>), Vec<String>> = BTreeMap::new();
+    for ((kind, reason), sides) in sides {
+        types.entry((reason, sides)).or_default().push(kind.to_string());
+    }
+    for ((reason, sides), types) in types {
+        let _ =
+            writeln!(out, "Not compared ({}: {}): {}", sides.join(" and "), plain(reason), types.join(", "));
     }
     for it in &notes.versions {
         let _ = writeln!(out, "Read in another version: {it}");
@@ -161,7 +165,7 @@ pub(super) fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::{TypeName, diff};
+    use crate::{compare::NotCompared, object::diff};
     use serde_json::json;
 
     fn shown(old: Value, new: Value) -> String {
@@ -177,6 +181,28 @@ mod tests {
             says: Vec::new(),
         };
         super::change(&change)
+    }
+
+    #[test]
+    fn types_that_lack_for_the_same_reason_share_a_line() {
+        let lacks = |kind: &str, side: &'static str, reason: &str| NotCompared {
+            kind: TypeName::new("", kind),
+            side,
+            reason: reason.into(),
+        };
+        let not_compared = vec![
+            lacks("nodes", "before", "left out"),
+            lacks("nodes", "after", "left out"),
+            lacks("pods", "before", "left out"),
+            lacks("pods", "after", "left out"),
+            lacks("secrets", "after", "refused"),
+        ];
+        let told = notes(&Notes { not_compared, versions: vec!["a: v1 -> v2".into()], same_cluster: false });
+        let wanted = "Not the same cluster: the namespace kube-system has another UID.\n\
+                      Not compared (before and after: left out): nodes, pods\n\
+                      Not compared (after: refused): secrets\n\
+                      Read in another version: a: v1 -> v2\n";
+        assert_eq!(told, wanted);
     }
 
     #[test]
