@@ -154,7 +154,10 @@ async fn compare_diff_tells_every_change_and_no_other() -> Result<()> {
         pretty_assert(&steady(&saved), &expected());
         assert_eq!(summary(&saved), [1, 1, 5, 1, 1]);
         assert_eq!((&saved["before"]["point"], &saved["after"]["point"]), (&json!(a), &json!(b)));
-        assert_eq!(saved["notes"], json!({"notCompared": [], "versions": [], "sameCluster": true}));
+        assert_eq!(
+            saved["notes"],
+            json!({"notCompared": [], "versions": [], "sameCluster": true, "sameScope": true})
+        );
         let live = diff(&[a, "live", "-o", "json"]).await.expect(0).json();
         pretty_assert(&steady(&live), &expected());
         assert_eq!(live["summary"], saved["summary"]);
@@ -255,6 +258,25 @@ async fn untouched(boat: &Lifeboat, a: &str, b: &str) -> Result<()> {
     // The live cluster is read with the point's own exclusions.
     let live = diff(&[point(&d), "live", "-o", "json"]).await.expect(0).json();
     assert_eq!(summary(&live), [0; 5]);
+
+    // What is left out by namespace looks removed: that the sides differ in this is said.
+    let narrow = "\nresources: {includeNamespaces: [payments, shop]}\n";
+    boat.edit(|text| text.replacen("\nresources:\n", narrow, 1))?;
+    let narrowed = boat.backup(&["--resources-only"]).await;
+    let narrowed = point(&narrowed);
+    let other = diff(&[b, narrowed, "-o", "json"]).await.expect(0).json();
+    assert_eq!(other["notes"]["sameScope"], false);
+    assert_eq!(
+        diff(&[b, narrowed, "-n", "shop", "-o", "json"]).await.expect(0).json()["summary"]["removed"],
+        0
+    );
+    assert!(diff(&[b, narrowed]).await.expect(0).stdout.contains("Not exported alike: "));
+    let alike = diff(&[narrowed, "live", "-o", "json"]).await.expect(0).json();
+    assert_eq!((&alike["notes"]["sameScope"], summary(&alike)), (&json!(true), [0; 5]));
+    fs::write(
+        boat.path("lifeboat.yaml"),
+        fs::read_to_string(boat.path("lifeboat.yaml"))?.replacen(narrow, "\nresources:\n", 1),
+    )?;
 
     let e = boat.backup(&["--etcd-only"]).await;
     diff(&[b, point(&e)]).await.expect(1).says("holds no resource export").says(b);

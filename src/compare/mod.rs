@@ -68,6 +68,8 @@ pub struct Notes {
     pub versions: Vec<String>,
     /// Both sides are of the same cluster, as far as can be told.
     pub same_cluster: bool,
+    /// Both sides were exported with the same namespaces and labels: else what the one left out looks added or removed.
+    pub same_scope: bool,
 }
 
 /// Compares each side with the next. `key` is random: with it the values of Secrets are digested.
@@ -145,11 +147,14 @@ impl Comparison {
     pub fn notes(&self, step: usize) -> Notes {
         let uid = |at: usize| self.sides.get(at).and_then(|side| side.cluster_uid.as_deref());
         let uids = [uid(step), uid(step + 1)];
+        let narrowed = |at: usize| self.sides.get(at).and_then(|side| side.narrowed.as_ref());
+        let same_scope = narrowed(step) == narrowed(step + 1);
         let step = self.steps.get(step);
         let versions = step.into_iter().flat_map(|step| &step.versions);
         Notes {
             not_compared: step.map(|step| step.not_compared.clone()).unwrap_or_default(),
             versions: versions.map(|(kind, was, is)| format!("{kind}: {was} -> {is}")).collect(),
+            same_scope,
             same_cluster: uids.contains(&None) || uids[0] == uids[1],
         }
     }

@@ -127,6 +127,7 @@ impl Reader<'_> {
             live: Some(cluster.server().to_owned()),
             at: facts.at,
             cluster_uid: live.uid,
+            narrowed: facts.narrowed.clone(),
             coverage: Coverage::new(&facts),
         };
         Ok((side, index))

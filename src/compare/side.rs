@@ -33,6 +33,8 @@ pub struct Side {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_uid: Option<String>,
     #[serde(skip)]
+    pub(super) narrowed: Option<String>,
+    #[serde(skip)]
     pub(super) coverage: Coverage,
 }
 
@@ -43,6 +45,7 @@ impl Side {
             live: None,
             at: facts.at,
             cluster_uid: manifest.cluster.uid.clone(),
+            narrowed: facts.narrowed.clone(),
             coverage: Coverage::new(facts),
         }
     }
@@ -129,6 +132,7 @@ mod tests {
                 .into(),
             excluded: excluded.map(|(label, why)| (label.to_owned(), why)).into(),
             failed: vec![problem("pods/v1"), problem("metrics.k8s.io/v1beta1")],
+            narrowed: None,
         };
         let coverage = Coverage::new(&facts);
         let lacks = |group: &str, resource: &str| coverage.lacks(&TypeName::new(group, resource)).is_some();

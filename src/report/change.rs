@@ -113,6 +113,11 @@ pub fn notes(notes: &Notes) -> String {
     if !notes.same_cluster {
         out.push_str("Not the same cluster: the namespace kube-system has another UID.\n");
     }
+    if !notes.same_scope {
+        out.push_str(
+            "Not exported alike: with other namespaces or labels; what one side left out looks added or removed.\n",
+        );
+    }
     // Which types are not whole for the same reason on the same sides is said in one line.
     let mut sides: BTreeMap<(&TypeName, &str), Vec<&str>> = BTreeMap::new();
     for it in &notes.not_compared {
@@ -197,8 +202,14 @@ mod tests {
             lacks("pods", "after", "left out"),
             lacks("secrets", "after", "refused"),
         ];
-        let told = notes(&Notes { not_compared, versions: vec!["a: v1 -> v2".into()], same_cluster: false });
+        let told = notes(&Notes {
+            not_compared,
+            versions: vec!["a: v1 -> v2".into()],
+            same_cluster: false,
+            same_scope: false,
+        });
         let wanted = "Not the same cluster: the namespace kube-system has another UID.\n\
+                      Not exported alike: with other namespaces or labels; what one side left out looks added or removed.\n\
                       Not compared (before and after: left out): nodes, pods\n\
                       Not compared (after: refused): secrets\n\
                       Read in another version: a: v1 -> v2\n";
