@@ -200,6 +200,7 @@ async fn compare_diff_tells_every_change_and_no_other() -> Result<()> {
 
         assert_eq!(summary(&diff(&[b, "live", "-o", "json"]).await.expect(0).json()), [0; 5]);
         untouched(&boat, a, b).await?;
+        forbidden(&boat, cluster, b).await?;
         other_versions(&boat, cluster).await
     })
     .await
@@ -280,6 +281,41 @@ async fn untouched(boat: &Lifeboat, a: &str, b: &str) -> Result<()> {
 
     let e = boat.backup(&["--etcd-only"]).await;
     diff(&[b, point(&e)]).await.expect(1).says("holds no resource export").says(b);
+    Ok(())
+}
+
+/// What could not be read is not gone.
+async fn forbidden(boat: &Lifeboat, cluster: &Cluster, b: &str) -> Result<()> {
+    let user = cluster.kubeconfig_for("narrow", None)?;
+    let rule =
+        ["create", "clusterrole", "narrow", "--verb=get,list", "--resource=configmaps,namespaces,secrets"];
+    cluster.kubectl(&rule).await?;
+    cluster
+        .kubectl(&["create", "clusterrolebinding", "narrow", "--clusterrole=narrow", "--user=narrow"])
+        .await?;
+    let user = user.display().to_string();
+    let backup = ["backup", "--resources-only", "--allow-partial", "--kubeconfig", &user, "-o", "json"];
+    let partial = boat.run(&backup).await.expect(0).json();
+    assert_eq!(partial["status"], "PartiallyFailed");
+    for args in [&["diff", b, point(&partial)][..], &["diff", b, "live", "--kubeconfig", &user]] {
+        let found = boat.run(&[args, &KEY[..], &["-o", "json"]].concat()).await.expect(0).json();
+        assert_eq!(summary(&found), [0; 5], "{found:#}");
+        let lacks = |kind: &str| {
+            let told = found["notes"]["notCompared"].as_array().unwrap().iter();
+            told.filter(|it| it["type"] == kind && it["side"] == "after").count()
+        };
+        assert_eq!(
+            [lacks("orders.shop.example.com"), lacks("deployments.apps"), lacks("secrets")],
+            [1, 1, 0]
+        );
+    }
+    let access = ["diff", b, point(&partial), "--access", "-i", "identity.txt"];
+    let access = boat.run(&access).await.expect(0).stdout;
+    assert!(access.contains("Not compared (after: ") && !access.contains("takes "), "{access}");
+    let find = ["find", "order/order-1001", "-i", "identity.txt", "-o", "json"];
+    let found = boat.run(&find).await.expect(0).json();
+    let runs = found["objects"][0]["runs"].as_array().unwrap();
+    assert_eq!(runs.last().unwrap()["state"], "unknown");
     Ok(())
 }
 
