@@ -7,13 +7,16 @@
 //!         │                                                            ▲
 //!      source ──▶ pipeline::seal ──▶ store ──▶ catalogue ──▶ pipeline::open ──▶ restore
 //!                       ▲                          │
-//!                       └── point (the nouns) ─────┴──▶ snapshot (reads a database file)
+//!                       └── point (the nouns) ─────┼──▶ snapshot (reads a database file)
+//!                                                  └──▶ compare (what changed, by object)
 //! ```
 //!
-//! `backup` is the one walk from left to right; `cli` starts it, `config` tells it what to do, `report` shows
-//! what came of it. Which room may import which is checked by `integration/rooms`.
+//! `backup` is the one walk from left to right; `object` knows what is in a Kubernetes object; `cli` starts everything,
+//! `config` tells it what to do, `report` shows what came of it. Which room may import which is checked by `integration/rooms`.
 
 pub mod point;
+
+pub mod object;
 
 pub mod source;
 
@@ -26,6 +29,8 @@ pub mod store;
 pub mod catalogue;
 
 pub mod backup;
+
+pub mod compare;
 
 pub mod restore;
 

@@ -3,6 +3,7 @@
 /// The rooms in the order in which data flows, and what each may import.
 pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("point", &[]),
+    ("object", &["point"]),
     ("source", &["point"]),
     ("snapshot", &["point"]),
     ("pipeline", &["point"]),
@@ -10,20 +11,24 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("catalogue", &["store", "pipeline", "snapshot", "point"]),
     // It reads the revision from the snapshot that streams by, and a restore from the database that was made.
     ("backup", &["source", "pipeline", "store", "catalogue", "point", "snapshot"]),
+    // It exports the live cluster as a backup does.
+    ("compare", &["source", "object", "pipeline", "catalogue", "point"]),
     ("restore", &["pipeline", "store", "catalogue", "point", "snapshot"]),
     // Types of results only.
-    ("report", &["backup", "catalogue", "point", "restore", "snapshot"]),
+    ("report", &["backup", "catalogue", "compare", "object", "point", "restore", "snapshot"]),
     ("config", &[]),
     (
         "cli",
         &[
             "point",
+            "object",
             "source",
             "snapshot",
             "pipeline",
             "store",
             "catalogue",
             "backup",
+            "compare",
             "restore",
             "report",
             "config",

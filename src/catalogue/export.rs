@@ -1,8 +1,15 @@
 //! Reading an export: the archive and its index.
 
-use crate::point::{Digest, ObjectPlace, parse_object_path};
+use super::{Catalogue, CatalogueError};
+use crate::{
+    pipeline::Identities,
+    point::{ArtifactKind, Digest, Manifest, ObjectPlace, parse_object_path},
+};
 use serde::{Deserialize, Serialize};
-use std::io::{self, BufRead, Read};
+use std::{
+    io::{self, BufRead, BufReader, PipeReader, Read},
+    sync::Arc,
+};
 
 /// One object never is as large as this: the API server refuses requests of more than a few MiB.
 const OBJECT_LIMIT: u64 = 64 << 20;
@@ -64,6 +71,72 @@ pub(super) fn next_line<R: BufRead>(index: &mut R, buf: &mut Vec<u8>) -> Result<
         return Ok(None);
     }
     serde_json::from_slice(buf).map(Some).map_err(|e| format!("a line of the index is not one: {e}"))
+}
+
+impl Catalogue {
+    /// Reads the index of a recovery point's export, line by line; nothing is kept. What `visit` was given must not be
+    /// believed before this returns: the digests are compared at the end.
+    ///
+    /// # Errors
+    /// When the point has no export, its index does not open, or it is not what was saved.
+    pub async fn each_line(
+        &self,
+        manifest: &Manifest,
+        identities: Arc<Identities>,
+        mut visit: impl FnMut(IndexLine) + Send + 'static,
+    ) -> Result<(), CatalogueError> {
+        let read = move |plain: &mut PipeReader| {
+            let mut lines = BufReader::with_capacity(1 << 16, plain);
+            let mut buf = Vec::new();
+            while let Some(line) = next_line(&mut lines, &mut buf)? {
+                visit(line);
+            }
+            Ok(())
+        };
+        self.stream(manifest, &ArtifactKind::ResourcesIndex, identities, read).await
+    }
+
+    /// Reads a recovery point's export, object by object; nothing is kept. As for [`Catalogue::each_line`], and with the
+    /// same errors.
+    pub async fn each_object(
+        &self,
+        manifest: &Manifest,
+        identities: Arc<Identities>,
+        mut visit: impl FnMut(&str, ObjectPlace, &[u8]) + Send + 'static,
+    ) -> Result<(), CatalogueError> {
+        let read = move |plain: &mut PipeReader| {
+            let archive = BufReader::with_capacity(1 << 16, plain);
+            let visit = |path: &str, place, json: &[u8]| {
+                visit(path, place, json);
+                Ok(())
+            };
+            each_entry(archive, visit).map(drop)
+        };
+        self.stream(manifest, &ArtifactKind::Resources, identities, read).await
+    }
+
+    /// Opens an artifact into a pipe, which `read` empties meanwhile.
+    async fn stream(
+        &self,
+        manifest: &Manifest,
+        kind: &ArtifactKind,
+        identities: Arc<Identities>,
+        read: impl FnOnce(&mut PipeReader) -> Result<(), String> + Send + 'static,
+    ) -> Result<(), CatalogueError> {
+        let (mut reader, writer) = io::pipe().map_err(CatalogueError::Temporary)?;
+        let reading = tokio::task::spawn_blocking(move || {
+            let result = read(&mut reader);
+            // To the end, so that the digests cover everything: what is damaged is explained best by them.
+            io::copy(&mut reader, &mut io::sink()).map_err(|e| e.to_string()).and(result)
+        });
+        self.open(manifest, kind, identities, writer).await?;
+        let result = reading.await.unwrap_or_else(|e| Err(e.to_string()));
+        result.map_err(|reason| CatalogueError::Damaged {
+            id: manifest.id.to_string(),
+            artifact: kind.to_string(),
+            reason,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::{
     store::{Body, Store, StoreError, Through, read_all},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use std::{io::Write, sync::Arc};
 
@@ -40,6 +41,13 @@ pub struct Listed {
     pub manifest: Result<Manifest, String>,
     /// Its signature.
     pub signature: Signature,
+}
+
+impl Listed {
+    /// When its run began. Of points of one second the ids do not tell which is older.
+    pub fn begun(&self) -> Option<Timestamp> {
+        self.manifest.as_ref().map_or_else(|_| self.id.time(), |manifest| Some(manifest.created_at))
+    }
 }
 
 /// A recovery point to work with: its manifest was read, and its signature did not fail.

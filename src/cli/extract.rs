@@ -5,12 +5,17 @@ use super::{
     output,
     progress::Spinner,
 };
-use crate::point::ArtifactKind;
+use crate::{
+    catalogue::Catalogue,
+    pipeline::Identities,
+    point::{ArtifactKind, Manifest, parse_object_path},
+};
 use clap::ValueEnum;
 use serde_json::json;
 use std::{
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Writes an artifact's plaintext, for other tools
@@ -21,7 +26,9 @@ verdict: use them only when the exit code is 0.
 
 Examples:
   lifeboat extract latest etcd --to snapshot.db -i identity.txt
-  lifeboat extract latest resources --to - -i identity.txt | tar xf - -C export")]
+  lifeboat extract latest resources --to - -i identity.txt | tar xf - -C export
+  lifeboat extract latest resources -i identity.txt \\
+      --object core/v1/configmaps/shop/settings.json | kubectl apply -f -")]
 pub(super) struct Args {
     /// The recovery point: an id, the beginning of one, or `latest`
     #[arg(value_name = "ID")]
@@ -32,6 +39,10 @@ pub(super) struct Args {
     /// Where to: a file that does not exist yet, or - for standard output [default: <ID>.db or <ID>.tar]
     #[arg(long, value_name = "PATH|-")]
     to: Option<PathBuf>,
+    /// One object of the resources alone, by its place in the archive as `lifeboat find` tells it: its JSON is printed,
+    /// when everything was verified
+    #[arg(long, value_name = "PATH")]
+    object: Option<String>,
     #[command(flatten)]
     keys: Keys,
     #[command(flatten)]
@@ -54,6 +65,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         What::Etcd => (ArtifactKind::Etcd, "db"),
         What::Resources => (ArtifactKind::Resources, "tar"),
     };
+    if let Some(object) = &args.object {
+        return one_object(context, &args, &catalogue, &manifest, identities, object).await;
+    }
     let stored = manifest.artifact(&kind).map_or(0, |a| a.stored_bytes);
     let to = args.to.unwrap_or_else(|| PathBuf::from(format!("{}.{ending}", manifest.id)));
     if to == Path::new("-") {
@@ -91,5 +105,59 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let value = json!({"id": manifest.id, "artifact": kind, "path": to, "bytes": bytes});
     let text = || format!("{}: {} of {}, verified", to.display(), crate::report::bytes(bytes), manifest.id);
     output::result(context.global.output, &value, text)?;
+    Ok(Exit::Done)
+}
+
+/// Prints one object, or writes it into a file.
+async fn one_object(
+    context: &Context,
+    args: &Args,
+    catalogue: &Catalogue,
+    manifest: &Manifest,
+    identities: Arc<Identities>,
+    wanted: &str,
+) -> Result<Exit, Failure> {
+    if !matches!(args.artifact, What::Resources) {
+        return Err(Failure::usage(
+            "--object takes an object out of the resources: `extract ID resources --object PATH`",
+        ));
+    }
+    if parse_object_path(wanted).is_none() {
+        let help = "it has the form GROUP/VERSION/RESOURCE/NAMESPACE/NAME.json, with `core` for the core group and \
+                    `_cluster` where there is no namespace; `lifeboat find` tells it";
+        return Err(Failure::usage(format!("{wanted:?} is not the path of an object")).help(help));
+    }
+    let found = Arc::new(Mutex::new(None));
+    let (keep, path) = (found.clone(), wanted.to_owned());
+    let take = move |at: &str, _, json: &[u8]| {
+        if at == path {
+            *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(json.to_vec());
+        }
+    };
+    let shown = Spinner::start(&context.global, "looking for it");
+    catalogue.each_object(manifest, identities, take).await?;
+    drop(shown);
+    let json = found.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| {
+        let help = "`lifeboat find KIND/NAME` tells in which recovery points an object is";
+        Failure::new(Exit::Failed, format!("{} holds no {wanted}", manifest.id)).help(help)
+    })?;
+    match args.to.as_deref().filter(|to| *to != Path::new("-")) {
+        None => {
+            let mut out = std::io::stdout().lock();
+            out.write_all(&json).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush())?;
+        }
+        Some(to) => {
+            let dir = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let in_dir = |e: std::io::Error| Failure::new(Exit::Failed, format!("{}: {e}", dir.display()));
+            let mut file =
+                tempfile::Builder::new().prefix(".lifeboat-extract-").tempfile_in(dir).map_err(in_dir)?;
+            file.write_all(&json).and_then(|()| file.as_file().sync_all()).map_err(in_dir)?;
+            file.persist_noclobber(to)
+                .map_err(|e| Failure::new(Exit::Conflict, format!("{}: {}", to.display(), e.error)))?;
+            let value = json!({"id": manifest.id, "object": wanted, "path": to, "bytes": json.len()});
+            let text = || format!("{}: {wanted} of {}, verified", to.display(), manifest.id);
+            output::result(context.global.output, &value, text)?;
+        }
+    }
     Ok(Exit::Done)
 }

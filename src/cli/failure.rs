@@ -1,6 +1,7 @@
 use crate::{
     backup::BackupError,
     catalogue::CatalogueError,
+    compare::CompareError,
     config::ConfigError,
     pipeline::PipelineError,
     restore::{etcd::RestoreError, static_pods::SwapError},
@@ -108,6 +109,9 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
     if let Some(e) = error.downcast_ref::<RestoreError>() {
         return of_restore(e);
     }
+    if let Some(e) = error.downcast_ref::<CompareError>() {
+        return of_compare(e);
+    }
     if let Some(e) = error.downcast_ref::<CatalogueError>() {
         return of_catalogue(e);
     }
@@ -204,6 +208,23 @@ fn of_store(error: &StoreError) -> (Exit, Option<&'static str>) {
         StoreError::Exists { .. } => (Exit::Conflict, None),
         StoreError::Settings { .. } | StoreError::NoLock { .. } => (Exit::Usage, None),
         StoreError::Changed { .. } => (Exit::Verification, None),
+        _ => (Exit::Failed, None),
+    }
+}
+
+fn of_compare(error: &CompareError) -> (Exit, Option<&'static str>) {
+    match error {
+        CompareError::Catalogue(e) => of_catalogue(e),
+        CompareError::Kube(e) => match of_kube(e) {
+            (Exit::Failed, _) => (
+                Exit::Failed,
+                Some("`lifeboat doctor` tries the API server; recovery points are compared without it"),
+            ),
+            usage => usage,
+        },
+        CompareError::UnknownType { .. } | CompareError::Ambiguous { .. } | CompareError::Asked(_) => {
+            (Exit::Usage, None)
+        }
         _ => (Exit::Failed, None),
     }
 }

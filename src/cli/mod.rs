@@ -4,9 +4,11 @@ mod author;
 mod backup;
 mod context;
 mod copy;
+mod diff;
 mod doctor;
 mod extract;
 mod failure;
+mod find;
 mod hold;
 mod init;
 mod inspect;
@@ -18,6 +20,7 @@ mod restore;
 mod retention;
 mod schema;
 mod show;
+mod since;
 mod stores;
 mod swap;
 mod tag;
@@ -74,6 +77,8 @@ enum Command {
     Tag(tag::Args),
     Copy(copy::Args),
     Prune(Box<prune::Args>),
+    Diff(Box<diff::Args>),
+    Find(find::Args),
     Extract(extract::Args),
     Inspect(inspect::Args),
     /// Bring back what was saved
@@ -127,6 +132,8 @@ pub async fn main() -> ExitCode {
         Command::Tag(args) => tag::run(&context, args).await,
         Command::Copy(args) => copy::run(&context, args).await,
         Command::Prune(args) => prune::run(&context, *args).await,
+        Command::Diff(args) => diff::run(&context, *args).await,
+        Command::Find(args) => find::run(&context, args).await,
         Command::Extract(args) => extract::run(&context, args).await,
         Command::Inspect(args) => inspect::run(&context, args).await,
         Command::Restore(Restore::Etcd(args)) => restore::run(&context, *args).await,

@@ -172,6 +172,10 @@ pub struct ResourceFacts {
     pub excluded: BTreeMap<String, ExcludedBy>,
     /// Types that should be here and are not.
     pub failed: Vec<ResourceProblem>,
+    /// Stands for the namespaces and labels that the export was narrowed to; absent when it was not. It tells whether two
+    /// exports were narrowed alike, and is too short to guess names from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrowed: Option<String>,
 }
 
 /// How many objects of a type an export holds.

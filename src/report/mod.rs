@@ -1,6 +1,8 @@
 //! Results in words and tables, for people. Nothing here decides anything.
 
 mod backup;
+mod change;
+mod find;
 mod inspection;
 mod point;
 mod prune;
@@ -10,6 +12,8 @@ mod units;
 mod verdict;
 
 pub use backup::backup;
+pub use change::{change, notes, side, summary};
+pub use find::found;
 pub use inspection::{inspection, keys};
 pub use point::{point, points};
 pub use prune::prune;

@@ -112,6 +112,7 @@ impl Driver {
             counts: BTreeMap::new(),
             excluded: discovery.excluded.clone(),
             failed: discovery.failed.clone(),
+            narrowed: self.filter.narrowed(),
         };
         let mut queue = Queue::default();
         let mut unread: HashMap<Arc<ResourceType>, usize> = HashMap::new();

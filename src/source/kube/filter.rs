@@ -1,4 +1,5 @@
 use super::{Glob, ResourcePattern, ResourceType};
+use sha2::{Digest, Sha256};
 
 /// What of a cluster is meant. The default is everything.
 ///
@@ -51,6 +52,26 @@ impl Filter {
     pub fn wants_group(&self, group: &str) -> bool {
         let included = self.include.is_empty() || self.include.iter().any(|pattern| pattern.means(group));
         included && !self.exclude.iter().any(|pattern| pattern.covers(group))
+    }
+
+    /// Four hexadecimal digits that stand for the namespaces and labels asked for; none when nothing is left out by them.
+    /// Two that differ are of different filters. They go into manifests, which hold no names: sixteen bits fit too many
+    /// guesses to confirm one.
+    pub fn narrowed(&self) -> Option<String> {
+        let sorted = |globs: &[Glob]| {
+            let mut names: Vec<String> = globs.iter().map(ToString::to_string).collect();
+            names.sort();
+            names.dedup();
+            names
+        };
+        let (include, exclude) = (sorted(&self.include_namespaces), sorted(&self.exclude_namespaces));
+        if include.is_empty() && exclude.is_empty() && self.labels.is_none() && self.cluster_scoped.is_none()
+        {
+            return None;
+        }
+        let all = format!("{include:?} {exclude:?} {:?} {:?}", self.cluster_scoped, self.labels);
+        let digest = Sha256::digest(all);
+        Some(format!("{:02x}{:02x}", digest[0], digest[1]))
     }
 
     fn wants_cluster_scoped(&self, kind: &ResourceType) -> bool {
@@ -123,6 +144,25 @@ mod tests {
 
     fn globs(list: &[&str]) -> Vec<Glob> {
         list.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn filters_that_narrow_alike_are_known_by_it() {
+        let of = |include: &[&str], exclude: &[&str]| Filter {
+            include_namespaces: globs(include),
+            exclude_namespaces: globs(exclude),
+            ..Filter::default()
+        };
+        let labels = |text: &str| Filter { labels: Some(text.to_owned()), ..Filter::default() };
+        let types = Filter { include: patterns(&["secrets"]), ..Filter::default() };
+        assert_eq!((of(&[], &[]).narrowed(), types.narrowed()), (None, None));
+        assert_eq!(of(&["a", "b"], &[]).narrowed(), of(&["b", "a", "b"], &[]).narrowed());
+        let different = [of(&["a"], &[]), of(&[], &["a"]), of(&["a", "b"], &[]), labels("a"), labels("b")];
+        let mut seen: Vec<_> = different.iter().map(|filter| filter.narrowed().unwrap()).collect();
+        assert!(seen.iter().all(|text| text.len() == 4));
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), different.len());
     }
 
     #[test]

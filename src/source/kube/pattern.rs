@@ -16,6 +16,11 @@ impl Glob {
         (!self.0.contains(['*', '?'])).then_some(&*self.0)
     }
 
+    /// A glob for names of objects, which may hold nearly any character.
+    pub fn of_names(text: &str) -> Self {
+        Glob(text.to_owned())
+    }
+
     /// Does it match whatever it is given?
     pub fn is_everything(&self) -> bool {
         !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')

@@ -1,0 +1,27 @@
+//! Kubernetes objects as data: what of them is noise, in which fields two differ, what of them is secret, in which order
+//! their types come, and which of them say who may do what. Pure: no I/O, no client, no clock.
+//!
+//! ```text
+//!   JSON ─▶ veil (values of Secrets become digests) ─▶ noise (what the server writes goes) ─▶ diff (path: old -> new)
+//!                                                                       └─▶ access (who may do what, in words)
+//! ```
+
+mod diff;
+mod field_path;
+mod kinds;
+mod name;
+mod noise;
+mod rank;
+mod veil;
+mod writer;
+
+pub mod access;
+
+pub use diff::{FieldChange, diff};
+pub use field_path::{FieldPath, Step};
+pub use kinds::{Unresolved, resolve};
+pub use name::{Identity, TypeName};
+pub use noise::{is_restless, restless_types, without_noise};
+pub use rank::rank;
+pub use veil::Veil;
+pub use writer::{Writer, newest_writer};
