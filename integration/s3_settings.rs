@@ -72,6 +72,18 @@ async fn locked_recovery_points_withstand_who_has_the_credentials() -> Result<()
         assert!(said.contains("recovery points are locked (compliance, 3 days)"), "{said}");
         assert!(said.contains("an object that exists is not overwritten") && said.contains("it can be removed"), "{said}");
 
+        // Without a number of days it lasts as long as retention keeps every point.
+        boat.edit(|text| text.replace("mode: compliance, days: 3}", "mode: compliance}"))?;
+        run(&boat, &["backup", "--etcd-only"]).await.expect(2).says("nothing says how long it holds");
+        boat.edit(|text| format!("{text}\nretention: {{within: 5d, daily: 7}}\n"))?;
+        let id = run(&boat, &["backup", "--etcd-only", "-o", "json"]).await.expect(0).json()["id"].clone();
+        let key = format!("one/two/lab/points/{}/manifest.json", id.as_str().context("no id")?);
+        let head = client.head_object().bucket("locked").key(&key).send().await?;
+        let until = head.object_lock_retain_until_date().context("no lock")?.secs();
+        let wanted = jiff::Timestamp::now().as_second() + 5 * 86_400;
+        assert!((until - wanted).abs() < 300, "{until} and not {wanted}");
+        boat.edit(|text| text.replace("mode: compliance}", "mode: compliance, days: 3}"))?;
+
         // A bucket that cannot lock must not be taken for one that does.
         boat.edit(|text| text.replace("s3://locked", "s3://plain"))?;
         run(&boat, &["backup", "--etcd-only"]).await.expect(2).says("cannot lock objects, and s3.objectLock asks");

@@ -19,7 +19,7 @@ impl Context {
     /// The store that was asked for, else the first of the configuration.
     pub(super) async fn store(&self) -> Result<Arc<dyn Store>, Failure> {
         if let Some(url) = self.global.store.as_deref().filter(|s| s.contains(':')) {
-            return self.open(&url.parse()?, &std::env::current_dir()?, None).await;
+            return self.open(&url.parse()?, &std::env::current_dir()?, &config::S3::default(), None).await;
         }
         self.configured(self.global.store.as_deref()).await
     }
@@ -28,7 +28,10 @@ impl Context {
     pub(super) async fn configured(&self, name: Option<&str>) -> Result<Arc<dyn Store>, Failure> {
         let loaded = self.config()?;
         let store = loaded.config.store(name)?;
-        let opened = self.open(&store.url, &loaded.base, store.s3.as_ref()).await?;
+        let set = store.s3.clone().unwrap_or_default();
+        let within = loaded.config.retention(store).and_then(|r| Some(r.within.as_ref()?.length()));
+        let lock = set.object_lock.as_ref().map(|lock| of_points(&store.name, lock, within)).transpose()?;
+        let opened = self.open(&store.url, &loaded.base, &set, lock).await?;
         Ok(match &store.bandwidth {
             Some(limit) => Arc::new(throttled(opened, limit.bytes_per_second())),
             None => opened,
@@ -39,14 +42,14 @@ impl Context {
         &self,
         url: &StoreUrl,
         base: &Path,
-        set: Option<&config::S3>,
+        set: &config::S3,
+        lock: Option<s3::Lock>,
     ) -> Result<Arc<dyn Store>, Failure> {
         Ok(match url.locate(base) {
             Location::Directory(path) => Arc::new(directory(&path)),
             Location::Bucket { bucket, prefix } => {
-                let default = config::S3::default();
-                let options = self.bucket(&bucket, &prefix, set.unwrap_or(&default))?;
-                Arc::new(S3Store::new(options, url.as_str()).await?)
+                let options = self.bucket(&bucket, &prefix, set)?;
+                Arc::new(S3Store::new(s3::S3Options { lock, ..options }, url.as_str()).await?)
             }
         })
     }
@@ -78,13 +81,6 @@ impl Context {
             }),
             storage_class: set.storage_class.clone(),
             tags: set.tags.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-            lock: set.object_lock.as_ref().map(|lock| s3::Lock {
-                mode: match lock.mode {
-                    config::LockMode::Governance => s3::LockMode::Governance,
-                    config::LockMode::Compliance => s3::LockMode::Compliance,
-                },
-                period: DAY * lock.days,
-            }),
             conditional_create: set.conditional_create,
             checksums: set.checksums,
             part_bytes: set.part_size.bytes(),
@@ -102,4 +98,18 @@ fn below(prefix: &str) -> Result<Option<Key>, Failure> {
 fn directory(path: &Path) -> FileStore {
     let shown = url::Url::from_file_path(path).map_or_else(|()| path.display().to_string(), String::from);
     FileStore::new(path.to_owned(), &shown)
+}
+
+/// The lock on recovery points. Of the rules of retention only `within` promises a point an age: which of an hour's or a day's
+/// points will be the one that is kept, nobody knows when it is written.
+fn of_points(store: &str, lock: &config::ObjectLock, within: Option<Duration>) -> Result<s3::Lock, Failure> {
+    let period = lock.days.map(|days| DAY * days).or(within).ok_or_else(|| {
+        let text = format!("the store `{store}` has s3.objectLock, and nothing says how long it holds");
+        Failure::usage(text).help("give it `days`, or set `retention.within`: it then holds as long as that")
+    })?;
+    let mode = match lock.mode {
+        config::LockMode::Governance => s3::LockMode::Governance,
+        config::LockMode::Compliance => s3::LockMode::Compliance,
+    };
+    Ok(s3::Lock { mode, period })
 }

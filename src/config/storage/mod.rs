@@ -163,9 +163,10 @@ pub enum ServiceEncryption {
 pub struct ObjectLock {
     /// Who can lift it.
     pub mode: LockMode,
-    /// How many days it holds.
+    /// How many days it holds; without it, as long as `retention.within` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 36_500))]
-    pub days: u32,
+    pub days: Option<u32>,
 }
 
 /// Who can lift a lock.

@@ -184,8 +184,8 @@ impl Decode for ObjectLock {
         let mut fields = at.fields()?;
         let mode = fields.required("mode", "write `mode: governance` or `mode: compliance`");
         let days = match fields.get("days") {
-            Some(days) => days.number(1, 36_500),
-            None => at.fail("has no `days`: say how long the lock holds"),
+            Some(days) => days.number(1, 36_500).map(Some),
+            None => Some(None),
         };
         fields.finish();
         Some(Self { mode: mode?, days: days? })

@@ -76,7 +76,6 @@ fn buckets() {
         ),
         (&format!("profile: p, credentials: {{{keys}}}"), "cannot be used together with `profile`"),
         ("objectLock: {mode: forever, days: 1}", "write `governance` or `compliance`"),
-        ("objectLock: {mode: compliance}", "has no `days`"),
         ("objectLock: {mode: compliance, days: 0}", "a whole number from 1 to 36500"),
         ("encryption: aes", "write `s3` or `kms`"),
         ("kmsKey: k", "is for `encryption: kms`"),
