@@ -110,16 +110,27 @@ impl Catalogue {
 
     async fn look(&self, id: &PointId) -> Result<Option<(Listed, Option<Digest>)>, CatalogueError> {
         // One that cannot be read must not hide the others.
-        let (manifest, signature, digest) = match self.manifest_bytes(id).await {
-            Ok(None) => return Ok(None),
-            Ok(Some(bytes)) => {
-                let signature = self.check_signature(id, &bytes).await?;
-                let digest = Digest::from(Sha256::digest(&bytes));
-                (self.parse(id, &bytes).map_err(|e| e.to_string()), signature, Some(digest))
-            }
-            Err(e) => (Err(e.to_string()), Signature::NotChecked, None),
+        let unreadable = |e: CatalogueError| Listed {
+            id: id.clone(),
+            manifest: Err(e.to_string()),
+            signature: Signature::NotChecked,
         };
-        Ok(Some((Listed { id: id.clone(), manifest, signature }, digest)))
+        let bytes = match self.manifest_bytes(id).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(bytes)) => bytes,
+            Err(e) => return Ok(Some((unreadable(e), None))),
+        };
+        let signature = self.signature_bytes(id).await?;
+        let (own, of) = (self.clone(), id.clone());
+        // A signature takes longer to check than to fetch: the thread that speaks to the store goes on meanwhile.
+        let judged = tokio::task::spawn_blocking(move || {
+            let signature = own.judge(&of, &bytes, signature);
+            let manifest = own.parse(&of, &bytes).map_err(|e| e.to_string());
+            (Listed { id: of, manifest, signature }, Some(Sha256::digest(&bytes).into()))
+        });
+        let stopped =
+            |_| CatalogueError::NotTrusted { id: id.to_string(), reason: "its check was stopped".into() };
+        judged.await.map(Some).map_err(stopped)
     }
 
     pub(super) async fn manifest_bytes(&self, id: &PointId) -> Result<Option<Vec<u8>>, CatalogueError> {
@@ -161,21 +172,28 @@ impl Catalogue {
         id: &PointId,
         bytes: &[u8],
     ) -> Result<Signature, CatalogueError> {
-        let signature =
-            match read_all(self.store.as_ref(), &Key::signature(&self.cluster, id)?, SIGNATURE_LIMIT).await {
-                Err(StoreError::NotFound { .. }) => {
-                    return Ok(Signature::Bad("its signature is missing".into()));
-                }
-                Err(StoreError::TooLarge { .. }) => {
-                    return Ok(Signature::Bad("its signature is too large".into()));
-                }
-                other => other?,
-            };
-        let Some(verifier) = &self.verifier else { return Ok(Signature::NotChecked) };
-        Ok(match verifier.verify(bytes, &signature, &signed_comment(&self.cluster, id)) {
+        Ok(self.judge(id, bytes, self.signature_bytes(id).await?))
+    }
+
+    /// The signature's file, or what is wrong with it.
+    async fn signature_bytes(&self, id: &PointId) -> Result<Result<Vec<u8>, &'static str>, CatalogueError> {
+        match read_all(self.store.as_ref(), &Key::signature(&self.cluster, id)?, SIGNATURE_LIMIT).await {
+            Err(StoreError::NotFound { .. }) => Ok(Err("its signature is missing")),
+            Err(StoreError::TooLarge { .. }) => Ok(Err("its signature is too large")),
+            other => Ok(Ok(other?)),
+        }
+    }
+
+    fn judge(&self, id: &PointId, bytes: &[u8], signature: Result<Vec<u8>, &str>) -> Signature {
+        let signature = match signature {
+            Ok(signature) => signature,
+            Err(why) => return Signature::Bad(why.into()),
+        };
+        let Some(verifier) = &self.verifier else { return Signature::NotChecked };
+        match verifier.verify(bytes, &signature, &signed_comment(&self.cluster, id)) {
             Ok(()) => Signature::Holds,
             Err(e) => Signature::Bad(e.to_string()),
-        })
+        }
     }
 
     /// The id that `wanted` means: `latest`, an id, or the beginning of one.
