@@ -72,6 +72,21 @@ async fn locked_recovery_points_withstand_who_has_the_credentials() -> Result<()
         assert!(said.contains("recovery points are locked (compliance, 3 days)"), "{said}");
         assert!(said.contains("an object that exists is not overwritten") && said.contains("it can be removed"), "{said}");
 
+        // An object that was replaced: both digests and the versions are told, without a key and with one.
+        let key = format!("one/two/lab/points/{id}/etcd.db.zst.age");
+        let mine = client.head_object().bucket("locked").key(&key).send().await?;
+        let length = usize::try_from(mine.content_length().context("no length")?)?;
+        let other = client.put_object().bucket("locked").key(&key).body(vec![7; length].into()).send().await?;
+        for more in [&[][..], &["--deep", "-i", "identity.txt"]] {
+            let said = run(&boat, &[&["verify", id, "--no-record", "-o", "json"], more].concat()).await.expect(4);
+            let said = said.json()["points"][0]["findings"].to_string();
+            let current = format!("{} of ", other.version_id().context("no version")?);
+            assert!(said.contains(&current) && said.contains(mine.version_id().context("no version")?), "{said}");
+            assert!(said.contains("it is ") && said.contains("and should be "), "{said}");
+        }
+        client.delete_object().bucket("locked").key(&key).version_id(other.version_id().unwrap()).send().await?;
+        run(&boat, &["verify", id]).await.expect(0);
+
         // Without a number of days it lasts as long as retention keeps every point.
         boat.edit(|text| text.replace("mode: compliance, days: 3}", "mode: compliance}"))?;
         run(&boat, &["backup", "--etcd-only"]).await.expect(2).says("nothing says how long it holds");

@@ -3,7 +3,7 @@
 use super::{
     Catalogue, CatalogueError, Level, Verdict,
     export::{each_entry, next_line},
-    verify::report_differences,
+    verify::{report_differences, tell_versions},
 };
 use crate::{
     pipeline::{Identities, hidden_file},
@@ -38,6 +38,8 @@ pub(super) async fn verify(
         let result = catalogue.open_raw(&manifest.id, artifact, identities.clone(), writer).await?;
         if report_differences(artifact, &result, verdict) {
             opened.insert(&artifact.kind, plain);
+        } else if result.stored.sha256 != artifact.stored_sha256 {
+            tell_versions(catalogue, &manifest.id, artifact, verdict).await?;
         }
     }
     let found = |kind| manifest.artifact(kind).zip(opened.remove(kind));

@@ -345,6 +345,13 @@ impl Catalogue {
     }
 }
 
+pub(super) fn other_digest(found: Digest, artifact: &Artifact) -> String {
+    let wanted = artifact.stored_sha256;
+    format!(
+        "the SHA-256 of the stored bytes differs from the manifest's: it is {found}, and should be {wanted}"
+    )
+}
+
 /// In what the bytes differ from what the manifest says of them.
 pub(super) fn differences(artifact: &Artifact, opened: &Opened) -> Vec<String> {
     let mut found = Vec::new();
@@ -355,7 +362,7 @@ pub(super) fn differences(artifact: &Artifact, opened: &Opened) -> Vec<String> {
         ));
     }
     if opened.stored.sha256 != artifact.stored_sha256 {
-        found.push("the SHA-256 of the stored bytes differs from the manifest's".into());
+        found.push(other_digest(opened.stored.sha256, artifact));
     }
     match &opened.plain {
         Err(e) => found.push(e.to_string()),

@@ -1,4 +1,7 @@
-use super::{Catalogue, CatalogueError, Level, Signature, Verdict, deep, points::differences};
+use super::{
+    Catalogue, CatalogueError, Level, Signature, Verdict, deep,
+    points::{differences, other_digest},
+};
 use crate::{
     pipeline::{Identities, Origin, PipelineError, proves_identity},
     point::{Artifact, ArtifactKind, Key, PointId, Status, VerifiedDepth},
@@ -105,6 +108,8 @@ async fn look(
     for artifact in &manifest.artifacts {
         if verify_artifact(catalogue, id, artifact, depth, verdict).await? {
             whole.push(artifact.kind.clone());
+        } else {
+            tell_versions(catalogue, id, artifact, verdict).await?;
         }
     }
     foreign_objects(catalogue, id, &manifest.artifacts, verdict).await?;
@@ -169,11 +174,35 @@ async fn verify_artifact(
             );
             Ok(true)
         }
-        _ => {
-            verdict.add(Level::Error, about, "the SHA-256 of the stored bytes differs from the manifest's");
+        found => {
+            verdict.add(Level::Error, about, other_digest(found, artifact));
             Ok(false)
         }
     }
+}
+
+/// Where an object is not the one that was stored, the one that was may still be among its versions.
+pub(super) async fn tell_versions(
+    catalogue: &Catalogue,
+    id: &PointId,
+    artifact: &Artifact,
+    verdict: &mut Verdict,
+) -> Result<(), CatalogueError> {
+    let key = catalogue.artifact_key(id, artifact)?;
+    let message = match catalogue.store.versions(&key).await {
+        Ok(versions) if versions.is_empty() => return Ok(()),
+        Ok(versions) => {
+            let each = versions.iter().map(|version| {
+                let current = if version.current { ", the current one" } else { "" };
+                let since = version.modified.map(|at| format!(" of {at}")).unwrap_or_default();
+                format!("{}{since} ({} bytes{current})", version.id, version.bytes)
+            });
+            format!("the store has these versions of it: {}", each.collect::<Vec<_>>().join("; "))
+        }
+        Err(e) => format!("whether the store has other versions of it is not known: {e}"),
+    };
+    verdict.add(Level::Info, artifact.key.as_str(), message);
+    Ok(())
 }
 
 async fn foreign_objects(

@@ -74,6 +74,19 @@ pub struct Protection {
     pub locks: bool,
 }
 
+/// One of the versions of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The store's name for it.
+    pub id: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was written, by the store's clock.
+    pub modified: Option<Timestamp>,
+    /// It is what a reader gets.
+    pub current: bool,
+}
+
 /// An object that was just created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
@@ -160,6 +173,12 @@ pub trait Store: Send + Sync {
     /// How the store protects what is deleted.
     async fn protection(&self) -> Result<Protection, StoreError> {
         Ok(Protection::default())
+    }
+
+    /// The versions of an object that the store keeps, newest first; none where it keeps none.
+    async fn versions(&self, key: &Key) -> Result<Vec<Version>, StoreError> {
+        let _ = key;
+        Ok(Vec::new())
     }
 
     /// Puts an object under a legal hold, as S3 calls it, or lifts it: while it is on, nobody can delete the object. `false`

@@ -1,6 +1,8 @@
 //! The frame of every store that wraps another one.
 
-use super::{Body, Lasting, Meta, Object, Promises, Protection, Store, StoreError, Stored, Unfinished};
+use super::{
+    Body, Lasting, Meta, Object, Promises, Protection, Store, StoreError, Stored, Unfinished, Version,
+};
 use crate::point::Key;
 use async_trait::async_trait;
 use std::{ops::Range, sync::Arc};
@@ -74,6 +76,10 @@ impl Store for Through {
 
     async fn protection(&self) -> Result<Protection, StoreError> {
         self.store.protection().await
+    }
+
+    async fn versions(&self, key: &Key) -> Result<Vec<Version>, StoreError> {
+        self.store.versions(key).await
     }
 
     async fn legal_hold(&self, key: &Key, on: bool) -> Result<bool, StoreError> {

@@ -9,10 +9,13 @@ mod legal;
 mod options;
 mod remove;
 mod upload;
+mod versions;
 
 pub use options::{AssumeRole, Encryption, Lock, LockMode, S3Credentials, S3Options};
 
-use super::{Body, Lasting, Meta, Object, Promises, Protection, Store, StoreError, Stored, Unfinished};
+use super::{
+    Body, Lasting, Meta, Object, Promises, Protection, Store, StoreError, Stored, Unfinished, Version,
+};
 use crate::point::Key;
 use async_trait::async_trait;
 use aws_sdk_s3::{Client, error::ProvideErrorMetadata, types::BucketVersioningStatus};
@@ -164,6 +167,10 @@ impl Store for S3Store {
         let versions = matches!(&versioning, Ok(v) if v.status() == Some(&BucketVersioningStatus::Enabled));
         // Who may not ask whether there are locks looks for them.
         Ok(Protection { versions, locks: self.can_lock().await.unwrap_or(true) })
+    }
+
+    async fn versions(&self, key: &Key) -> Result<Vec<Version>, StoreError> {
+        versions::of(self, key).await
     }
 
     async fn legal_hold(&self, key: &Key, on: bool) -> Result<bool, StoreError> {
