@@ -8,6 +8,7 @@ mod export;
 mod finding;
 mod hold;
 mod ledger;
+mod opened;
 mod points;
 pub mod prune;
 mod records;

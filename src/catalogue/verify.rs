@@ -1,6 +1,6 @@
 use super::{
     Catalogue, CatalogueError, Level, Signature, Verdict, deep,
-    points::{differences, other_digest},
+    opened::{differences, other_digest},
 };
 use crate::{
     pipeline::{Identities, Origin, PipelineError, proves_identity},
