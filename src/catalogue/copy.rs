@@ -30,6 +30,13 @@ pub struct Copied {
     pub sent: usize,
 }
 
+impl Copied {
+    fn count(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        self.sent += 1;
+    }
+}
+
 /// The recovery points that `from` holds and `to` does not, oldest first. Both are listed once, and nothing is read.
 pub async fn owed(from: &Catalogue, to: &Catalogue) -> Result<Vec<PointId>, CatalogueError> {
     let there: BTreeSet<PointId> = committed(to).await?.into_iter().collect();
@@ -105,8 +112,7 @@ pub async fn copy(from: &Catalogue, to: &Catalogue, id: &PointId) -> Result<Copi
             }
             None => {
                 payload(from, to, &key, artifact).await?;
-                copied.bytes += artifact.stored_bytes;
-                copied.sent += 1;
+                copied.count(artifact.stored_bytes);
             }
         }
     }
@@ -114,8 +120,7 @@ pub async fn copy(from: &Catalogue, to: &Catalogue, id: &PointId) -> Result<Copi
     for (key, artifact) in &found {
         if to.store.head(key).await?.is_none() {
             payload(from, to, key, artifact).await?;
-            copied.bytes += artifact.stored_bytes;
-            copied.sent += 1;
+            copied.count(artifact.stored_bytes);
         } else {
             copied.already += 1;
         }
@@ -123,10 +128,7 @@ pub async fn copy(from: &Catalogue, to: &Catalogue, id: &PointId) -> Result<Copi
     for (key, bytes) in small {
         let (digest, length) = (Sha256::digest(&bytes).into(), bytes.len() as u64);
         match to.store.put(&key, store::body(bytes)).await {
-            Ok(_) => {
-                copied.bytes += length;
-                copied.sent += 1;
-            }
+            Ok(_) => copied.count(length),
             Err(StoreError::Exists { .. }) => {
                 same(to, &key, digest).await?;
                 copied.already += 1;

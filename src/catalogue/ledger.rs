@@ -1,9 +1,9 @@
 //! One record, in the store: signature first, record last, nothing ever changed.
 
-use super::{AT_ONCE, Author, Catalogue, CatalogueError, Recorded, Signature, points::SIGNATURE_LIMIT};
+use super::{AT_ONCE, Author, Catalogue, CatalogueError, Recorded, Signature};
 use crate::{
     pipeline::Signer,
-    point::{Facts, Family, FormatVersion, Key, PointId, Record, ToolFacts},
+    point::{Facts, Family, FormatVersion, Key, PointError, PointId, Record, ToolFacts},
     store::{self, StoreError, read_all},
 };
 use futures_util::{StreamExt, TryStreamExt, future, stream};
@@ -66,26 +66,27 @@ impl Catalogue {
 
     /// The names of all records. What has another form of name was not put there by Lifeboat.
     pub(super) async fn record_names(&self) -> Result<BTreeMap<PointId, Names>, CatalogueError> {
-        let [holds, tags, verifications] = Family::ALL.map(|family| Key::records(&self.cluster, family));
-        self.names([holds?, tags?, verifications?]).await
+        self.names_below(|family| Key::records(&self.cluster, family)).await
     }
 
-    /// The names of the records of one recovery point.
     pub(super) async fn record_names_of(&self, point: &PointId) -> Result<Names, CatalogueError> {
-        let [holds, tags, verifications] =
-            Family::ALL.map(|family| Key::records_of(&self.cluster, family, point));
-        let mut names = self.names([holds?, tags?, verifications?]).await?;
+        let mut names = self.names_below(|family| Key::records_of(&self.cluster, family, point)).await?;
         Ok(names.remove(point).unwrap_or_default())
     }
 
-    /// The names below a place of each family.
-    async fn names(&self, places: [Key; 3]) -> Result<BTreeMap<PointId, Names>, CatalogueError> {
-        let [holds, tags, verifications] = places.each_ref().map(|place| self.store.list(place));
-        let (holds, tags, verifications) = future::try_join3(holds, tags, verifications).await?;
+    async fn names_below(
+        &self,
+        prefix: impl Fn(Family) -> Result<Key, PointError>,
+    ) -> Result<BTreeMap<PointId, Names>, CatalogueError> {
+        let lists = Family::ALL.map(|family| (family, prefix(family))).map(|(family, prefix)| async move {
+            Ok::<_, CatalogueError>((family, self.store.list(&prefix?).await?))
+        });
         let mut names: BTreeMap<PointId, Names> = BTreeMap::new();
-        for (family, objects) in Family::ALL.into_iter().zip([holds, tags, verifications]) {
-            for (point, id) in objects.iter().filter_map(|object| name(&object.key)) {
-                names.entry(point).or_default().entry(family).or_default().push(id);
+        for (family, objects) in future::try_join_all(lists).await? {
+            for object in objects {
+                if let Some((point, id)) = name(&object.key) {
+                    names.entry(point).or_default().entry(family).or_default().push(id);
+                }
             }
         }
         Ok(names)
@@ -136,19 +137,12 @@ impl Catalogue {
     ) -> Result<Signature, CatalogueError> {
         let Some(verifier) = self.verifier() else { return Ok(Signature::NotChecked) };
         let key = Key::record_signature(&self.cluster, T::FAMILY, point, id)?;
-        let signature = match read_all(self.store.as_ref(), &key, SIGNATURE_LIMIT).await {
+        let signature = match self.signature_at(&key).await {
             Ok(signature) => signature,
-            Err(StoreError::NotFound { .. }) => return Ok(Signature::Bad("its signature is missing".into())),
-            Err(StoreError::TooLarge { .. }) => {
-                return Ok(Signature::Bad("its signature is too large".into()));
-            }
             Err(e) => return Ok(Signature::Bad(format!("its signature cannot be read: {e}"))),
         };
         let comment = comment(&self.cluster, T::FAMILY, point, id);
-        Ok(match verifier.verify_record(bytes, &signature, &comment) {
-            Ok(()) => Signature::Holds,
-            Err(e) => Signature::Bad(e.to_string()),
-        })
+        Ok(Signature::of(signature, |signature| verifier.verify_record(bytes, signature, &comment)))
     }
 }
 

@@ -70,6 +70,10 @@ impl Catalogue {
     }
 }
 
+pub(super) fn other_size(found: u64, artifact: &Artifact) -> String {
+    format!("{found} bytes are stored, the manifest says {}", artifact.stored_bytes)
+}
+
 pub(super) fn other_digest(found: Digest, artifact: &Artifact) -> String {
     let wanted = artifact.stored_sha256;
     format!(
@@ -81,10 +85,7 @@ pub(super) fn other_digest(found: Digest, artifact: &Artifact) -> String {
 pub(super) fn differences(artifact: &Artifact, opened: &Opened) -> Vec<String> {
     let mut found = Vec::new();
     if opened.stored.bytes != artifact.stored_bytes {
-        found.push(format!(
-            "{} bytes are stored, the manifest says {}",
-            opened.stored.bytes, artifact.stored_bytes
-        ));
+        found.push(other_size(opened.stored.bytes, artifact));
     }
     if opened.stored.sha256 != artifact.stored_sha256 {
         found.push(other_digest(opened.stored.sha256, artifact));

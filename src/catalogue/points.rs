@@ -1,6 +1,6 @@
 use super::{AT_ONCE, CatalogueError, signed_comment};
 use crate::{
-    pipeline::Verifier,
+    pipeline::{PipelineError, Verifier},
     point::{Artifact, Digest, Key, Manifest, PointId},
     store::{Body, Store, StoreError, Through, read_all},
 };
@@ -30,6 +30,20 @@ pub enum Signature {
     NotChecked,
     /// It does not hold, or is missing.
     Bad(String),
+}
+
+impl Signature {
+    /// What a check says of a signature's file, if there is one to check.
+    pub(super) fn of(
+        file: Result<Vec<u8>, &str>,
+        check: impl FnOnce(&[u8]) -> Result<(), PipelineError>,
+    ) -> Self {
+        match file.map(|file| check(&file)) {
+            Ok(Ok(())) => Signature::Holds,
+            Ok(Err(e)) => Signature::Bad(e.to_string()),
+            Err(why) => Signature::Bad(why.into()),
+        }
+    }
 }
 
 /// A recovery point as the store shows it.
@@ -120,7 +134,7 @@ impl Catalogue {
             Ok(Some(bytes)) => bytes,
             Err(e) => return Ok(Some((unreadable(e), None))),
         };
-        let signature = self.signature_bytes(id).await?;
+        let signature = self.signature_at(&Key::signature(&self.cluster, id)?).await?;
         let (own, of) = (self.clone(), id.clone());
         // A signature takes longer to check than to fetch: the thread that speaks to the store goes on meanwhile.
         let judged = tokio::task::spawn_blocking(move || {
@@ -172,28 +186,26 @@ impl Catalogue {
         id: &PointId,
         bytes: &[u8],
     ) -> Result<Signature, CatalogueError> {
-        Ok(self.judge(id, bytes, self.signature_bytes(id).await?))
+        let signature = self.signature_at(&Key::signature(&self.cluster, id)?).await?;
+        Ok(self.judge(id, bytes, signature))
     }
 
-    /// The signature's file, or what is wrong with it.
-    async fn signature_bytes(&self, id: &PointId) -> Result<Result<Vec<u8>, &'static str>, CatalogueError> {
-        match read_all(self.store.as_ref(), &Key::signature(&self.cluster, id)?, SIGNATURE_LIMIT).await {
+    /// A signature's file, or what is wrong with it.
+    pub(super) async fn signature_at(&self, key: &Key) -> Result<Result<Vec<u8>, &'static str>, StoreError> {
+        match read_all(self.store.as_ref(), key, SIGNATURE_LIMIT).await {
             Err(StoreError::NotFound { .. }) => Ok(Err("its signature is missing")),
             Err(StoreError::TooLarge { .. }) => Ok(Err("its signature is too large")),
-            other => Ok(Ok(other?)),
+            other => other.map(Ok),
         }
     }
 
     fn judge(&self, id: &PointId, bytes: &[u8], signature: Result<Vec<u8>, &str>) -> Signature {
-        let signature = match signature {
-            Ok(signature) => signature,
-            Err(why) => return Signature::Bad(why.into()),
+        let Some(verifier) = &self.verifier else {
+            return signature.map_or_else(|why| Signature::Bad(why.into()), |_| Signature::NotChecked);
         };
-        let Some(verifier) = &self.verifier else { return Signature::NotChecked };
-        match verifier.verify(bytes, &signature, &signed_comment(&self.cluster, id)) {
-            Ok(()) => Signature::Holds,
-            Err(e) => Signature::Bad(e.to_string()),
-        }
+        Signature::of(signature, |signature| {
+            verifier.verify(bytes, signature, &signed_comment(&self.cluster, id))
+        })
     }
 
     /// The id that `wanted` means: `latest`, an id, or the beginning of one.

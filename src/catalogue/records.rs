@@ -68,8 +68,17 @@ impl Catalogue {
 
     /// What is recorded of one recovery point.
     pub async fn standing(&self, id: &PointId) -> Result<Standing, CatalogueError> {
+        self.standing_of(id, None).await
+    }
+
+    /// The same, when the SHA-256 of its manifest is known.
+    pub(super) async fn standing_of(
+        &self,
+        id: &PointId,
+        manifest: Option<Digest>,
+    ) -> Result<Standing, CatalogueError> {
         let names = self.record_names_of(id).await?;
-        self.stands(id, &names, None).await
+        self.stands(id, &names, manifest).await
     }
 
     /// All records of one recovery point, and what follows from them.

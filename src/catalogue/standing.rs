@@ -2,7 +2,7 @@
 
 use super::{Recorded, Records, Signature};
 use crate::point::{
-    Digest, Facts, HoldAction, HoldFacts, Outcome, PointId, Record, TagFacts, VerificationFacts,
+    Digest, Facts, Family, HoldAction, HoldFacts, Outcome, PointId, Record, TagFacts, VerificationFacts,
     VerifiedDepth,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +30,9 @@ pub struct Standing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Doubt {
+    /// What the record is about.
+    #[serde(skip)]
+    pub family: Family,
     /// Its name below the cluster: `holds/<point>/<id>.json`.
     pub record: String,
     /// What speaks against it.
@@ -99,7 +102,11 @@ impl<T: Facts> Recorded<T> {
     }
 
     fn doubted(&self, why: &str) -> Doubt {
-        Doubt { record: format!("{}/{}/{}.json", T::FAMILY, self.point, self.id), why: why.to_owned() }
+        Doubt {
+            family: T::FAMILY,
+            record: format!("{}/{}/{}.json", T::FAMILY, self.point, self.id),
+            why: why.to_owned(),
+        }
     }
 }
 

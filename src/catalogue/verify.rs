@@ -1,10 +1,10 @@
 use super::{
     Catalogue, CatalogueError, Level, Signature, Verdict, deep,
-    opened::{differences, other_digest},
+    opened::{differences, other_digest, other_size},
 };
 use crate::{
     pipeline::{Identities, Origin, PipelineError, proves_identity},
-    point::{Artifact, ArtifactKind, Key, PointId, Status, VerifiedDepth},
+    point::{Artifact, ArtifactKind, Family, Key, PointId, Status, VerifiedDepth},
     store::{self, StoreError},
 };
 use futures_util::TryStreamExt;
@@ -77,7 +77,8 @@ async fn look(
         }
         Err(e) => return Err(e),
     };
-    verdict.manifest_sha256 = Some(Sha256::digest(&bytes).into());
+    let digest = Sha256::digest(&bytes).into();
+    verdict.manifest_sha256 = Some(digest);
     match catalogue.check_signature(id, &bytes).await? {
         Signature::Holds => verdict.add(Level::Ok, "manifest.json.minisig", "the signature holds"),
         Signature::NotChecked => {
@@ -116,8 +117,8 @@ async fn look(
     if let Depth::Deep(identities) = depth {
         deep::verify(catalogue, &manifest, &whole, identities, verdict).await?;
     }
-    for doubt in catalogue.standing(id).await?.doubts {
-        let counts = if doubt.record.starts_with("holds/") { ", and counts as a hold" } else { "" };
+    for doubt in catalogue.standing_of(id, Some(digest)).await?.doubts {
+        let counts = if doubt.family == Family::Holds { ", and counts as a hold" } else { "" };
         verdict.add(
             Level::Warning,
             doubt.record,
@@ -142,8 +143,7 @@ async fn verify_artifact(
         return Ok(false);
     };
     if meta.bytes != artifact.stored_bytes {
-        let message = format!("{} bytes are stored, the manifest says {}", meta.bytes, artifact.stored_bytes);
-        verdict.add(Level::Error, about, message);
+        verdict.add(Level::Error, about, other_size(meta.bytes, artifact));
         return Ok(false);
     }
     let known = !matches!(artifact.kind, ArtifactKind::Other(_));

@@ -157,12 +157,8 @@ async fn all(context: &Context, name: &str, from: &Catalogue, to: &Catalogue, id
         tracing::warn!("this record is not believed, and was not copied: {doubt}");
     }
     for (at, id) in ids.iter().enumerate() {
-        let bytes = match Spinner::shows(&context.global) {
-            true => from.load(id).await.map_or(0, |point| point.manifest.stored_bytes()),
-            false => 0,
-        };
         let what = format!("{id} to {name} ({} of {})", at + 1, ids.len());
-        let _shown = Spinner::reading(&context.global, &what, bytes);
+        let _shown = Spinner::point(&context.global, from, id, &what).await;
         match copy(from, to, id).await {
             Ok(done) => copied.push(done),
             Err(e) => {

@@ -176,16 +176,6 @@ async fn every(
 /// How much changed, by type.
 type Types = BTreeMap<String, Summary>;
 
-fn add(to: &mut Summary, more: &Summary) {
-    to.added += more.added;
-    to.removed += more.removed;
-    to.changed += more.changed;
-    to.recreated += more.recreated;
-    to.unchanged += more.unchanged;
-    to.only_noise += more.only_noise;
-    to.dangers += more.dangers;
-}
-
 /// Goes through a step's changes and counts them by type.
 fn walk(
     found: &Comparison,
@@ -223,7 +213,7 @@ fn table(
         if step + 1 < found.steps() {
             writeln!(out)?;
         }
-        add(&mut total, &summary);
+        total += summary;
     }
     if args.stat {
         let rows = types.iter().map(|(name, s)| {
@@ -275,7 +265,7 @@ fn document(
             false => write!(out, "\n]")?,
         }
         write!(out, ",\n\"summary\": {}}}", serde_json::to_string(&summary)?)?;
-        add(&mut total, &summary);
+        total += summary;
     }
     if args.access {
         write!(out, "\n], \"summary\": {}}}", serde_json::to_string(&total)?)?;

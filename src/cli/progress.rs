@@ -3,6 +3,8 @@
 use super::context::Global;
 use crate::{
     backup::Progress,
+    catalogue::Catalogue,
+    point::PointId,
     report,
     store::{Body, Store, Through},
 };
@@ -85,6 +87,15 @@ impl Spinner {
         spinner.follow(move |bar| bar.set_position((read.load(Relaxed) - before).min(bytes)))
     }
 
+    /// The same for a recovery point that will be read whole.
+    pub(super) async fn point(global: &Global, catalogue: &Catalogue, id: &PointId, what: &str) -> Self {
+        let bytes = match Spinner::shows(global) {
+            true => catalogue.load(id).await.map_or(0, |point| point.manifest.stored_bytes()),
+            false => 0,
+        };
+        Spinner::reading(global, what, bytes)
+    }
+
     /// The bytes of the etcd snapshot, as soon as it is known how many there will be.
     pub(super) fn etcd(global: &Global, progress: Arc<Progress>) -> Self {
         let spinner = Spinner::new(global);
@@ -115,7 +126,7 @@ impl Spinner {
     }
 
     /// Is anything shown? On a terminal, unless it was switched off.
-    pub(super) fn shows(global: &Global) -> bool {
+    fn shows(global: &Global) -> bool {
         !global.no_progress && !global.quiet && std::io::stderr().is_terminal()
     }
 

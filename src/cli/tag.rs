@@ -5,7 +5,7 @@ use super::{
     failure::Failure,
     output,
 };
-use crate::point::{Tag, TagFacts};
+use crate::point::{Family, Tag, TagFacts};
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         let author = Author::signing(context, &catalogue, args.by)?;
         standing = catalogue.tag(&id, facts, author.borrowed(), Timestamp::now()).await?;
     }
-    for doubt in standing.doubts.iter().filter(|doubt| doubt.record.starts_with("tags/")) {
+    for doubt in standing.doubts.iter().filter(|doubt| doubt.family == Family::Tags) {
         tracing::warn!("this record is not believed: {doubt}");
     }
     let value = json!({"id": id, "tags": standing.tags});

@@ -72,12 +72,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let (mut verdicts, mut values) = (Vec::new(), Vec::new());
     for (at, id) in ids.iter().enumerate() {
         tracing::info!("verifying {id}");
-        let stored = match Spinner::shows(&context.global) {
-            true => catalogue.load(id).await.map_or(0, |point| point.manifest.stored_bytes()),
-            false => 0,
-        };
         let what = format!("{id} ({} of {})", at + 1, ids.len());
-        let _shown = Spinner::reading(&context.global, &what, stored);
+        let _shown = Spinner::point(&context.global, &catalogue, id, &what).await;
         let began = Timestamp::now();
         let verdict = verify(&catalogue, id, &depth).await?;
         let mut value = serde_json::to_value(&verdict)?;

@@ -4,7 +4,7 @@ use super::{CompareError, bodies::Body, read::locked, step::Difference};
 use crate::object::{FieldChange, Identity, TypeName, Writer, access, access::Statement, diff};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::AddAssign};
 
 /// What became of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -95,6 +95,18 @@ impl Summary {
     }
 }
 
+impl AddAssign for Summary {
+    fn add_assign(&mut self, more: Self) {
+        self.added += more.added;
+        self.removed += more.removed;
+        self.changed += more.changed;
+        self.recreated += more.recreated;
+        self.unchanged += more.unchanged;
+        self.only_noise += more.only_noise;
+        self.dangers += more.dangers;
+    }
+}
+
 impl super::Comparison {
     /// Calls `visit` for every object that differs in this step, in the order of rank, type, namespace and name; one at a
     /// time is in memory.
@@ -136,14 +148,8 @@ impl super::Comparison {
     }
 
     fn body(&self, difference: &Difference, after: bool) -> Result<Option<Body>, CompareError> {
-        let entry = if after { &difference.after } else { &difference.before };
-        let both = difference.before.is_some() && difference.after.is_some();
-        match entry {
-            Some(entry) if both || self.selection.access => {
-                Ok(Some(locked(&self.bodies).get(&entry.sha256)?))
-            }
-            _ => Ok(None),
-        }
+        let entry = difference.read(after, self.selection.access);
+        Ok(entry.map(|entry| locked(&self.bodies).get(&entry.sha256)).transpose()?)
     }
 
     /// What the changed roles and bindings of a step mean.

@@ -24,6 +24,13 @@ pub(super) struct Difference {
 }
 
 impl Difference {
+    /// What is read of it on a side. What came or went is told by its place; what it allows only by what is in it.
+    pub(super) fn read(&self, after: bool, access: bool) -> Option<&Entry> {
+        let both = self.before.is_some() && self.after.is_some();
+        let entry = if after { &self.after } else { &self.before };
+        entry.as_ref().filter(|_| both || access)
+    }
+
     /// Is it there on both sides, with another UID?
     pub(super) fn is_another(&self) -> bool {
         match (&self.before, &self.after) {
@@ -107,10 +114,7 @@ impl Step {
     pub(super) fn needs(&self, after: bool, access: bool) -> impl Iterator<Item = (&Identity, &Digest)> {
         let at = usize::from(after);
         let differing = self.differences.iter().filter_map(move |difference| {
-            // What came or went is told by its place; what it allows only by what is in it.
-            let both = difference.before.is_some() && difference.after.is_some();
-            let entry = if after { &difference.after } else { &difference.before };
-            entry.as_ref().filter(|_| both || access).map(|entry| (&difference.object, &entry.sha256))
+            difference.read(after, access).map(|entry| (&difference.object, &entry.sha256))
         });
         differing.chain(self.rbac.iter().flat_map(move |rbac| rbac[at].iter()))
     }

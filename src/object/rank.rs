@@ -1,6 +1,6 @@
 //! The order in which types come: what others need comes first, what acts on others last.
 
-use super::TypeName;
+use super::{TypeName, access};
 
 /// What is not named here comes behind `configmaps` and their like, before services and workloads.
 const ELSE: u8 = 10;
@@ -24,18 +24,7 @@ const ORDER: &[(u8, &str, &[&str])] = &[
     (12, "", &["pods", "replicationcontrollers"]),
     (12, "apps", &["controllerrevisions", "daemonsets", "deployments", "replicasets", "statefulsets"]),
     (12, "batch", &["cronjobs", "jobs"]),
-    (
-        13,
-        "admissionregistration.k8s.io",
-        &[
-            "mutatingadmissionpolicies",
-            "mutatingadmissionpolicybindings",
-            "mutatingwebhookconfigurations",
-            "validatingadmissionpolicies",
-            "validatingadmissionpolicybindings",
-            "validatingwebhookconfigurations",
-        ],
-    ),
+    (13, access::ADMISSION, access::ADMISSION_TYPES),
     (13, "apiregistration.k8s.io", &["apiservices"]),
 ];
 

@@ -1,20 +1,20 @@
 use super::{
-    bytes, duration,
+    between, bytes,
     point::{artifacts, problems, verified},
 };
 use crate::point::Manifest;
-use std::{fmt::Write, time::Duration};
+use std::fmt::Write;
 
 /// What a backup brought: where, what, how big, how long, and what was verified.
 pub fn backup(m: &Manifest, store: &str) -> String {
-    let took = Duration::try_from(m.finished_at.duration_since(m.created_at)).unwrap_or_default();
+    let took = between(m.created_at, m.finished_at);
     let mut out = String::new();
     let _ = writeln!(
         out,
         "Recovery point {} {} in {}: {} in {store}",
         m.id,
         m.status,
-        duration(took),
+        took,
         bytes(m.stored_bytes())
     );
     out.push('\n');

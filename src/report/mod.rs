@@ -18,5 +18,6 @@ pub use inspection::{inspection, keys};
 pub use point::{point, points};
 pub use prune::prune;
 pub use table::table;
+use units::between;
 pub use units::{bytes, duration};
 pub use verdict::verdicts;

@@ -1,10 +1,10 @@
-use super::{bytes, duration, records, table};
+use super::{between, bytes, records, table};
 use crate::{
     catalogue::{Listed, Records, Signature, Standing},
     point::{Artifact, EtcdFacts, Manifest, PointId, ResourceFacts, Status},
 };
 use jiff::Timestamp;
-use std::{collections::BTreeMap, fmt::Write, time::Duration};
+use std::{collections::BTreeMap, fmt::Write};
 
 /// The recovery points of a store, oldest first, and what is recorded of them where anything is.
 pub fn points(points: &[Listed], standings: &BTreeMap<PointId, Standing>, now: Timestamp) -> String {
@@ -32,10 +32,9 @@ fn cells(listed: &Listed, now: Timestamp) -> Vec<String> {
         Ok(m) => {
             let kinds: Vec<&str> =
                 m.artifacts.iter().map(|a| a.kind.as_str()).filter(|k| *k != "resources-index").collect();
-            let age = Duration::try_from(now.duration_since(m.created_at)).unwrap_or_default();
             vec![
                 listed.id.to_string(),
-                duration(age),
+                between(m.created_at, now),
                 m.status.to_string(),
                 kinds.join("+"),
                 bytes(m.stored_bytes()),
@@ -71,8 +70,8 @@ pub fn point(
     line(&mut out, "Cluster", format!("{}{uid}", m.cluster.name));
     line(&mut out, "Store", store);
     line(&mut out, "Status", m.status);
-    let took = Duration::try_from(m.finished_at.duration_since(m.created_at)).unwrap_or_default();
-    line(&mut out, "Taken", format!("{} in {}", m.created_at, duration(took)));
+    let took = between(m.created_at, m.finished_at);
+    line(&mut out, "Taken", format!("{} in {}", m.created_at, took));
     if !m.job.is_empty() {
         line(&mut out, "Job", &m.job);
     }

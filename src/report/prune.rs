@@ -1,6 +1,6 @@
-use super::{bytes, duration, table};
+use super::{between, bytes, table};
 use crate::catalogue::prune::{Done, Plan, Planned, Remains};
-use std::{collections::BTreeSet, fmt::Write, time::Duration};
+use std::{collections::BTreeSet, fmt::Write};
 
 /// What is kept and what goes, and why; and what came of it, once it was carried out.
 pub fn prune(plan: &Plan, done: Option<&Done>) -> String {
@@ -10,11 +10,11 @@ pub fn prune(plan: &Plan, done: Option<&Done>) -> String {
     } else {
         let deleted: BTreeSet<_> = done.iter().flat_map(|d| &d.deleted).collect();
         let rows = plan.points.iter().map(|point| {
-            let age = Duration::try_from(plan.made_at.duration_since(point.created_at)).unwrap_or_default();
+            let age = between(point.created_at, plan.made_at);
             let id = point.judgement.id.to_string();
             let gone = deleted.contains(&point.judgement.id);
             let fate = fate(point, gone, done);
-            vec![id, duration(age), bytes(point.bytes), fate, why(point)]
+            vec![id, age, bytes(point.bytes), fate, why(point)]
         });
         out.push_str(&table(&["id", "age", "stored", "fate", "why"], rows));
         out.push_str("\n\n");

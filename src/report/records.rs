@@ -1,10 +1,10 @@
-use super::{duration, table};
+use super::{between, table};
 use crate::{
     catalogue::{Held, LastVerified, Recorded, Records, Standing},
     point::{Facts, HoldAction, Outcome, Record},
 };
 use jiff::Timestamp;
-use std::{fmt::Write, time::Duration};
+use std::fmt::Write;
 
 /// A cell of a table is not a place for a letter.
 const CELL: usize = 40;
@@ -27,7 +27,7 @@ fn short(text: &str) -> String {
 }
 
 fn verified(last: &LastVerified, now: Timestamp) -> String {
-    let age = |at: Timestamp| duration(Duration::try_from(now.duration_since(at)).unwrap_or_default());
+    let age = |at: Timestamp| between(at, now);
     match (last.passed, &last.last_passed) {
         (true, _) => format!("{} ago, {}", age(last.at), last.depth),
         (false, Some(before)) => {

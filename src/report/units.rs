@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// A number of bytes, with three significant digits and a binary unit.
@@ -21,6 +22,11 @@ pub fn bytes(n: u64) -> String {
         0
     };
     format!("{value:.digits$} {}", UNITS[unit])
+}
+
+/// The time from one instant to another; none when they stand the other way round.
+pub(super) fn between(from: Timestamp, to: Timestamp) -> String {
+    duration(Duration::try_from(to.duration_since(from)).unwrap_or_default())
 }
 
 /// A length of time, in the unit that suits it.

@@ -74,25 +74,9 @@ pub(super) fn refusals(
 mod tests {
     use super::super::super::retention::{Policy, judge};
     use super::*;
-    use crate::catalogue::retention::Group;
-    use std::collections::BTreeSet;
 
     fn refused(points: usize, keep: u32, most: u32, now: i64) -> Vec<Refusal> {
-        let candidate = |n: usize| {
-            let created_at = Timestamp::from_second(1000 + n as i64).unwrap();
-            Candidate {
-                id: PointId::new(created_at, 0),
-                created_at,
-                group: Group::default(),
-                complete: true,
-                not_understood: None,
-                verified: None,
-                failed: false,
-                held: None,
-                tags: BTreeSet::new(),
-                lock: None,
-            }
-        };
+        let candidate = |n: usize| Candidate::made(Timestamp::from_second(1000 + n as i64).unwrap());
         let candidates: Vec<Candidate> = (0..points).map(candidate).collect();
         let now = Timestamp::from_second(now).unwrap();
         let judged = judge(&Policy { last: keep, ..Policy::default() }, &candidates, now);

@@ -62,6 +62,25 @@ pub struct Passed {
     pub deep: bool,
 }
 
+#[cfg(test)]
+impl Candidate {
+    /// A complete one of which nothing else is known.
+    pub(in super::super) fn made(created_at: Timestamp) -> Self {
+        Candidate {
+            id: PointId::new(created_at, 0),
+            created_at,
+            group: Group::default(),
+            complete: true,
+            not_understood: None,
+            verified: None,
+            failed: false,
+            held: None,
+            tags: BTreeSet::new(),
+            lock: None,
+        }
+    }
+}
+
 impl Candidate {
     /// What a listing tells of a recovery point, and what is recorded of it; locks are not among it.
     pub fn of(listed: &Listed, standing: Option<&Standing>) -> Self {
@@ -85,8 +104,7 @@ impl Candidate {
             candidate.held = standing.held.as_ref().map(|held| held.reason.clone());
             candidate.tags = standing.tags.clone();
             // The tag that it may have had is one that may have kept it.
-            let tags = format!("{}/", Family::Tags);
-            let doubt = standing.doubts.iter().find(|doubt| doubt.record.starts_with(&tags));
+            let doubt = standing.doubts.iter().find(|doubt| doubt.family == Family::Tags);
             let doubt = doubt.map(|doubt| format!("a record of its tags cannot be trusted: {doubt}"));
             candidate.not_understood = candidate.not_understood.or(doubt);
             let last = standing.verified.as_ref();

@@ -2,23 +2,11 @@
 //! restic's manual on `forget`, which these rules follow.
 
 use super::*;
-use crate::point::PointId;
 use jiff::{ToSpan, civil::date, tz::TimeZone};
 
 fn point(at: &str) -> Candidate {
-    let created_at: Timestamp = at.parse().unwrap();
-    Candidate {
-        id: PointId::new(created_at, 0),
-        created_at,
-        group: Group { job: String::new(), kinds: BTreeSet::from(["etcd".to_owned()]) },
-        complete: true,
-        not_understood: None,
-        verified: None,
-        failed: false,
-        held: None,
-        tags: BTreeSet::new(),
-        lock: None,
-    }
+    let group = Group { job: String::new(), kinds: BTreeSet::from(["etcd".to_owned()]) };
+    Candidate { group, ..Candidate::made(at.parse().unwrap()) }
 }
 
 fn points(times: &[&str]) -> Vec<Candidate> {

@@ -5,7 +5,7 @@
 //! `system:unauthenticated`. Beyond that page: commands in running pods (`pods/exec` and its like), which reach whatever the
 //! pod reaches, and changing a workload, which starts pods as creating one does.
 
-use super::{ADMISSION, RBAC};
+use super::{ADMISSION, ADMISSION_TYPES, RBAC};
 
 struct Risk {
     verbs: &'static [&'static str],
@@ -99,14 +99,7 @@ const RISKS: &[Risk] = &[
     Risk {
         verbs: &["create", "update", "patch", "delete", "deletecollection"],
         group: ADMISSION,
-        resources: &[
-            "mutatingadmissionpolicies",
-            "mutatingadmissionpolicybindings",
-            "mutatingwebhookconfigurations",
-            "validatingadmissionpolicies",
-            "validatingadmissionpolicybindings",
-            "validatingwebhookconfigurations",
-        ],
+        resources: ADMISSION_TYPES,
         why: CONTROL,
     },
     Risk {

@@ -29,7 +29,7 @@ const CERTIFICATES: &str = "certificates.k8s.io";
 /// The types of roles and bindings: what any of them means is told by all of them together.
 pub const RBAC_TYPES: &[&str] = &["clusterroles", "roles", "clusterrolebindings", "rolebindings"];
 
-const ADMISSION_TYPES: &[&str] = &[
+pub(super) const ADMISSION_TYPES: &[&str] = &[
     "mutatingwebhookconfigurations",
     "validatingwebhookconfigurations",
     "mutatingadmissionpolicies",

@@ -1,12 +1,12 @@
 //! Whether what the service has is what was sent.
 
 use super::{
-    super::{Store, StoreError, Stored},
+    super::{Lasting, Store, StoreError, Stored},
     S3Store,
     remove::timestamp,
 };
 use crate::point::Key;
-use aws_sdk_s3::types::ChecksumMode;
+use aws_sdk_s3::types::{ChecksumMode, ObjectLockLegalHoldStatus};
 use jiff::Timestamp;
 
 /// Under this name each object carries a random word, by which a writer knows its own object again when the answer to a
@@ -19,6 +19,8 @@ pub(super) struct Found {
     pub(super) checksum: Option<String>,
     pub(super) token: Option<String>,
     pub(super) locked: bool,
+    /// The lock that keeps it from being deleted; a legal hold outlasts a date.
+    pub(super) lock: Option<Lasting>,
     pub(super) modified: Option<Timestamp>,
 }
 
@@ -32,6 +34,10 @@ pub(super) async fn look(store: &S3Store, key: &Key, compare: bool) -> Result<Op
             checksum: there.checksum_sha256().map(str::to_owned),
             token: there.metadata().and_then(|m| m.get(TOKEN)).cloned(),
             locked: there.object_lock_mode().is_some(),
+            lock: match there.object_lock_legal_hold_status() {
+                Some(ObjectLockLegalHoldStatus::On) => Some(Lasting::LegalHold),
+                _ => there.object_lock_retain_until_date().and_then(timestamp).map(Lasting::Until),
+            },
             modified: there.last_modified().and_then(timestamp),
         })),
         Err(e) => match store.fault("look at", key.as_str()).error(&e) {

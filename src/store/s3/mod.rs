@@ -159,7 +159,7 @@ impl Store for S3Store {
     }
 
     async fn locked(&self, key: &Key) -> Result<Option<Lasting>, StoreError> {
-        remove::locked(self, key).await
+        Ok(confirm::look(self, key, false).await?.and_then(|found| found.lock))
     }
 
     async fn protection(&self) -> Result<Protection, StoreError> {

@@ -1,14 +1,14 @@
-//! Removing objects, many at once; uploads that were begun and never completed; locks that forbid it.
+//! Removing objects, many at once; uploads that were begun and never completed.
 
 use super::{
-    super::{Lasting, StoreError, Unfinished, one_by_one},
+    super::{StoreError, Unfinished, one_by_one},
     S3Store,
 };
 use crate::point::Key;
 use aws_sdk_s3::{
     error::ProvideErrorMetadata,
     primitives::DateTime,
-    types::{Delete, MultipartUpload, ObjectIdentifier, ObjectLockLegalHoldStatus},
+    types::{Delete, MultipartUpload, ObjectIdentifier},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -120,18 +120,5 @@ pub(super) async fn abort(store: &S3Store, unfinished: &Unfinished) -> Result<()
         Ok(_) => Ok(()),
         Err(e) if e.code() == Some("NoSuchUpload") => Ok(()),
         Err(e) => Err(store.fault("remove the unfinished upload of", unfinished.at.as_str()).error(&e)),
-    }
-}
-
-/// The lock on an object; a legal hold outlasts a date.
-pub(super) async fn locked(store: &S3Store, key: &Key) -> Result<Option<Lasting>, StoreError> {
-    let asked = store.client.head_object().bucket(&store.options.bucket).key(store.name(key)).send().await;
-    match asked.map_err(|e| store.fault("look at", key.as_str()).error(&e)) {
-        Ok(there) if there.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On) => {
-            Ok(Some(Lasting::LegalHold))
-        }
-        Ok(there) => Ok(there.object_lock_retain_until_date().and_then(timestamp).map(Lasting::Until)),
-        Err(StoreError::NotFound { .. }) => Ok(None),
-        Err(e) => Err(e),
     }
 }
