@@ -58,6 +58,9 @@ pub enum CatalogueError {
         /// Why.
         reason: String,
     },
+    /// A check did not come to its end: the program is stopping, or has a fault.
+    #[error("the checking of signatures was stopped before its end: run this again")]
+    Stopped,
     /// The point holds no artifact of that kind.
     #[error("{id} holds no {kind}; it holds: {present}")]
     NoArtifact {

@@ -12,6 +12,10 @@ use std::sync::Arc;
 /// A manifest of a hundred thousand types would still be smaller.
 const MANIFEST_LIMIT: u64 = 16 << 20;
 pub(super) const SIGNATURE_LIMIT: u64 = 4 << 10;
+/// So many signatures are checked one after another, while the next ones are fetched.
+const TOGETHER: usize = 64;
+/// So many times so many may wait for a processor.
+const CHUNKS: usize = 4;
 
 /// The recovery points of one cluster in one store.
 #[derive(Clone)]
@@ -62,6 +66,15 @@ impl Listed {
     pub fn begun(&self) -> Option<Timestamp> {
         self.manifest.as_ref().map_or_else(|_| self.id.time(), |manifest| Some(manifest.created_at))
     }
+}
+
+/// A signature's file, or what is wrong with it.
+pub(super) type SignatureFile = Result<Vec<u8>, &'static str>;
+
+/// What the store has of a recovery point: its manifest's bytes and its signature, or why the first cannot be read.
+struct Fetched {
+    id: PointId,
+    manifest: Result<(Vec<u8>, SignatureFile), String>,
 }
 
 /// A recovery point to work with: its manifest was read, and its signature did not fail.
@@ -117,34 +130,44 @@ impl Catalogue {
 
     /// The same, each with the SHA-256 of its manifest where that can be read.
     pub(super) async fn list_digested(&self) -> Result<Vec<(Listed, Option<Digest>)>, CatalogueError> {
-        let reads = self.ids().await?.into_iter().map(|id| async move { self.look(&id).await });
-        let found: Vec<Option<_>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        let reads = self.ids().await?.into_iter().map(|id| self.fetch(id));
+        // A signature takes as long to check as to fetch: the thread that speaks to the store goes on meanwhile. Changing
+        // threads takes its time too, and so many go together.
+        let judged = stream::iter(reads).buffered(AT_ONCE).chunks(TOGETHER).map(|fetched| async {
+            let own = self.clone();
+            let judge = move || {
+                let fetched = fetched.into_iter().filter_map(Result::transpose);
+                fetched.map(|fetched| Ok(own.look(fetched?))).collect::<Result<Vec<_>, _>>()
+            };
+            tokio::task::spawn_blocking(judge).await.unwrap_or(Err(CatalogueError::Stopped))
+        });
+        let found: Vec<Vec<_>> = judged.buffered(CHUNKS).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn look(&self, id: &PointId) -> Result<Option<(Listed, Option<Digest>)>, CatalogueError> {
-        // One that cannot be read must not hide the others.
-        let unreadable = |e: CatalogueError| Listed {
-            id: id.clone(),
-            manifest: Err(e.to_string()),
-            signature: Signature::NotChecked,
-        };
-        let bytes = match self.manifest_bytes(id).await {
+    /// A manifest and its signature's file, if there is a manifest.
+    async fn fetch(&self, id: PointId) -> Result<Option<Fetched>, CatalogueError> {
+        let manifest = match self.manifest_bytes(&id).await {
             Ok(None) => return Ok(None),
-            Ok(Some(bytes)) => bytes,
-            Err(e) => return Ok(Some((unreadable(e), None))),
+            // One that cannot be read must not hide the others.
+            Err(e) => Err(e.to_string()),
+            Ok(Some(bytes)) => {
+                let signature = self.signature_at(&Key::signature(&self.cluster, &id)?).await?;
+                Ok((bytes, signature))
+            }
         };
-        let signature = self.signature_at(&Key::signature(&self.cluster, id)?).await?;
-        let (own, of) = (self.clone(), id.clone());
-        // A signature takes longer to check than to fetch: the thread that speaks to the store goes on meanwhile.
-        let judged = tokio::task::spawn_blocking(move || {
-            let signature = own.judge(&of, &bytes, signature);
-            let manifest = own.parse(&of, &bytes).map_err(|e| e.to_string());
-            (Listed { id: of, manifest, signature }, Some(Sha256::digest(&bytes).into()))
-        });
-        let stopped =
-            |_| CatalogueError::NotTrusted { id: id.to_string(), reason: "its check was stopped".into() };
-        judged.await.map(Some).map_err(stopped)
+        Ok(Some(Fetched { id, manifest }))
+    }
+
+    fn look(&self, Fetched { id, manifest }: Fetched) -> (Listed, Option<Digest>) {
+        match manifest {
+            Err(why) => (Listed { id, manifest: Err(why), signature: Signature::NotChecked }, None),
+            Ok((bytes, signature)) => {
+                let signature = self.judge(&id, &bytes, signature);
+                let manifest = self.parse(&id, &bytes).map_err(|e| e.to_string());
+                (Listed { id, manifest, signature }, Some(Sha256::digest(&bytes).into()))
+            }
+        }
     }
 
     pub(super) async fn manifest_bytes(&self, id: &PointId) -> Result<Option<Vec<u8>>, CatalogueError> {
@@ -190,8 +213,7 @@ impl Catalogue {
         Ok(self.judge(id, bytes, signature))
     }
 
-    /// A signature's file, or what is wrong with it.
-    pub(super) async fn signature_at(&self, key: &Key) -> Result<Result<Vec<u8>, &'static str>, StoreError> {
+    pub(super) async fn signature_at(&self, key: &Key) -> Result<SignatureFile, StoreError> {
         match read_all(self.store.as_ref(), key, SIGNATURE_LIMIT).await {
             Err(StoreError::NotFound { .. }) => Ok(Err("its signature is missing")),
             Err(StoreError::TooLarge { .. }) => Ok(Err("its signature is too large")),
@@ -249,7 +271,8 @@ impl Catalogue {
         }
         let mut dated = Vec::new();
         for id in newest {
-            let manifest = self.look(&id).await?.and_then(|(point, _)| point.manifest.ok());
+            let found = self.fetch(id.clone()).await?.map(|fetched| self.look(fetched).0);
+            let manifest = found.and_then(|point| point.manifest.ok());
             dated.push((manifest.map(|m| (m.created_at, m.finished_at)), id));
         }
         Ok(dated.into_iter().max().map(|(_, id)| id))

@@ -3,14 +3,14 @@
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 use std::{io, path::Path, sync::Arc};
 
 /// A client that accepts this certificate alone, be it for another name or expired; any if there is no file.
 pub(super) fn client(certificate: Option<&Path>) -> io::Result<ClientConfig> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let expected = certificate.map(CertificateDer::from_pem_file).transpose().map_err(io::Error::other)?;
     let pinned = Arc::new(Pinned { expected, provider: provider.clone() });
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

@@ -197,5 +197,4 @@ pub fn generate_signing_key() -> Result<(SecretString, String), PipelineError> {
 }
 
 #[cfg(test)]
-#[path = "sign_tests.rs"]
 mod tests;
