@@ -40,6 +40,7 @@ mod readme;
 mod records_copied;
 mod records_holds;
 mod records_read_only;
+mod records_thinned;
 mod records_verified;
 mod restore_etcd;
 mod restore_killed;

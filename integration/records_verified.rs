@@ -91,6 +91,13 @@ async fn a_verification_is_recorded_and_only_what_can_be_trusted_is_told() -> Re
     fs::write(&payload, good)?;
     saved.run(&deep).await.expect(0);
     assert_eq!(verified(&saved).await["passed"], true);
+    // Less was looked at since, and the deep look is not forgotten.
+    saved.run(&["verify"]).await.expect(0);
+    assert_eq!(verified(&saved).await["depth"], "stored");
+    let shown = saved.run(&["show", "latest", "-o", "json"]).await.expect(0).json();
+    assert_eq!(shown["standing"]["depths"]["deep"]["passed"], true, "{}", shown["standing"]);
+    let shown = saved.run(&["show", "latest"]).await.expect(0).stdout;
+    assert!(shown.contains(" ago, stored\n  and deep        "), "{shown}");
     saved.forge(|manifest| manifest["inventedLater"] = json!(1))?;
     assert_eq!(verified(&saved).await, Value::Null);
     let shown = saved.run(&["show", "latest"]).await.expect(0).stdout;

@@ -1,6 +1,6 @@
 //! Records on their way to another store. They are never changed, so what is missing there is all there is to copy.
 
-use super::{AT_ONCE, Catalogue, CatalogueError, Doubt, copy::committed};
+use super::{AT_ONCE, Catalogue, CatalogueError, Doubt, copy::committed, ledger::Names, verified::RECENT};
 use crate::{
     point::{Facts, Family, HoldFacts, Key, PointId, TagFacts, VerificationFacts},
     store::{self, StoreError, read_all},
@@ -44,6 +44,10 @@ pub async fn carry(from: &Catalogue, to: &Catalogue, coming: &[PointId]) -> Resu
     holds.extend(
         missing.iter().filter(|(family, ..)| *family == Family::Holds).map(|(_, id, _)| (id.clone(), true)),
     );
+    let gone = thinned(from, &here, &missing).await?;
+    missing.retain(|(family, point, id)| {
+        *family != Family::Verifications || gone.get(point).is_none_or(|gone| !gone.contains(id))
+    });
     let sending = missing.into_iter().map(|(family, point, id)| async move {
         match family {
             Family::Holds => one::<HoldFacts>(from, to, &point, &id).await,
@@ -60,6 +64,28 @@ pub async fn carry(from: &Catalogue, to: &Catalogue, coming: &[PointId]) -> Resu
         }
     }
     Ok(carried)
+}
+
+/// Of the verifications that are missing there, those that `prune` would remove here: it may have removed them there.
+async fn thinned(
+    from: &Catalogue,
+    here: &BTreeMap<PointId, Names>,
+    missing: &[(Family, PointId, PointId)],
+) -> Result<BTreeMap<PointId, BTreeSet<PointId>>, CatalogueError> {
+    // The newest are never superseded, and mostly it is they that are missing.
+    let old = |point: &PointId, id: &PointId| {
+        let names = here.get(point).and_then(|names| names.get(&Family::Verifications));
+        names.is_some_and(|ids| !ids.iter().rev().take(RECENT).any(|recent| recent == id))
+    };
+    let lacking =
+        missing.iter().filter(|(family, point, id)| *family == Family::Verifications && old(point, id));
+    let points: BTreeSet<&PointId> = lacking.map(|(_, point, _)| point).collect();
+    let mut gone = BTreeMap::new();
+    for point in points {
+        let Some(names) = here.get(point) else { continue };
+        gone.insert(point.clone(), from.superseded(point, names).await?);
+    }
+    Ok(gone)
 }
 
 /// Copies a record and its signature as they are; `false` where it has gone meanwhile.

@@ -1,5 +1,5 @@
 use super::{
-    Catalogue, CatalogueError, Loaded,
+    Catalogue, CatalogueError, History, Loaded, Survey,
     points::SIGNATURE_LIMIT,
     retention::{Candidate, Policy, dropped, judge},
 };
@@ -57,7 +57,7 @@ pub async fn owed_and_kept(
     }
     let mut candidates: BTreeMap<PointId, Candidate> = BTreeMap::new();
     for catalogue in [to, from] {
-        let (listed, standings) = catalogue.survey().await?;
+        let Survey { points: listed, standings, .. } = catalogue.survey(History::Whole).await?;
         for point in &listed {
             let candidate = Candidate::of(point, standings.get(&point.id));
             match candidates.entry(point.id.clone()) {
@@ -67,7 +67,8 @@ pub async fn owed_and_kept(
                     let known = entry.get_mut();
                     known.held = known.held.take().or(candidate.held);
                     known.tags.extend(candidate.tags);
-                    known.verified = known.verified.or(candidate.verified);
+                    known.verified = known.verified.max(candidate.verified);
+                    known.verified_deep = known.verified_deep.max(candidate.verified_deep);
                 }
             }
         }

@@ -97,10 +97,20 @@ impl Catalogue {
         point: &PointId,
         names: &Names,
     ) -> Result<Vec<Recorded<T>>, CatalogueError> {
+        self.read_records(point, names, AT_ONCE).await
+    }
+
+    /// The same, so many at once.
+    pub(super) async fn read_records<T: Facts>(
+        &self,
+        point: &PointId,
+        names: &Names,
+        at_once: usize,
+    ) -> Result<Vec<Recorded<T>>, CatalogueError> {
         let ids = names.get(&T::FAMILY).map(Vec::as_slice).unwrap_or_default();
         // By value: of a closure over references the compiler does not see that it may move between threads.
         let reads = ids.iter().cloned().map(|id| async move { self.read_record(point, &id).await });
-        let found: Vec<Option<Recorded<T>>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        let found: Vec<Option<Recorded<T>>> = stream::iter(reads).buffered(at_once).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 

@@ -15,6 +15,8 @@ mod records;
 pub mod retention;
 mod sample;
 mod standing;
+mod survey;
+mod verified;
 mod verify;
 
 pub use crate::point::Level;
@@ -27,7 +29,9 @@ pub use hold::Holding;
 pub use points::{Catalogue, Listed, Loaded, Signature};
 pub use records::{Author, Recorded, Records};
 pub use sample::{Candidate, Sample, sample};
-pub use standing::{Doubt, Held, LastVerified, Passed, Standing};
+pub use standing::{Doubt, Held, Standing};
+pub use survey::{History, Survey};
+pub use verified::{AtDepth, LastVerified, Passed};
 pub use verify::{Depth, verify};
 
 use crate::point::PointId;

@@ -1,11 +1,11 @@
 use super::*;
 use crate::{
-    catalogue::Level,
+    catalogue::{History, Level, Survey},
     pipeline::generate_signing_key,
     point::{Key, Tag, VerifiedDepth},
     store::{FileStore, Store, body},
 };
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use std::{fs, sync::Arc};
 
 struct Lab {
@@ -171,7 +171,7 @@ async fn of_many_verifications_the_newest_count() {
     assert_eq!((last.at, last.passed), (at("10:00:01.9"), false));
     assert_eq!(last.last_passed.unwrap().at, at("10:00:00"));
     verify(Level::Warning, at("10:00:02")).await;
-    let (listed, standings) = lab.catalogue.survey().await.unwrap();
+    let Survey { points: listed, standings, .. } = lab.catalogue.survey(History::Newest).await.unwrap();
     assert!(listed.len() == 1 && standings[&point()].verified.as_ref().unwrap().passed);
     // It was about that manifest, and not about another one.
     fs::write(lab.dir.path().join("c/points").join(POINT).join("manifest.json"), "{ }").unwrap();
@@ -192,7 +192,12 @@ async fn everything_can_run_on_any_thread() {
     let lab = lab().await;
     let (catalogue, author, now) = (&lab.catalogue, lab.author(), at("10:00:00"));
     let id = &point();
-    may_move((catalogue.standings(), catalogue.survey(), catalogue.standing(id), catalogue.records(id)));
+    may_move((
+        catalogue.standings(),
+        catalogue.survey(History::Whole),
+        catalogue.standing(id),
+        catalogue.records(id),
+    ));
     may_move((catalogue.hold(id, "x", author, now), catalogue.release(id, "x", author, now)));
     may_move(catalogue.tag(
         id,

@@ -1,16 +1,16 @@
 //! What follows from the records of a recovery point. Pure: records in, standing out.
 
-use super::{Recorded, Records, Signature};
-use crate::point::{
-    Digest, Facts, Family, HoldAction, HoldFacts, Outcome, PointId, Record, TagFacts, VerificationFacts,
-    VerifiedDepth,
+use super::{
+    Recorded, Records, Signature,
+    verified::{AtDepth, LastVerified, Verified, verified},
 };
-use jiff::{SignedDuration, Timestamp};
+use crate::point::{Digest, Facts, Family, HoldAction, HoldFacts, PointId, Record, TagFacts, VerifiedDepth};
+use jiff::Timestamp;
 use serde::Serialize;
-use std::{collections::BTreeSet, fmt};
-
-/// Clocks differ, but not by more than that.
-const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// What is recorded of a recovery point beside its manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -22,6 +22,8 @@ pub struct Standing {
     pub tags: BTreeSet<String>,
     /// How it was last verified.
     pub verified: Option<LastVerified>,
+    /// How it was last verified at each depth, as far as its records were read: a listing reads the newest only.
+    pub depths: BTreeMap<VerifiedDepth, AtDepth>,
     /// Records that were looked at and left out, because they cannot be trusted, and why.
     pub doubts: Vec<Doubt>,
 }
@@ -59,30 +61,6 @@ pub struct Held {
     pub records: BTreeSet<PointId>,
 }
 
-/// How a recovery point was last verified, by the newest record that can be trusted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LastVerified {
-    /// When.
-    pub at: Timestamp,
-    /// How far.
-    pub depth: VerifiedDepth,
-    /// Nothing was wrong with it.
-    pub passed: bool,
-    /// The newest verification with which nothing was wrong; none when there is none among the newest.
-    pub last_passed: Option<Passed>,
-}
-
-/// A verification that found nothing wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Passed {
-    /// When.
-    pub at: Timestamp,
-    /// How far it went.
-    pub depth: VerifiedDepth,
-}
-
 impl<T: Facts> Recorded<T> {
     /// What it says, unless something speaks against believing it.
     pub fn trusted(&self) -> Option<&Record<T>> {
@@ -101,7 +79,7 @@ impl<T: Facts> Recorded<T> {
         Some(self.doubted(why))
     }
 
-    fn doubted(&self, why: &str) -> Doubt {
+    pub(super) fn doubted(&self, why: &str) -> Doubt {
         Doubt {
             family: T::FAMILY,
             record: format!("{}/{}/{}.json", T::FAMILY, self.point, self.id),
@@ -114,13 +92,13 @@ impl Records {
     /// What follows from them, now, for a recovery point whose manifest has this SHA-256.
     pub fn standing(&self, manifest: Option<Digest>, now: Timestamp) -> Standing {
         let held = held(&self.holds);
-        let (verified, mut doubts) = verified(&self.verifications, manifest, now);
+        let Verified { last, depths, mut doubts } = verified(&self.verifications, manifest, now);
         // What was released, believed or not, has no weight any more.
         let counts =
             |hold: &&Recorded<HoldFacts>| held.as_ref().is_some_and(|h| h.records.contains(&hold.id));
         doubts.extend(self.holds.iter().filter(counts).filter_map(Recorded::doubt));
         doubts.extend(self.tags.iter().filter_map(Recorded::doubt));
-        Standing { held, tags: tags(&self.tags), verified, doubts }
+        Standing { held, tags: tags(&self.tags), verified: last, depths, doubts }
     }
 }
 
@@ -168,39 +146,6 @@ pub fn tags(records: &[Recorded<TagFacts>]) -> BTreeSet<String> {
     tags
 }
 
-/// How a recovery point, whose manifest has this SHA-256, was last verified; and what was left out, and why.
-pub fn verified(
-    records: &[Recorded<VerificationFacts>],
-    manifest: Option<Digest>,
-    now: Timestamp,
-) -> (Option<LastVerified>, Vec<Doubt>) {
-    let mut doubts = Vec::new();
-    let mut believed = Vec::new();
-    for recorded in records {
-        match recorded.trusted() {
-            None => doubts.extend(recorded.doubt()),
-            Some(record) if Some(record.facts.manifest_sha256) != manifest => {
-                doubts.push(recorded.doubted("it is about another manifest than the one that is there"));
-            }
-            // It would be the newest for as long as that clock is ahead, and hide what fails meanwhile.
-            Some(record) if record.at.duration_since(now) > AHEAD => {
-                doubts.push(recorded.doubted("it is from the future: a clock is wrong, there or here"));
-            }
-            Some(record) => believed.push(record),
-        }
-    }
-    believed.sort_by_key(|r| (r.at, &r.id));
-    let passed = |r: &&&Record<VerificationFacts>| r.facts.outcome == Outcome::Passed;
-    let last_passed = believed.iter().rev().find(passed).map(|r| Passed { at: r.at, depth: r.facts.depth });
-    let last = believed.last().map(|r| LastVerified {
-        at: r.at,
-        depth: r.facts.depth,
-        passed: r.facts.outcome == Outcome::Passed,
-        last_passed,
-    });
-    (last, doubts)
-}
-
 #[cfg(test)]
 #[path = "standing_tests.rs"]
-mod tests;
+pub(super) mod tests;

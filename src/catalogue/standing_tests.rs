@@ -1,12 +1,17 @@
 use super::*;
-use crate::point::{FindingCounts, FormatVersion, Record, Tag, ToolFacts};
+use crate::point::{FormatVersion, Record, Tag, ToolFacts};
 use proptest::prelude::*;
 
 fn id(second: i64, tail: u32) -> PointId {
     PointId::new(Timestamp::from_second(second).unwrap(), tail)
 }
 
-fn recorded<T: Facts>(at: i64, tail: u32, facts: T, signature: Signature) -> Recorded<T> {
+pub(in crate::catalogue) fn recorded<T: Facts>(
+    at: i64,
+    tail: u32,
+    facts: T,
+    signature: Signature,
+) -> Recorded<T> {
     let (point, id) = (id(0, 0), id(at, tail));
     let record = Record {
         format: FormatVersion::CURRENT,
@@ -36,7 +41,7 @@ fn release(at: i64, of: &[&Recorded<HoldFacts>]) -> Recorded<HoldFacts> {
     )
 }
 
-fn bad<T>(mut record: Recorded<T>) -> Recorded<T> {
+pub(in crate::catalogue) fn bad<T>(mut record: Recorded<T>) -> Recorded<T> {
     record.signature = Signature::Bad("its signature is missing".into());
     record
 }
@@ -99,35 +104,6 @@ fn tags_are_the_records_in_the_order_of_their_times() {
         bad(tagging(20, &["forged"], &["b=1"])),
     ];
     assert_eq!(tags(&records).into_iter().collect::<Vec<_>>(), ["b=1", "c"]);
-}
-
-fn verification(at: i64, outcome: Outcome, manifest: u8) -> Recorded<VerificationFacts> {
-    let facts = VerificationFacts {
-        depth: VerifiedDepth::Deep,
-        outcome,
-        began: Timestamp::from_second(at).unwrap(),
-        manifest_sha256: Digest::from([manifest; 32]),
-        findings: FindingCounts::default(),
-        problems: Vec::new(),
-        bytes_read: 7,
-    };
-    recorded(at, 1, facts, Signature::Holds)
-}
-
-#[test]
-fn the_newest_verification_that_can_be_trusted_counts() {
-    let present = Some(Digest::from([1; 32]));
-    let (passed, failed) = (verification(10, Outcome::Passed, 1), verification(20, Outcome::Failed, 1));
-    let (forged, other) = (bad(verification(30, Outcome::Passed, 1)), verification(40, Outcome::Passed, 2));
-    let ahead = verification(3_700, Outcome::Passed, 1);
-    let now = Timestamp::from_second(50).unwrap();
-    let (last, doubts) = verified(&[ahead, other, forged, failed, passed.clone()], present, now);
-    let last = last.unwrap();
-    assert_eq!((last.at.as_second(), last.passed), (20, false));
-    assert_eq!(last.last_passed.map(|p| p.at.as_second()), Some(10));
-    assert_eq!(doubts.len(), 3, "{doubts:?}");
-    assert!(doubts[0].why.contains("from the future"), "{doubts:?}");
-    assert_eq!(verified(&[passed], None, now).0, None);
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use super::{
     output,
 };
 use crate::{
-    catalogue::{Listed, Signature, Standing},
+    catalogue::{History, Listed, Signature, Standing, Survey},
     point::Tag,
     report,
 };
@@ -35,7 +35,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let (mut points, standings) = context.catalogue(&args.trust).await?.survey().await?;
+    let catalogue = context.catalogue(&args.trust).await?;
+    let Survey { mut points, standings, .. } = catalogue.survey(History::Newest).await?;
     let any = !points.is_empty();
     let nothing = Standing::default();
     let standing = |listed: &Listed| standings.get(&listed.id).unwrap_or(&nothing);

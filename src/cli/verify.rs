@@ -7,7 +7,7 @@ use super::{
     progress::Spinner,
 };
 use crate::{
-    catalogue::{Candidate, Catalogue, Depth, Level, Sample, Verdict, sample, verify},
+    catalogue::{Candidate, Catalogue, Depth, History, Level, Sample, Survey, Verdict, sample, verify},
     config::Size,
     point::PointId,
     report,
@@ -113,7 +113,7 @@ async fn draw(
     count: u32,
     args: &Args,
 ) -> Result<(Vec<PointId>, Option<Value>), Failure> {
-    let (points, standings) = catalogue.survey().await?;
+    let Survey { points, standings, .. } = catalogue.survey(History::Newest).await?;
     if points.is_empty() {
         catalogue.resolve("latest").await?;
     }

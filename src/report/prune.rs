@@ -75,6 +75,14 @@ fn planned(out: &mut String, plan: &Plan) {
         let many = plan.records.len();
         let _ = writeln!(out, "records of {many} recovery points that are gone: {}", sum(&plan.records));
     }
+    if !plan.thinned.is_empty() {
+        let (many, points) = (plan.thinned.iter().map(|t| t.count).sum::<usize>(), plan.thinned.len());
+        let size = bytes(plan.thinned.iter().map(|t| t.bytes).sum());
+        let _ = writeln!(
+            out,
+            "verifications of {points} recovery points that newer ones supersede: {many}, {size}"
+        );
+    }
     let unfinished: Vec<u64> = plan.unfinished.iter().filter(|u| !u.id.is_empty()).map(|u| u.bytes).collect();
     if !unfinished.is_empty() {
         let _ = writeln!(out, "unfinished uploads: {}, {}", unfinished.len(), bytes(unfinished.iter().sum()));
@@ -99,6 +107,7 @@ fn carried_out(out: &mut String, plan: &Plan, done: &Done) {
     };
     told(done.gone_before.len(), "had gone already, another run was at it");
     told(done.orphans.len(), "interrupted runs whose remains were removed");
+    told(done.thinned, "superseded verifications removed");
     told(done.unfinished, "unfinished uploads removed");
     for spared in &done.spared {
         let _ = writeln!(out, "spared  {}: {}", spared.id, spared.reason);

@@ -1,6 +1,6 @@
 use super::{between, table};
 use crate::{
-    catalogue::{Held, LastVerified, Recorded, Records, Standing},
+    catalogue::{AtDepth, Held, LastVerified, Recorded, Records, Standing},
     point::{Facts, HoldAction, Outcome, Record},
 };
 use jiff::Timestamp;
@@ -37,6 +37,15 @@ fn verified(last: &LastVerified, now: Timestamp) -> String {
     }
 }
 
+fn outcome(at_depth: &AtDepth, now: Timestamp) -> String {
+    let age = between(at_depth.at, now);
+    match (at_depth.passed, at_depth.last_passed) {
+        (true, _) => format!("{age} ago"),
+        (false, Some(before)) => format!("FAILED {age} ago; passed {} ago", between(before, now)),
+        (false, None) => format!("FAILED {age} ago"),
+    }
+}
+
 /// What is recorded of one recovery point, in full.
 pub(super) fn records(records: &Records, standing: &Standing, now: Timestamp) -> String {
     let mut out = String::new();
@@ -51,6 +60,10 @@ pub(super) fn records(records: &Records, standing: &Standing, now: Timestamp) ->
     }
     if let Some(last) = &standing.verified {
         line("Last verified", verified(last, now));
+        // What went further is not hidden by a look at less.
+        for (depth, further) in standing.depths.iter().filter(|(depth, _)| **depth > last.depth) {
+            line(&format!("  and {depth}"), outcome(further, now));
+        }
     }
     for doubt in &standing.doubts {
         line("Not believed", doubt.to_string());

@@ -2,6 +2,7 @@ use super::{
     super::{AT_ONCE, Catalogue, CatalogueError},
     Plan, Planned, Remains, bytes,
     remains::{by_point, is_old},
+    thin,
 };
 use crate::{
     point::{Family, Key, PointId},
@@ -26,6 +27,8 @@ pub struct Done {
     pub spared: Vec<Spared>,
     /// Recovery points of which remains were removed.
     pub orphans: Vec<PointId>,
+    /// Superseded records of verifications that are gone.
+    pub thinned: usize,
     /// Objects that were never written to their end, and are gone.
     pub unfinished: usize,
     /// Bytes that were freed.
@@ -67,6 +70,9 @@ pub async fn apply(catalogue: &Catalogue, plan: &Plan) -> Result<Done, Catalogue
     }
     let records: Vec<&Meta> = plan.records.iter().flat_map(|r| &r.objects).collect();
     delete(catalogue, &records, &mut done).await;
+    for batch in plan.thinned.chunks(BATCH) {
+        thin::apply(catalogue, batch, &mut done).await?;
+    }
     let aborts = plan.unfinished.iter().map(|left| async move {
         let result = catalogue.store.abort(left).await;
         (left, result)
@@ -124,7 +130,7 @@ async fn points(catalogue: &Catalogue, batch: &[&Planned], done: &mut Done) -> R
 }
 
 /// The same object, as far as a look tells. A listing may tell its time more exactly than a look does, or rounded.
-fn same(there: &Meta, planned: &Meta) -> bool {
+pub(super) fn same(there: &Meta, planned: &Meta) -> bool {
     let near = match (there.modified, planned.modified) {
         (Some(one), Some(other)) => one.as_second().abs_diff(other.as_second()) <= 1,
         _ => true,
@@ -184,7 +190,7 @@ async fn orphans(
 }
 
 /// Deletes objects, and returns those that are still there.
-async fn delete(catalogue: &Catalogue, objects: &[&Meta], done: &mut Done) -> BTreeSet<Key> {
+pub(super) async fn delete(catalogue: &Catalogue, objects: &[&Meta], done: &mut Done) -> BTreeSet<Key> {
     if objects.is_empty() {
         return BTreeSet::new();
     }

@@ -7,10 +7,12 @@ mod apply;
 mod guard;
 mod plan;
 mod remains;
+mod thin;
 
 pub use apply::{Done, NotDeleted, Spared, apply};
 pub use guard::Refusal;
 pub use plan::plan;
+pub use thin::Thinned;
 
 use super::retention::{Group, Judgement, Policy};
 use crate::{
@@ -51,6 +53,8 @@ pub struct Plan {
     pub orphans: Vec<Remains>,
     /// Holds, tags and verifications of points that are gone.
     pub records: Vec<Remains>,
+    /// Records of verifications that newer ones have superseded, of points that stay.
+    pub thinned: Vec<Thinned>,
     /// Objects that were never written to their end.
     pub unfinished: Vec<Unfinished>,
     /// Remains that are too young to be told from a backup that is being written, or that are locked.
@@ -104,6 +108,7 @@ impl Plan {
     pub fn bytes(&self) -> u64 {
         let points = self.going().map(|p| p.bytes);
         let remains = self.orphans.iter().chain(&self.records).map(|r| r.bytes);
+        let remains = remains.chain(self.thinned.iter().map(|t| t.bytes));
         points.chain(remains).chain(self.unfinished.iter().map(|u| u.bytes)).fold(0, u64::saturating_add)
     }
 
@@ -112,6 +117,7 @@ impl Plan {
         self.going().next().is_none()
             && self.orphans.is_empty()
             && self.records.is_empty()
+            && self.thinned.is_empty()
             && self.unfinished.is_empty()
     }
 }

@@ -1,11 +1,12 @@
 use super::{
     super::{
-        AT_ONCE, Catalogue, CatalogueError,
+        AT_ONCE, Catalogue, CatalogueError, History, Survey,
         retention::{Candidate, dropped, judge},
     },
     Plan, Planned, PruneOptions, bytes,
     guard::refusals,
     remains::{by_point, is_given_up, is_of, is_old, remains, threshold},
+    thin::thinned,
 };
 use crate::{
     point::{Family, Key, PointId},
@@ -33,7 +34,7 @@ pub async fn plan(catalogue: &Catalogue, options: &PruneOptions) -> Result<Plan,
         remarks.push(format!("unfinished uploads are left alone: {e}"));
         Vec::new()
     });
-    let (listed, standings) = catalogue.survey().await?;
+    let Survey { points: listed, standings, superseded } = catalogue.survey(History::Whole).await?;
     let points: BTreeSet<&PointId> = listed.iter().map(|point| &point.id).collect();
     let mut candidates = Vec::new();
     for point in &listed {
@@ -94,6 +95,7 @@ pub async fn plan(catalogue: &Catalogue, options: &PruneOptions) -> Result<Plan,
             records: records.remove(&candidate.id).unwrap_or_default(),
         });
     }
+    let thinned = thinned(catalogue, &planned, &superseded, (before, protection, options)).await?;
     // What is left of both belongs to no point.
     let (mut orphans, mut lone_records, mut waiting) = (Vec::new(), Vec::new(), 0);
     for (id, own) in objects.iter().filter(|(id, _)| !points.contains(id)) {
@@ -123,6 +125,7 @@ pub async fn plan(catalogue: &Catalogue, options: &PruneOptions) -> Result<Plan,
         points: planned,
         orphans,
         records: lone_records,
+        thinned,
         unfinished: given_up,
         waiting,
         refusals,
@@ -131,7 +134,7 @@ pub async fn plan(catalogue: &Catalogue, options: &PruneOptions) -> Result<Plan,
     })
 }
 
-async fn is_locked(
+pub(super) async fn is_locked(
     catalogue: &Catalogue,
     protection: Protection,
     objects: &[Meta],

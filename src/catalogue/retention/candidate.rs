@@ -20,8 +20,10 @@ pub struct Candidate {
     pub complete: bool,
     /// Why it cannot be judged, if it cannot.
     pub not_understood: Option<String>,
-    /// Its newest verification, if that passed.
-    pub verified: Option<Passed>,
+    /// When it was last verified, if that passed.
+    pub verified: Option<Timestamp>,
+    /// When it was last opened and looked into, if that passed and nothing failed since.
+    pub verified_deep: Option<Timestamp>,
     /// Its newest verification failed.
     pub failed: bool,
     /// Why somebody holds it, if somebody does.
@@ -53,15 +55,6 @@ impl fmt::Display for Group {
     }
 }
 
-/// A verification that passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Passed {
-    /// When it ended.
-    pub at: Timestamp,
-    /// Whether everything was opened.
-    pub deep: bool,
-}
-
 #[cfg(test)]
 impl Candidate {
     /// A complete one of which nothing else is known.
@@ -73,6 +66,7 @@ impl Candidate {
             complete: true,
             not_understood: None,
             verified: None,
+            verified_deep: None,
             failed: false,
             held: None,
             tags: BTreeSet::new(),
@@ -95,6 +89,7 @@ impl Candidate {
             complete: false,
             not_understood: signature,
             verified: None,
+            verified_deep: None,
             failed: false,
             held: None,
             tags: BTreeSet::new(),
@@ -110,8 +105,11 @@ impl Candidate {
             let last = standing.verified.as_ref();
             candidate.failed = last.is_some_and(|last| !last.passed);
             // One that passed once and then failed is no verified one.
-            let passed = last.filter(|last| last.passed).and_then(|last| last.last_passed);
-            candidate.verified = passed.map(|p| Passed { at: p.at, deep: p.depth == VerifiedDepth::Deep });
+            if last.is_some_and(|last| last.passed) {
+                candidate.verified = last.map(|last| last.at);
+                let deep = standing.depths.get(&VerifiedDepth::Deep);
+                candidate.verified_deep = deep.filter(|deep| deep.passed).map(|deep| deep.at);
+            }
         }
         match &listed.manifest {
             Err(why) => candidate.not_understood = Some(why.clone()),

@@ -149,9 +149,10 @@ fn an_incomplete_one_stays_until_a_complete_one_is_newer() {
 #[test]
 fn the_newest_verified_one_is_always_kept() {
     let mut some = sundays(6);
-    some[0].verified = Some(Passed { at: late(), deep: true });
-    some[2].verified = Some(Passed { at: late(), deep: false });
-    some[1].verified = Some(Passed { at: late(), deep: false });
+    // The oldest was opened, and since then only its stored bytes were looked at.
+    (some[0].verified, some[0].verified_deep) = (Some(late()), Some("2019-11-01T00:00:00Z".parse().unwrap()));
+    some[1].verified = Some(late());
+    some[2].verified = Some(late());
     let policy = Policy { last: 1, ..Policy::default() };
     assert_eq!(kept(&policy, &some, 10), ["2019-10-13", "2019-10-27", "2019-11-17"]);
     assert_eq!(reasons(&policy, &some, 0), "the newest verified in depth");

@@ -27,7 +27,8 @@ prop_compose! {
             group: Group { job: group.to_string(), kinds: BTreeSet::new() },
             complete: !rarely(0),
             not_understood: rarely(2).then(|| "x".to_owned()).filter(|_| nth % 2 == 0),
-            verified: rarely(4).then(|| Passed { at: at(second), deep: nth % 3 == 0 }),
+            verified: rarely(4).then(|| at(second)),
+            verified_deep: (rarely(4) && nth % 3 == 0).then(|| at(second)),
             failed: rarely(6) && !rarely(4),
             held: rarely(8).then(|| "x".to_owned()).filter(|_| nth % 3 == 1),
             tags: rarely(10).then(|| "keep".to_owned()).into_iter().collect(),
@@ -85,12 +86,28 @@ proptest! {
                 &|c| c.complete,
                 &|c| c.complete && !c.failed,
                 &|c| c.verified.is_some(),
-                &|c| c.verified.is_some_and(|v| v.deep),
+                &|c| c.verified_deep.is_some(),
             ];
             for (nth, way) in ways.into_iter().enumerate() {
                 prop_assert!(newest(way).is_none_or(|id| !gone.contains(id)), "{nth}");
             }
         }
+    }
+
+    #[test]
+    fn another_look_at_the_stored_bytes_loses_nobody_what_was_opened(
+        points in candidates(), policy in policy(), looked in vec(any::<bool>(), 60),
+    ) {
+        let deep: BTreeSet<PointId> = judge(&policy, &points, at(SPAN))
+            .into_iter()
+            .filter(|j| j.kept.iter().any(|reason| matches!(reason, Reason::NewestVerifiedDeep { .. })))
+            .map(|j| j.id)
+            .collect();
+        let again = points.iter().zip(looked).map(|(point, looked)| match looked && !point.failed {
+            true => Candidate { verified: Some(at(SPAN)), ..point.clone() },
+            false => point.clone(),
+        });
+        prop_assert!(deep.is_disjoint(&gone(&policy, &again.collect::<Vec<_>>())));
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod cases;
 mod laws;
 
 pub use crate::store::Lasting;
-pub use candidate::{Candidate, Group, Passed};
+pub use candidate::{Candidate, Group};
 pub use period::Period;
 pub use rules::{dropped, judge};
 
@@ -91,6 +91,12 @@ impl Judgement {
     /// Whether the point stays.
     pub fn stays(&self) -> bool {
         !self.kept.is_empty()
+    }
+
+    /// Whether it is held or cannot be judged: nothing that belongs to it is touched.
+    pub fn is_apart(&self) -> bool {
+        let apart = |reason: &Reason| matches!(reason, Reason::Held { .. } | Reason::NotUnderstood { .. });
+        self.kept.iter().any(apart)
     }
 }
 

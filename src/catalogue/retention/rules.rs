@@ -70,12 +70,12 @@ fn of_group<'a>(policy: &Policy, group: &[&'a Candidate]) -> BTreeMap<&'a PointI
     };
     keep(complete.first(), Reason::NewestComplete);
     keep(whole.first(), Reason::NewestComplete);
-    let verified = || group.iter().filter_map(|c| Some((c, c.verified?)));
-    if let Some((candidate, passed)) = verified().next() {
-        keep(Some(candidate), Reason::NewestVerified { at: passed.at });
+    if let Some((candidate, at)) = group.iter().find_map(|c| Some((c, c.verified?))) {
+        keep(Some(candidate), Reason::NewestVerified { at });
     }
-    if let Some((candidate, passed)) = verified().find(|(_, passed)| passed.deep) {
-        keep(Some(candidate), Reason::NewestVerifiedDeep { at: passed.at });
+    // A look at the stored bytes since then does not make it less.
+    if let Some((candidate, at)) = group.iter().find_map(|c| Some((c, c.verified_deep?))) {
+        keep(Some(candidate), Reason::NewestVerifiedDeep { at });
     }
     for candidate in group.iter().filter(|c| !c.complete) {
         let since =
