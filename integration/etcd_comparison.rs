@@ -6,8 +6,9 @@ use crate::{
     etcd_outcome::{agreement, facts, problems, run, saved, sound},
     lab::{Etcd, EtcdOptions, Version, eventually, fill, ports::Port, with_etcd},
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use etcd_client::{CompactionOptions, MemberAddOptions};
+use lifeboat::source::etcd::{self as source, Agreement, Survey};
 use std::{fs, time::Duration};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,6 +34,55 @@ async fn who_lags_is_not_called_corrupt() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Two of one member each stand for a member that lags and one that has gone on and compacted where the first one is: so
+/// they stay for as long as the test wants. etcd answers for the revision of a compaction with the hash from before it,
+/// which no snapshot of today can give.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_revision_of_a_compaction_is_not_the_one_to_compare() -> Result<()> {
+    with_etcd(EtcdOptions::default(), async |lags| {
+        with_etcd(EtcdOptions::default(), async |ahead| {
+            let put = async |etcd: &Etcd, from: i64, to: i64| -> Result<()> {
+                let mut client = etcd.client().await?;
+                for n in from..to {
+                    client.put(format!("lab/{}", n % 7), n.to_string(), None).await?;
+                }
+                Ok(())
+            };
+            put(lags, 0, 20).await?;
+            put(ahead, 0, 30).await?;
+            let edge = lags.revision().await?;
+            ahead.client().await?.compact(edge, Some(CompactionOptions::new().with_physical())).await?;
+            let look = async |etcd: &Etcd| Survey::take(&options(etcd)).await;
+            let (mut both, second) = (look(lags).await?, look(ahead).await?);
+            let Agreement::Agree { hash, .. } = second.compare(edge).await? else { bail!("no answer") };
+            assert!(hash.compact_revision < edge, "{hash:?}: etcd has changed");
+            both.members.extend(second.members);
+            let follow = async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                put(lags, 20, 30).await
+            };
+            let (found, followed) = tokio::join!(both.comparable_revision(), follow);
+            followed?;
+            assert_eq!(found, Some(ahead.revision().await?));
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
+fn options(etcd: &Etcd) -> source::EtcdOptions {
+    let wait = Duration::from_secs(10);
+    source::EtcdOptions {
+        endpoints: etcd.endpoints().to_vec(),
+        tls: None,
+        auth: None,
+        connect_timeout: wait,
+        request_timeout: wait,
+        idle_timeout: wait,
+    }
 }
 
 async fn etcd_revision(client: &mut etcd_client::Client) -> Result<i64> {

@@ -60,8 +60,8 @@ pub fn judge(answers: &[(String, Answer)]) -> Agreement {
 
 impl Survey {
     /// The newest revision that every voting member has and can still give a hash for, asked anew: time may have gone by
-    /// since the survey. A member that lags so far behind that the others have compacted where it is gets a few moments to
-    /// follow; after that the comparison has to do without it.
+    /// since the survey. A member that lags so far behind that the others have compacted where it is, or just before, gets a
+    /// few moments to follow; after that the comparison has to do without it.
     pub async fn comparable_revision(&self) -> Option<i64> {
         let mut round = 1;
         loop {
@@ -70,8 +70,11 @@ impl Survey {
                 .map(|m| async move { Some((m.newest_revision().await.ok()?, m.connection.as_ref()?)) });
             let answers: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
             let oldest = answers.iter().map(|(revision, _)| *revision).min()?;
-            let gone = join_all(answers.iter().map(|(_, connection)| is_compacted(connection, oldest))).await;
-            if !gone.contains(&true) {
+            // Who has gone on since a compaction cannot give the hash at just its revision either: see `ask`.
+            let gone = answers.iter().map(|(newest, connection)| {
+                is_compacted(connection, if *newest > oldest { oldest - 1 } else { oldest })
+            });
+            if !join_all(gone).await.contains(&true) {
                 return Some(oldest);
             }
             if round == ROUNDS {
