@@ -1,6 +1,7 @@
 //! Tests against real servers, in one binary so that the crate is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod aws_front;
 mod boat;
 mod catalogue_damage;
 mod catalogue_forged;
@@ -50,10 +51,12 @@ mod restore_static_refused;
 mod restore_static_undone;
 mod rooms;
 mod round_trip;
+mod s3_credentials;
 mod s3_faults;
 mod s3_front;
 mod s3_killed;
 mod s3_prune;
+mod s3_session;
 mod s3_settings;
 mod saved;
 mod store_copy;

@@ -1,5 +1,6 @@
 //! An HTTP proxy in front of an S3 server, which lets things go wrong for requests of the test's choice.
 
+use crate::s3_session;
 use anyhow::{Context, Result, bail};
 use std::{
     collections::HashMap,
@@ -18,6 +19,8 @@ use tokio::{
 pub enum Fate {
     /// It passes.
     Pass,
+    /// It passes if it is signed with the temporary credentials of [`s3_session`].
+    OfSession,
     /// The connection is cut after so many bytes of the request's body have been read.
     CutRequest(usize),
     /// It is carried out, and the connection is cut before the answer.
@@ -37,6 +40,8 @@ pub struct Request {
     pub method: String,
     /// Path and query.
     pub target: String,
+    /// Its headers, in small letters, a line each.
+    pub headers: String,
 }
 
 impl Request {
@@ -184,17 +189,24 @@ async fn serve(client: TcpStream, server: &str, seen: &Mutex<Seen>, rule: &Rule)
     let mut client = BufReader::new(client);
     // One connection to the server for each of the client's, as long as the server keeps it.
     let mut kept = None;
-    while let Some(asked) = head(&mut client).await? {
+    while let Some(mut asked) = head(&mut client).await? {
         let mut words = asked.head.split(' ');
         let request = Request {
             method: words.next().context("no method")?.to_owned(),
             target: words.next().context("no target")?.to_owned(),
+            headers: asked.head.to_lowercase(),
         };
-        let fate = {
+        let mut fate = {
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             let before = seen.count(&request);
             rule(&request, before)
         };
+        if let Fate::OfSession = fate {
+            match s3_session::signed_anew(&asked.head) {
+                Some(head) => asked.head = head,
+                None => fate = Fate::Refuse(403, "InvalidToken"),
+            }
+        }
         if asked.chunked {
             bail!("a body of unknown length");
         }

@@ -80,6 +80,9 @@ impl Fault<'_> {
     }
 }
 
+const NO_CREDENTIALS: &str = "there are no credentials, or they cannot be had: look at s3.credentials, s3.profile and \
+                              s3.assumeRole, or at the environment (AWS_ACCESS_KEY_ID and so on)";
+
 /// What can be done about an answer.
 fn help<E>(code: &str, status: Option<u16>, error: &SdkError<E, Http>) -> &'static str {
     match (code, status) {
@@ -106,17 +109,18 @@ fn help<E>(code: &str, status: Option<u16>, error: &SdkError<E, Http>) -> &'stat
         ("NotImplemented", _) | (_, Some(501)) => {
             "the service does not have this: s3.conditionalCreate: false, or s3.checksums: false, does without"
         }
+        (code, _) if code.starts_with("KMS.") => {
+            "the service cannot use the key of s3.kmsKey: it must be there, in the bucket's region and enabled, and these \
+             credentials need kms:GenerateDataKey and kms:Decrypt for it"
+        }
         ("InvalidRequest", _) => "if it knows no Object Lock or no checksums, switch them off for this store",
         (_, Some(500..=599)) => "it was tried several times",
         _ => match error {
-            SdkError::ConstructionFailure(_) => {
-                "no credentials were found, or the settings contradict each other: s3.credentials, s3.profile, or the \
-                 environment (AWS_ACCESS_KEY_ID and so on)"
-            }
+            SdkError::ConstructionFailure(_) => NO_CREDENTIALS,
             SdkError::TimeoutError(_) => "is the endpoint right, and can it be reached from here?",
-            SdkError::DispatchFailure(_) => {
-                "are the endpoint and the region right, can it be reached from here, and are there credentials?"
-            }
+            // It never came to a connection.
+            SdkError::DispatchFailure(failure) if failure.is_other() => NO_CREDENTIALS,
+            SdkError::DispatchFailure(_) => "is the endpoint right, and can it be reached from here?",
             _ => "",
         },
     }

@@ -3,8 +3,9 @@
 use super::super::StoreError;
 use crate::point::Key;
 use aws_config::{
-    BehaviorVersion, ConfigLoader, Region, retry::RetryConfig, sts::AssumeRoleProvider,
-    timeout::TimeoutConfig,
+    BehaviorVersion, ConfigLoader, Region, default_provider::region::DefaultRegionChain,
+    profile::ProfileFileCredentialsProvider, provider_config::ProviderConfig, retry::RetryConfig,
+    sts::AssumeRoleProvider, timeout::TimeoutConfig,
 };
 use aws_sdk_s3::{
     Client,
@@ -158,15 +159,16 @@ impl S3Options {
         let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_PAUSE);
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(self.timeout).build();
         let stalled = StalledStreamProtectionConfig::enabled().grace_period(STALLED).build();
+        let http = self.http(url)?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(retries)
             .timeout_config(timeouts)
             .stalled_stream_protection(stalled)
-            .http_client(self.http(url)?);
+            .http_client(http.clone());
         if let Some(region) = &self.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        let loaded = self.with_credentials(loader).load().await;
+        let loaded = self.with_credentials(loader, http).await.load().await;
         let own_service = self.endpoint.is_some() || loaded.endpoint_url().is_some();
         let mut config = aws_sdk_s3::config::Builder::from(&loaded)
             .force_path_style(self.path_style.unwrap_or(own_service))
@@ -191,7 +193,7 @@ impl S3Options {
         Ok(Client::from_conf(config.build()))
     }
 
-    fn with_credentials(&self, loader: ConfigLoader) -> ConfigLoader {
+    async fn with_credentials(&self, loader: ConfigLoader, http: SharedHttpClient) -> ConfigLoader {
         match (&self.credentials, &self.profile) {
             (Some(keys), _) => {
                 let token = keys.session_token.as_ref().map(|t| t.expose_secret().to_owned());
@@ -199,7 +201,20 @@ impl S3Options {
                 let keys = Credentials::new(&keys.access_key_id, secret, token, None, "lifeboat.yaml");
                 loader.credentials_provider(keys)
             }
-            (None, Some(profile)) => loader.profile_name(profile),
+            // Just that profile: the chain would prefer variables of the environment, and go on where there is none.
+            (None, Some(profile)) => {
+                let config = ProviderConfig::default().with_http_client(http);
+                let region = match &self.region {
+                    Some(region) => Some(Region::new(region.clone())),
+                    None => {
+                        let chain = DefaultRegionChain::builder().profile_name(profile);
+                        chain.build().region().await
+                    }
+                };
+                let config = config.with_region(region);
+                let provider = ProfileFileCredentialsProvider::builder().configure(&config);
+                loader.profile_name(profile).credentials_provider(provider.profile_name(profile).build())
+            }
             (None, None) => loader,
         }
     }
