@@ -4,7 +4,7 @@
 pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("point", &[]),
     ("object", &["point"]),
-    ("source", &["point"]),
+    ("source", &["point", "object"]),
     ("snapshot", &["point"]),
     ("pipeline", &["point"]),
     ("store", &["point"]),

@@ -2,6 +2,7 @@ use super::{Exit, Format, failure::Failure, progress::Terminal};
 use crate::{
     catalogue::Catalogue,
     config::{ClusterName, Config, ConfigError, Loaded, NamespaceGlob, ResourcePattern},
+    object,
     pipeline::{Identities, PipelineError, Recipients, SealOptions, Signer, Verifier},
     source::{
         etcd::{EtcdOptions, TlsFiles},
@@ -211,8 +212,8 @@ impl Context {
             timeout: k.timeout,
             compression: false,
         };
-        let pattern = |p: &ResourcePattern| p.as_str().parse::<kube::ResourcePattern>();
-        let glob = |g: &NamespaceGlob| g.as_str().parse::<kube::Glob>();
+        let pattern = |p: &ResourcePattern| p.as_str().parse::<object::ResourcePattern>();
+        let glob = |g: &NamespaceGlob| g.as_str().parse::<object::Glob>();
         let filter = kube::Filter {
             include: r.include.iter().map(pattern).collect::<Result<_, _>>()?,
             exclude: r.exclude.iter().map(pattern).collect::<Result<_, _>>()?,

@@ -3,6 +3,7 @@ use crate::{
     catalogue::CatalogueError,
     compare::CompareError,
     config::ConfigError,
+    object::BadPattern,
     pipeline::PipelineError,
     restore::{etcd::RestoreError, static_pods::SwapError},
     source::{etcd::EtcdError, kube::KubeError},
@@ -127,7 +128,7 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
     if let Some(e) = error.downcast_ref::<KubeError>() {
         return of_kube(e);
     }
-    (Exit::Failed, None)
+    (if error.is::<BadPattern>() { Exit::Usage } else { Exit::Failed }, None)
 }
 
 fn of_restore(error: &RestoreError) -> (Exit, Option<&'static str>) {
@@ -177,7 +178,6 @@ fn of_kube(error: &KubeError) -> (Exit, Option<&'static str>) {
         | NoConfiguration { .. }
         | UnknownContext { .. }
         | Unusable { .. }
-        | Pattern { .. }
         | Selector { .. }
         | NothingIncluded { .. } => (Exit::Usage, None),
         _ => (
@@ -222,9 +222,10 @@ fn of_compare(error: &CompareError) -> (Exit, Option<&'static str>) {
             ),
             usage => usage,
         },
-        CompareError::UnknownType { .. } | CompareError::Ambiguous { .. } | CompareError::Asked(_) => {
-            (Exit::Usage, None)
-        }
+        CompareError::UnknownType { .. }
+        | CompareError::Ambiguous { .. }
+        | CompareError::Pattern(_)
+        | CompareError::Asked(_) => (Exit::Usage, None),
         _ => (Exit::Failed, None),
     }
 }

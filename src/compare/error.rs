@@ -1,4 +1,4 @@
-use crate::{catalogue::CatalogueError, source::kube::KubeError};
+use crate::{catalogue::CatalogueError, object::BadPattern, source::kube::KubeError};
 use thiserror::Error;
 
 /// Why recovery points could not be compared or searched.
@@ -41,6 +41,9 @@ pub enum CompareError {
         /// Which types it may be.
         candidates: String,
     },
+    /// A namespace or a type that cannot be meant.
+    #[error(transparent)]
+    Pattern(#[from] BadPattern),
     /// Something cannot be what was meant.
     #[error("{0}")]
     Asked(String),

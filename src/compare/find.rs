@@ -8,10 +8,9 @@ use super::{
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError, Listed, Signature},
-    object::{Identity, TypeName, Unresolved, resolve},
+    object::{Glob, Identity, TypeName, Unresolved, resolve},
     pipeline::Identities,
     point::{Manifest, PointId},
-    source::kube::Glob,
 };
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;

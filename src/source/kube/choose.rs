@@ -4,7 +4,10 @@ use super::{
     Filter,
     documents::{Group, Resource},
 };
-use crate::point::{ExcludedBy, ResourceProblem};
+use crate::{
+    object::ResourcePattern,
+    point::{ExcludedBy, ResourceProblem},
+};
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -186,11 +189,11 @@ pub(super) fn choose(groups: &[Group], filter: &Filter, storage: &StorageVersion
         }
     }
     drop_twins(&mut found);
-    let unmatched = |pattern: &&super::ResourcePattern| {
+    let unmatched = |pattern: &&ResourcePattern| {
         !seen.iter().any(|(group, resource)| pattern.matches(group, resource))
             && !groups.iter().any(|group| pattern.covers(&group.name))
     };
-    let named = |pattern: &super::ResourcePattern| Unmatched { pattern: pattern.to_string(), sought: "type" };
+    let named = |pattern: &ResourcePattern| Unmatched { pattern: pattern.to_string(), sought: "type" };
     found.unmatched = filter.include.iter().chain(&filter.exclude).filter(unmatched).map(named).collect();
     found
 }
