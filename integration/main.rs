@@ -13,6 +13,7 @@ mod cli_secrets;
 mod compare_access;
 mod compare_diff;
 mod compare_find;
+mod compare_get;
 mod etcd_access;
 mod etcd_comparison;
 mod etcd_doctor;

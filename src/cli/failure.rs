@@ -225,6 +225,9 @@ fn of_compare(error: &CompareError) -> (Exit, Option<&'static str>) {
         CompareError::UnknownType { .. } | CompareError::Ambiguous { .. } | CompareError::Asked(_) => {
             (Exit::Usage, None)
         }
+        CompareError::NoObject { .. } => {
+            (Exit::Failed, Some("`lifeboat find KIND/NAME` tells in which recovery points an object is"))
+        }
         _ => (Exit::Failed, None),
     }
 }

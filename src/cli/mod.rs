@@ -9,6 +9,7 @@ mod doctor;
 mod extract;
 mod failure;
 mod find;
+mod get;
 mod hold;
 mod init;
 mod inspect;
@@ -25,6 +26,7 @@ mod stores;
 mod swap;
 mod tag;
 mod verify;
+mod yaml;
 
 pub use failure::Exit;
 
@@ -79,6 +81,7 @@ enum Command {
     Prune(Box<prune::Args>),
     Diff(Box<diff::Args>),
     Find(find::Args),
+    Get(get::Args),
     Extract(extract::Args),
     Inspect(inspect::Args),
     /// Bring back what was saved
@@ -134,6 +137,7 @@ pub async fn main() -> ExitCode {
         Command::Prune(args) => prune::run(&context, *args).await,
         Command::Diff(args) => diff::run(&context, *args).await,
         Command::Find(args) => find::run(&context, args).await,
+        Command::Get(args) => get::run(&context, args).await,
         Command::Extract(args) => extract::run(&context, args).await,
         Command::Inspect(args) => inspect::run(&context, args).await,
         Command::Restore(Restore::Etcd(args)) => restore::run(&context, *args).await,

@@ -41,6 +41,16 @@ pub enum CompareError {
         /// Which types it may be.
         candidates: String,
     },
+    /// A recovery point does not hold the object.
+    #[error("{id} holds no {object}; {there}")]
+    NoObject {
+        /// The recovery point.
+        id: String,
+        /// The object.
+        object: String,
+        /// What there is instead.
+        there: String,
+    },
     /// Something cannot be what was meant.
     #[error("{0}")]
     Asked(String),
