@@ -32,6 +32,7 @@ async fn every_command_prints_one_document() -> Result<()> {
         ("schema record", 0, "/anyOf/0"),
         ("schema manifest", 0, "/properties/artifacts"),
         ("schema config", 0, "/properties/stores"),
+        ("schema restore", 0, "/properties/select"),
         // The cluster is gone, which is just what doctor is for.
         ("doctor", 1, "/checks/0/level"),
     ] {
