@@ -6,20 +6,25 @@
 //!                                                                       └─▶ access (who may do what, in words)
 //! ```
 
+mod clean;
 mod diff;
 mod field_path;
 mod kinds;
+mod labels;
 mod name;
 mod noise;
 mod rank;
+mod reach;
 mod veil;
 mod writer;
 
 pub mod access;
 
+pub use clean::{Keep, Owner, carry_over, clean, left_out, made_again, owners};
 pub use diff::{FieldChange, diff};
 pub use field_path::{FieldPath, Step};
 pub use kinds::{Unresolved, resolve};
+pub use labels::{BadSelector, LabelSelector};
 pub use name::{Identity, TypeName};
 pub use noise::{is_restless, restless_types, without_noise};
 pub use rank::rank;
