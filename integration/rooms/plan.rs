@@ -64,8 +64,8 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     // A swap of static pods asks the API server whether it is ready.
     ("rustls", &["source", "main.rs", "restore/static_pods"]),
     ("schemars", &["point", "config", "cli"]),
-    // Manifests of static pods are YAML.
-    ("serde_yaml", &["config", "cli", "restore/static_pods/pod.rs"]),
+    // Manifests of static pods are YAML, and so are many objects that people keep in files.
+    ("serde_yaml", &["config", "cli", "restore/static_pods/pod.rs", "restore/resources/directory"]),
     ("strsim", &["config"]),
     ("tar", &["pipeline", "catalogue"]),
     ("tokio_rustls", &["source/etcd", "restore/static_pods/probe.rs"]),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     catalogue::CatalogueError,
     compare::{Named, locate},
-    object::TypeName,
+    object::{Keep, TypeName, clean, owners},
     point::ArtifactKind,
 };
 use serde_json::Value;
@@ -110,29 +110,15 @@ fn named(args: &Args) -> Result<Named, Failure> {
 
 /// Leaves what somebody who made the object would have written.
 fn tidy(kind: &TypeName, object: &mut Value) {
-    clean(kind, object);
-    let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
-    let Some(Value::Array(owners)) = metadata.and_then(|it| it.shift_remove("ownerReferences")) else {
-        return;
-    };
-    for owner in owners {
-        let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or("?");
+    clean(kind, object, &Keep::default());
+    for owner in owners(object) {
         tracing::warn!(
             "{} {} owned it and is not named as its owner any more: name it again where it is to go with that",
-            text("kind"),
-            text("name")
+            owner.kind,
+            owner.name
         );
     }
-}
-
-/// Stands in for the room's own.
-fn clean(_: &TypeName, object: &mut Value) {
-    const SET: &[&str] =
-        &["uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "managedFields"];
-    if let Some(fields) = object.as_object_mut() {
-        fields.shift_remove("status");
-    }
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.retain(|name, _| !SET.contains(&name.as_str()));
+        metadata.shift_remove("ownerReferences");
     }
 }

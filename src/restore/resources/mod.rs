@@ -1,0 +1,3 @@
+//! Putting objects back through the API server.
+
+pub mod directory;
