@@ -17,7 +17,12 @@ use lifeboat::{
     source::kube::{Cluster, Connection, Filter},
 };
 use serde::Deserialize;
-use std::{io::Read, path::PathBuf};
+use serde_json::{Value, json};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, BufWriter, Read, Write},
+    path::PathBuf,
+};
 
 /// The least that a piece of work can cost.
 #[derive(Parser)]
@@ -39,6 +44,25 @@ enum Floor {
         #[arg(long, default_value_t = 1)]
         level: i32,
     },
+    /// Write what `lab fill-api` made, each object with where it is created, a line each.
+    Dump {
+        #[arg(long)]
+        kubeconfig: PathBuf,
+        to: PathBuf,
+    },
+    /// Create what was dumped, in parallel and with no look at the answers but for success.
+    Create {
+        #[arg(long)]
+        kubeconfig: PathBuf,
+        from: PathBuf,
+        #[arg(long, default_value_t = 32)]
+        workers: usize,
+    },
+    /// List the same types and throw them away.
+    Look {
+        #[arg(long)]
+        kubeconfig: PathBuf,
+    },
     /// List a bucket and get every manifest, in parallel, and throw them away.
     List {
         #[arg(long)]
@@ -56,18 +80,94 @@ async fn main() -> Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match Floor::parse() {
         Floor::Fetch { kubeconfig, workers, page } => fetch(kubeconfig, workers, page).await,
+        Floor::Dump { kubeconfig, to } => dump(&client(kubeconfig).await?, to).await,
+        Floor::Create { kubeconfig, from, workers } => {
+            create(&client(kubeconfig).await?, from, workers).await
+        }
+        Floor::Look { kubeconfig } => look(&client(kubeconfig).await?).await,
         Floor::Seal { file, recipient, level } => seal_file(file, &recipient, level).await,
         Floor::List { endpoint, bucket, workers } => list(endpoint, &bucket, workers).await,
     }
 }
 
-async fn fetch(kubeconfig: PathBuf, workers: usize, page: u32) -> Result<()> {
-    let connection = Connection { kubeconfig: Some(kubeconfig.clone()), ..Connection::default() };
-    let types = Cluster::connect(&connection).await?.discover(&Filter::default()).await?.types;
+async fn client(kubeconfig: PathBuf) -> Result<Client> {
     let file = Kubeconfig::read_from(kubeconfig)?;
     let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
     config.disable_compression = true;
-    let client = Client::try_from(config)?;
+    Ok(Client::try_from(config)?)
+}
+
+const FILLED: [&str; 5] = [
+    "/api/v1/namespaces",
+    "/api/v1/configmaps",
+    "/api/v1/secrets",
+    "/apis/apps/v1/deployments",
+    "/api/v1/services",
+];
+
+async fn look(client: &Client) -> Result<()> {
+    let lists = FILLED.map(|path| all_pages(client, path, 500));
+    let bytes: u64 = stream::iter(lists).buffer_unordered(4).try_fold(0, async |a, b| Ok(a + b)).await?;
+    println!("{bytes} bytes");
+    Ok(())
+}
+
+async fn dump(client: &Client, to: PathBuf) -> Result<()> {
+    let mut out = BufWriter::new(File::create(to)?);
+    for path in FILLED {
+        let list: Value = client.request(Request::get(path).body(Vec::new())?).await?;
+        for item in list["items"].as_array().context("no list")? {
+            let (metadata, of) = (&item["metadata"], |field: &str| item["metadata"][field].as_str());
+            let place = of("namespace").or(of("name")).unwrap_or_default();
+            if !place.starts_with("fill-") {
+                continue;
+            }
+            let (root, plural) = path.rsplit_once('/').context("no path")?;
+            let path = match of("namespace") {
+                Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+                None => path.to_owned(),
+            };
+            let mut body = item.clone();
+            body["metadata"] = json!({"name": metadata["name"], "labels": metadata["labels"]});
+            let fields = body.as_object_mut().context("no object")?;
+            fields.remove("status");
+            if let Some(Value::Object(spec)) = fields.get_mut("spec") {
+                spec.retain(|name, _| !name.starts_with("clusterIP"));
+            }
+            writeln!(out, "{}", json!({"path": path, "body": body.to_string()}))?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+#[derive(Deserialize)]
+struct Line {
+    path: String,
+    body: String,
+}
+
+async fn create(client: &Client, from: PathBuf, workers: usize) -> Result<()> {
+    let lines = BufReader::new(File::open(from)?).lines();
+    let lines =
+        lines.map(|line| anyhow::Ok(serde_json::from_str::<Line>(&line?)?)).collect::<Result<Vec<_>>>()?;
+    let (first, rest): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.path == FILLED[0]);
+    for lines in [first, rest] {
+        let posts = stream::iter(lines).map(async |line| {
+            let request = Request::post(&line.path).header("Content-Type", "application/json");
+            let answer = client.send(request.body(Body::from(line.body.into_bytes()))?).await?;
+            anyhow::ensure!(answer.status().is_success(), "{}: {}", line.path, answer.status());
+            answer.into_body().collect().await?;
+            anyhow::Ok(())
+        });
+        posts.buffer_unordered(workers).try_collect::<()>().await?;
+    }
+    Ok(())
+}
+
+async fn fetch(kubeconfig: PathBuf, workers: usize, page: u32) -> Result<()> {
+    let connection = Connection { kubeconfig: Some(kubeconfig.clone()), ..Connection::default() };
+    let types = Cluster::connect(&connection).await?.discover(&Filter::default()).await?.types;
+    let client = client(kubeconfig).await?;
     let lists = types.into_iter().map(|t| {
         let group = if t.group.is_empty() { "api".to_owned() } else { format!("apis/{}", t.group) };
         let path = format!("/{group}/{}/{}", t.version, t.resource);

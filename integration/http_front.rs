@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
@@ -25,6 +25,8 @@ pub enum Answer {
     Half,
     /// The connection is reset.
     Reset,
+    /// The server does what it is asked for; then the connection is reset.
+    Lost,
     /// This status, perhaps with seconds to wait (`Retry-After`), and a message.
     Status(u16, Option<u64>, &'static str),
     /// Somebody else's page.
@@ -38,7 +40,7 @@ pub struct Front {
 }
 
 impl Front {
-    /// Starts one. `rule` decides by the path and query of each request.
+    /// Starts one. `rule` decides by the path and query of each request, before which stands the method if it is not `GET`.
     pub async fn start(
         client: Client,
         rule: impl Fn(&str) -> Answer + Send + Sync + 'static,
@@ -75,21 +77,47 @@ impl Drop for Front {
     }
 }
 
-/// Answers the requests of one connection: `GET`s alone, one after another.
+/// One request.
+struct Asked {
+    method: String,
+    path: String,
+    accept: String,
+    body: Vec<u8>,
+}
+
+/// Answers the requests of one connection, one after another.
 async fn serve(mut stream: TcpStream, client: &Client, rule: &(dyn Fn(&str) -> Answer + Sync)) -> Result<()> {
     let (read, mut write) = stream.split();
-    let mut lines = BufReader::new(read).lines();
-    while let Some(line) = lines.next_line().await? {
-        let path = line.split(' ').nth(1).context("not a request")?.to_owned();
-        let mut accept = "application/json".to_owned();
-        while let Some(line) = lines.next_line().await?.filter(|line| !line.is_empty()) {
-            if let Some(value) = line.to_lowercase().strip_prefix("accept: ") {
-                accept = value.to_owned();
+    let mut read = BufReader::new(read);
+    let mut line = String::new();
+    while read.read_line(&mut line).await? > 0 {
+        let mut words = line.split(' ').map(str::to_owned);
+        let method = words.next().context("not a request")?;
+        let path = words.next().context("not a request")?;
+        let (mut accept, mut length) = ("application/json".to_owned(), 0);
+        loop {
+            line.clear();
+            read.read_line(&mut line).await?;
+            match line.trim_end().to_lowercase().split_once(": ") {
+                Some(("accept", value)) => accept = value.to_owned(),
+                Some(("content-length", value)) => length = value.parse()?,
+                Some(_) => {}
+                None => break,
             }
         }
-        let (code, more, body) = match rule(&path) {
-            Answer::Reset => {
-                drop(lines);
+        line.clear();
+        let mut asked = Asked { method, path, accept, body: vec![0; length] };
+        read.read_exact(&mut asked.body).await?;
+        let told = match asked.method.as_str() {
+            "GET" => asked.path.clone(),
+            method => format!("{method} {}", asked.path),
+        };
+        let (code, more, body) = match rule(&told) {
+            fate @ (Answer::Reset | Answer::Lost) => {
+                if matches!(fate, Answer::Lost) {
+                    real(client, &asked).await?;
+                }
+                drop(read);
                 stream.set_zero_linger()?;
                 return Ok(());
             }
@@ -99,10 +127,10 @@ async fn serve(mut stream: TcpStream, client: &Client, rule: &(dyn Fn(&str) -> A
                 (code, wait, body.to_string().into_bytes())
             }
             Answer::Page(text) => (200, String::new(), text.as_bytes().to_vec()),
-            Answer::Plain => real(client, &path, "application/json").await?,
-            Answer::Real => real(client, &path, &accept).await?,
+            Answer::Plain => real(client, &Asked { accept: "application/json".to_owned(), ..asked }).await?,
+            Answer::Real => real(client, &asked).await?,
             Answer::Half => {
-                let (_, _, body) = real(client, &path, &accept).await?;
+                let (_, _, body) = real(client, &asked).await?;
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
                 write.write_all(&[head.as_bytes(), &body[..body.len() / 2]].concat()).await?;
                 return Ok(());
@@ -115,8 +143,13 @@ async fn serve(mut stream: TcpStream, client: &Client, rule: &(dyn Fn(&str) -> A
 }
 
 /// Status, further headers and body of the API server's own answer.
-async fn real(client: &Client, path: &str, accept: &str) -> Result<(u16, String, Vec<u8>)> {
-    let request = http::Request::get(path).header("Accept", accept).body(Body::empty())?;
+async fn real(client: &Client, asked: &Asked) -> Result<(u16, String, Vec<u8>)> {
+    let request = http::Request::builder()
+        .method(asked.method.as_str())
+        .uri(&asked.path)
+        .header("Accept", &asked.accept)
+        .header("Content-Type", "application/json")
+        .body(Body::from(asked.body.clone()))?;
     let (head, body) = client.send(request).await?.into_parts();
     let kind =
         head.headers.get("Content-Type").map_or("text/plain", |kind| kind.to_str().unwrap_or_default());

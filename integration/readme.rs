@@ -60,6 +60,15 @@ fn the_readme_s_configuration_is_read() {
 }
 
 #[test]
+fn the_readme_s_restore_specification_is_read() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let spec = text.split("```yaml\n").find(|block| block.starts_with("select:")).unwrap();
+    let spec = spec.split("```").next().unwrap();
+    let spec = lifeboat::config::RestoreSpec::parse(spec, Path::new("README.md")).unwrap();
+    assert!(spec.modifiers.len() == 2 && spec.select.deleted_since.is_some());
+}
+
+#[test]
 fn a_wrong_command_is_noticed() {
     assert!(refused(&commands("lifeboat backup --etcd-only | cat")[0]).is_none());
     for wrong in

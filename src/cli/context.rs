@@ -2,6 +2,7 @@ use super::{Exit, Format, failure::Failure, progress::Terminal};
 use crate::{
     catalogue::Catalogue,
     config::{ClusterName, Config, ConfigError, Loaded, NamespaceGlob, ResourcePattern},
+    object,
     pipeline::{Identities, PipelineError, Recipients, SealOptions, Signer, Verifier},
     source::{
         etcd::{EtcdOptions, TlsFiles},
@@ -196,23 +197,26 @@ impl Context {
         }))
     }
 
+    /// How to reach the API server of a cluster that is restored into; it needs no configuration.
+    pub(super) fn target(&self, api: &Api, qps: u32) -> Result<kube::Connection, Failure> {
+        let connection = match self.optional()? {
+            Some(loaded) => connection(loaded, api),
+            None => kube::Connection {
+                kubeconfig: api.kubeconfig.clone(),
+                context: api.context.clone(),
+                ..kube::Connection::default()
+            },
+        };
+        Ok(kube::Connection { qps, ..connection })
+    }
+
     /// How to reach the API server, and what to export of it.
     pub(super) fn resources(&self, api: &Api) -> Result<(kube::Connection, kube::Filter), Failure> {
         let loaded = self.config()?;
-        let (k, r) = (&loaded.config.kubernetes, &loaded.config.resources);
-        let configured = k.kubeconfig.as_ref().map(|p| loaded.resolve(p));
-        let connection = kube::Connection {
-            in_cluster: k.in_cluster && api.kubeconfig.is_none(),
-            kubeconfig: api.kubeconfig.clone().or(configured),
-            context: api.context.clone().or_else(|| k.context.clone()),
-            qps: k.qps,
-            concurrency: k.concurrency as usize,
-            page_size: k.page_size,
-            timeout: k.timeout,
-            compression: false,
-        };
-        let pattern = |p: &ResourcePattern| p.as_str().parse::<kube::ResourcePattern>();
-        let glob = |g: &NamespaceGlob| g.as_str().parse::<kube::Glob>();
+        let r = &loaded.config.resources;
+        let connection = connection(loaded, api);
+        let pattern = |p: &ResourcePattern| p.as_str().parse::<object::ResourcePattern>();
+        let glob = |g: &NamespaceGlob| g.as_str().parse::<object::Glob>();
         let filter = kube::Filter {
             include: r.include.iter().map(pattern).collect::<Result<_, _>>()?,
             exclude: r.exclude.iter().map(pattern).collect::<Result<_, _>>()?,
@@ -290,5 +294,20 @@ impl Context {
         }
         let configured = self.optional()?.map(|loaded| loaded.config.restore.program(&loaded.base));
         Ok(configured.unwrap_or_else(|| PathBuf::from("etcdutl")))
+    }
+}
+
+fn connection(loaded: &Loaded, api: &Api) -> kube::Connection {
+    let k = &loaded.config.kubernetes;
+    let configured = k.kubeconfig.as_ref().map(|p| loaded.resolve(p));
+    kube::Connection {
+        in_cluster: k.in_cluster && api.kubeconfig.is_none(),
+        kubeconfig: api.kubeconfig.clone().or(configured),
+        context: api.context.clone().or_else(|| k.context.clone()),
+        qps: k.qps,
+        concurrency: k.concurrency as usize,
+        page_size: k.page_size,
+        timeout: k.timeout,
+        compression: false,
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use std::{
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 /// Writes an artifact's plaintext, for other tools
@@ -86,10 +86,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     if to.exists() {
         return Err(Failure::new(Exit::Conflict, format!("{} exists: nothing is overwritten", to.display())));
     }
-    let dir = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let in_dir = |e: std::io::Error| Failure::new(Exit::Failed, format!("{}: {e}", dir.display()));
-    let file = tempfile::Builder::new().prefix(".lifeboat-extract-").tempfile_in(dir).map_err(in_dir)?;
-    let writer = file.as_file().try_clone().map_err(in_dir)?;
+    let file = output::beside(&to)?;
+    let writer = file.as_file().try_clone()?;
     let shown = Spinner::reading(&context.global, &kind.to_string(), stored);
     tokio::select! {
         opened = catalogue.open(&manifest, &kind, identities, writer) => opened?,
@@ -98,9 +96,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         }
     }
     drop(shown);
-    file.as_file().sync_all().map_err(in_dir)?;
-    file.persist_noclobber(&to)
-        .map_err(|e| Failure::new(Exit::Conflict, format!("{}: {}", to.display(), e.error)))?;
+    output::put(file, &to)?;
     let bytes = manifest.artifact(&kind).map_or(0, |a| a.plain_bytes);
     let value = json!({"id": manifest.id, "artifact": kind, "path": to, "bytes": bytes});
     let text = || format!("{}: {} of {}, verified", to.display(), crate::report::bytes(bytes), manifest.id);
@@ -127,37 +123,34 @@ async fn one_object(
                     `_cluster` where there is no namespace; `lifeboat find` tells it";
         return Err(Failure::usage(format!("{wanted:?} is not the path of an object")).help(help));
     }
-    let found = Arc::new(Mutex::new(None));
-    let (keep, path) = (found.clone(), wanted.to_owned());
-    let take = move |at: &str, _, json: &[u8]| {
-        if at == path {
-            *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(json.to_vec());
-        }
-    };
     let shown = Spinner::start(&context.global, "looking for it");
-    catalogue.each_object(manifest, identities, take).await?;
+    let found = catalogue.object(manifest, identities, wanted).await?;
     drop(shown);
-    let json = found.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| {
+    let json = found.ok_or_else(|| {
         let help = "`lifeboat find KIND/NAME` tells in which recovery points an object is";
         Failure::new(Exit::Failed, format!("{} holds no {wanted}", manifest.id)).help(help)
     })?;
-    match args.to.as_deref().filter(|to| *to != Path::new("-")) {
-        None => {
-            let mut out = std::io::stdout().lock();
-            out.write_all(&json).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush())?;
-        }
-        Some(to) => {
-            let dir = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let in_dir = |e: std::io::Error| Failure::new(Exit::Failed, format!("{}: {e}", dir.display()));
-            let mut file =
-                tempfile::Builder::new().prefix(".lifeboat-extract-").tempfile_in(dir).map_err(in_dir)?;
-            file.write_all(&json).and_then(|()| file.as_file().sync_all()).map_err(in_dir)?;
-            file.persist_noclobber(to)
-                .map_err(|e| Failure::new(Exit::Conflict, format!("{}: {}", to.display(), e.error)))?;
-            let value = json!({"id": manifest.id, "object": wanted, "path": to, "bytes": json.len()});
-            let text = || format!("{}: {wanted} of {}, verified", to.display(), manifest.id);
-            output::result(context.global.output, &value, text)?;
-        }
-    }
+    hand_over(context, manifest, wanted, &json, args.to.as_deref())
+}
+
+/// Prints an object that was verified, or writes it into a file.
+pub(super) fn hand_over(
+    context: &Context,
+    manifest: &Manifest,
+    path: &str,
+    text: &[u8],
+    to: Option<&Path>,
+) -> Result<Exit, Failure> {
+    let Some(to) = to.filter(|to| *to != Path::new("-")) else {
+        output::bytes(text)?;
+        return Ok(Exit::Done);
+    };
+    let mut file = output::beside(to)?;
+    file.write_all(text)?;
+    output::put(file, to)?;
+    let value = json!({"id": manifest.id, "object": path, "path": to, "bytes": text.len()});
+    output::result(context.global.output, &value, || {
+        format!("{}: {path} of {}, verified", to.display(), manifest.id)
+    })?;
     Ok(Exit::Done)
 }

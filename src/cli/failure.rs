@@ -3,8 +3,9 @@ use crate::{
     catalogue::CatalogueError,
     compare::CompareError,
     config::ConfigError,
+    object::BadPattern,
     pipeline::PipelineError,
-    restore::{etcd::RestoreError, static_pods::SwapError},
+    restore::{etcd::RestoreError, resources::ResourcesError, static_pods::SwapError},
     source::{etcd::EtcdError, kube::KubeError},
     store::StoreError,
 };
@@ -109,6 +110,9 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
     if let Some(e) = error.downcast_ref::<RestoreError>() {
         return of_restore(e);
     }
+    if let Some(e) = error.downcast_ref::<ResourcesError>() {
+        return of_resources(e);
+    }
     if let Some(e) = error.downcast_ref::<CompareError>() {
         return of_compare(e);
     }
@@ -127,7 +131,7 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
     if let Some(e) = error.downcast_ref::<KubeError>() {
         return of_kube(e);
     }
-    (Exit::Failed, None)
+    (if error.is::<BadPattern>() { Exit::Usage } else { Exit::Failed }, None)
 }
 
 fn of_restore(error: &RestoreError) -> (Exit, Option<&'static str>) {
@@ -135,6 +139,16 @@ fn of_restore(error: &RestoreError) -> (Exit, Option<&'static str>) {
         RestoreError::Catalogue(e) => of_catalogue(e),
         RestoreError::NotEmpty(_) | RestoreError::Busy(_) => (Exit::Conflict, None),
         RestoreError::Options(_) => (Exit::Usage, Some("see `lifeboat restore etcd --help`")),
+        _ => (Exit::Failed, None),
+    }
+}
+
+fn of_resources(error: &ResourcesError) -> (Exit, Option<&'static str>) {
+    match error {
+        ResourcesError::Catalogue(e) => of_catalogue(e),
+        ResourcesError::Kube(e) => of_kube(e),
+        ResourcesError::Asked(_) => (Exit::Usage, Some("see `lifeboat restore resources --help`")),
+        ResourcesError::PlanFile { .. } => (Exit::Usage, Some("`--plan FILE` writes one")),
         _ => (Exit::Failed, None),
     }
 }
@@ -177,7 +191,6 @@ fn of_kube(error: &KubeError) -> (Exit, Option<&'static str>) {
         | NoConfiguration { .. }
         | UnknownContext { .. }
         | Unusable { .. }
-        | Pattern { .. }
         | Selector { .. }
         | NothingIncluded { .. } => (Exit::Usage, None),
         _ => (
@@ -222,8 +235,12 @@ fn of_compare(error: &CompareError) -> (Exit, Option<&'static str>) {
             ),
             usage => usage,
         },
-        CompareError::UnknownType { .. } | CompareError::Ambiguous { .. } | CompareError::Asked(_) => {
-            (Exit::Usage, None)
+        CompareError::UnknownType { .. }
+        | CompareError::Ambiguous { .. }
+        | CompareError::Pattern(_)
+        | CompareError::Asked(_) => (Exit::Usage, None),
+        CompareError::NoObject { .. } => {
+            (Exit::Failed, Some("`lifeboat find KIND/NAME` tells in which recovery points an object is"))
         }
         _ => (Exit::Failed, None),
     }

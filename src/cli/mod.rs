@@ -9,6 +9,7 @@ mod doctor;
 mod extract;
 mod failure;
 mod find;
+mod get;
 mod hold;
 mod init;
 mod inspect;
@@ -16,7 +17,9 @@ mod list;
 mod output;
 mod progress;
 mod prune;
+mod resources;
 mod restore;
+mod restore_request;
 mod retention;
 mod schema;
 mod show;
@@ -25,6 +28,7 @@ mod stores;
 mod swap;
 mod tag;
 mod verify;
+mod yaml;
 
 pub use failure::Exit;
 
@@ -44,7 +48,8 @@ Exit codes:
   0  done
   1  failed
   2  wrong usage or configuration
-  3  partially failed: a recovery point was stored, and something is missing in it; or not everything could be deleted
+  3  partially failed: a recovery point was stored, and something is missing in it; or not everything could be restored, or
+     deleted
   4  verification failed: what is stored is not what was saved, or is not signed by the expected key
   6  locked or in conflict: something is there already, somebody else is at work, or too much would be deleted
 
@@ -79,6 +84,7 @@ enum Command {
     Prune(Box<prune::Args>),
     Diff(Box<diff::Args>),
     Find(find::Args),
+    Get(get::Args),
     Extract(extract::Args),
     Inspect(inspect::Args),
     /// Bring back what was saved
@@ -92,6 +98,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Restore {
     Etcd(Box<restore::Args>),
+    Resources(Box<resources::Args>),
     Undo(swap::UndoArgs),
 }
 
@@ -134,9 +141,11 @@ pub async fn main() -> ExitCode {
         Command::Prune(args) => prune::run(&context, *args).await,
         Command::Diff(args) => diff::run(&context, *args).await,
         Command::Find(args) => find::run(&context, args).await,
+        Command::Get(args) => get::run(&context, args).await,
         Command::Extract(args) => extract::run(&context, args).await,
         Command::Inspect(args) => inspect::run(&context, args).await,
         Command::Restore(Restore::Etcd(args)) => restore::run(&context, *args).await,
+        Command::Restore(Restore::Resources(args)) => resources::run(&context, *args).await,
         Command::Restore(Restore::Undo(args)) => swap::undo(&context, args).await,
         Command::Schema(args) => schema::schema(args),
         Command::Completions(args) => schema::completions(args, command()),

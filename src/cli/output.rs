@@ -1,8 +1,12 @@
 //! Standard output gets the result and nothing else; everything else goes to standard error.
 
-use super::{Format, context::Global, failure::Failure};
+use super::{Exit, Format, context::Global, failure::Failure};
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    path::Path,
+};
+use tempfile::NamedTempFile;
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// Writes text to standard output. A reader that went away is no error.
@@ -26,6 +30,32 @@ pub(super) fn result<T: Serialize>(
         Format::Json => text(&serde_json::to_string_pretty(value)?),
         Format::Yaml => text(&serde_yaml::to_string(value)?),
     }
+    Ok(())
+}
+
+/// Writes bytes to standard output as they are; a terminal gets the end of the line that they lack.
+pub(super) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let end: &[u8] = if out.is_terminal() && !bytes.ends_with(b"\n") { b"\n" } else { b"" };
+    match out.write_all(bytes).and_then(|()| out.write_all(end)).and_then(|()| out.flush()) {
+        // A reader that went away is no error.
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A file in the directory of `to`, which only its owner can read. It goes away unless [`put`] moves it there.
+pub(super) fn beside(to: &Path) -> Result<NamedTempFile, Failure> {
+    let dir = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let made = tempfile::Builder::new().prefix(".lifeboat-").tempfile_in(dir);
+    made.map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", dir.display())))
+}
+
+/// Moves a file that is whole to its place, where there must be none.
+pub(super) fn put(file: NamedTempFile, to: &Path) -> Result<(), Failure> {
+    let at = |e: io::Error| format!("{}: {e}", to.display());
+    file.as_file().sync_all().map_err(|e| Failure::new(Exit::Failed, at(e)))?;
+    file.persist_noclobber(to).map_err(|e| Failure::new(Exit::Conflict, at(e.error)))?;
     Ok(())
 }
 

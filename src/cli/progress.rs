@@ -6,6 +6,7 @@ use crate::{
     catalogue::Catalogue,
     point::PointId,
     report,
+    restore::resources,
     store::{Body, Store, Through},
 };
 use futures_util::TryStreamExt;
@@ -22,6 +23,7 @@ use std::{
 const SPIN: &str = "{spinner} {elapsed} {msg}";
 const BYTES: &str = "{prefix:9} [{wide_bar}] {percent:>3} %  {binary_bytes} of {binary_total_bytes}  \
                      {binary_bytes_per_sec}  {eta} left";
+const OBJECTS: &str = "{prefix:9} [{wide_bar}] {percent:>3} %  {pos} of {len} objects  {per_sec}  {eta} left";
 const TYPES: &str = "{prefix:9} [{wide_bar}] {percent:>3} %  {pos} of {len} types  {msg}";
 
 /// What everything that writes to the terminal has to know of.
@@ -122,6 +124,17 @@ impl Spinner {
                 bar.set_position(read);
                 bar.set_message(format!("{} objects", progress.objects()));
             }
+        })
+    }
+
+    /// The objects of a restore.
+    pub(super) fn objects(global: &Global, progress: Arc<resources::Progress>) -> Self {
+        let spinner = Spinner::new(global);
+        spinner.0.set_prefix("objects");
+        spinner.follow(move |bar| {
+            let (written, total) = progress.objects();
+            measure(bar, OBJECTS, total as u64);
+            bar.set_position(written as u64);
         })
     }
 

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   lifeboat schema config > lifeboat.schema.json
+  lifeboat schema restore
   lifeboat schema manifest
   lifeboat schema record")]
 pub(super) struct Args {
@@ -21,6 +22,8 @@ pub(super) struct Args {
 enum Of {
     /// lifeboat.yaml
     Config,
+    /// What of a recovery point is put back, and how
+    Restore,
     /// manifest.json of a recovery point
     Manifest,
     /// What is recorded of a recovery point: holds, tags, verifications
@@ -51,6 +54,7 @@ pub(super) struct Man {
 pub(super) fn schema(args: Args) -> Result<Exit, Failure> {
     let schema = match args.of {
         Of::Config => config::schema(),
+        Of::Restore => config::restore_schema(),
         Of::Record => schemars::schema_for!(AnyRecord).to_value(),
         Of::Manifest => schemars::schema_for!(Manifest).to_value(),
     };

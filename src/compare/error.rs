@@ -1,4 +1,4 @@
-use crate::{catalogue::CatalogueError, source::kube::KubeError};
+use crate::{catalogue::CatalogueError, object::BadPattern, source::kube::KubeError};
 use thiserror::Error;
 
 /// Why recovery points could not be compared or searched.
@@ -41,6 +41,19 @@ pub enum CompareError {
         /// Which types it may be.
         candidates: String,
     },
+    /// A recovery point does not hold the object.
+    #[error("{id} holds no {object}; {there}")]
+    NoObject {
+        /// The recovery point.
+        id: String,
+        /// The object.
+        object: String,
+        /// What there is instead.
+        there: String,
+    },
+    /// A namespace or a type that cannot be meant.
+    #[error(transparent)]
+    Pattern(#[from] BadPattern),
     /// Something cannot be what was meant.
     #[error("{0}")]
     Asked(String),

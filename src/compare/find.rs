@@ -8,10 +8,9 @@ use super::{
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError, Listed, Signature},
-    object::{Identity, TypeName, Unresolved, resolve},
+    object::{Glob, Identity, TypeName, Unresolved, resolve},
     pipeline::Identities,
     point::{Manifest, PointId},
-    source::kube::Glob,
 };
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -148,15 +147,18 @@ fn kind<'a>(
     }
     resolve(name, &types).map(Some).map_err(|e| match e {
         Unresolved::Unknown => CompareError::UnknownType { name: name.to_owned() },
-        Unresolved::Ambiguous(kinds) => {
-            let full = |kind: &TypeName| match &*kind.group {
-                "" => format!("{kind}.core"),
-                _ => kind.to_string(),
-            };
-            let candidates = kinds.iter().map(full).collect::<Vec<_>>().join(", ");
-            CompareError::Ambiguous { name: name.to_owned(), candidates }
-        }
+        Unresolved::Ambiguous(kinds) => ambiguous(name, &kinds),
     })
+}
+
+/// Says which types a name may mean, so that each can be written.
+pub(super) fn ambiguous(name: &str, kinds: &[TypeName]) -> CompareError {
+    let full = |kind: &TypeName| match &*kind.group {
+        "" => format!("{kind}.core"),
+        _ => kind.to_string(),
+    };
+    let candidates = kinds.iter().map(full).collect::<Vec<_>>().join(", ");
+    CompareError::Ambiguous { name: name.to_owned(), candidates }
 }
 
 /// What one point holds of it, and whether it would hold it; or why it is not searched.

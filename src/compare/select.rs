@@ -1,9 +1,8 @@
 //! Which objects are compared.
 
 use super::CompareError;
-use crate::{
-    object::{Identity, TypeName, Unresolved, access, is_restless, resolve, restless_types},
-    source::kube::{Glob, ResourcePattern},
+use crate::object::{
+    Glob, Identity, ResourcePattern, TypeName, Unresolved, access, is_restless, resolve, restless_types,
 };
 
 /// Which objects are compared, and what of them.

@@ -3,10 +3,11 @@
 //! A decoder returns `None` when it has noted a problem in the [`Log`]; its callers go on with the other fields and
 //! only then give up.
 
-use super::error::Problem;
+use super::error::{Problem, plain};
 use super::fields::Fields;
 use super::node::{Node, Step, locate};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 /// More mistakes than anyone reads at once.
 const MOST_PROBLEMS: usize = 30;
@@ -51,6 +52,13 @@ pub(super) struct Cursor<'a> {
     pub(super) steps: Vec<Step>,
     path: String,
     log: &'a Log<'a>,
+}
+
+/// An entry of a mapping.
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a str,
+    pub(super) key: Cursor<'a>,
+    pub(super) value: Cursor<'a>,
 }
 
 /// What can be read from a place in the file.
@@ -101,6 +109,35 @@ impl<'a> Cursor<'a> {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
+    /// The entries of a mapping whose names are not known beforehand. `None` where it is none of texts, or one is given twice.
+    pub(super) fn named(&self, wanted: &str) -> Option<Vec<Entry<'a>>> {
+        let Node::Map(entries) = self.node else { return self.wrong_type(wanted) };
+        let mut seen = BTreeSet::new();
+        let entry = |(index, (key, value)): (usize, &'a (Node, Node))| {
+            let Node::Text(name) = key else {
+                let found = key.describe();
+                return self
+                    .key_at(index, "?", key)
+                    .fail(format!("a name must be text, found {found}: put it in quotes"));
+            };
+            let path = plain(name);
+            let key = self.key_at(index, &path, key);
+            if !seen.insert(name) {
+                return key.fail("given twice; keep one");
+            }
+            Some(Entry { name, key, value: self.entry_at(index, &path, value) })
+        };
+        let entries: Vec<Option<Entry<'a>>> = entries.iter().enumerate().map(entry).collect();
+        entries.into_iter().collect()
+    }
+
+    fn key_at(&self, index: usize, name: &str, node: &'a Node) -> Cursor<'a> {
+        let mut key = self.entry_at(index, name, node);
+        key.steps.pop();
+        key.steps.push(Step::Key(index));
+        key
+    }
+
     fn entry_at(&self, index: usize, name: &str, node: &'a Node) -> Cursor<'a> {
         let mut entry = Cursor { node, ..self.clone() };
         entry.steps.push(Step::Entry(index));
@@ -110,11 +147,13 @@ impl<'a> Cursor<'a> {
 
     /// The value of a field that is there and not empty.
     pub(super) fn entry(&self, name: &str) -> Option<Cursor<'a>> {
+        self.given(name).filter(|value| !matches!(value.node, Node::Null))
+    }
+
+    /// The value of a field that is there.
+    pub(super) fn given(&self, name: &str) -> Option<Cursor<'a>> {
         let Node::Map(entries) = self.node else { return None };
-        let named = |(key, value): &(Node, Node)| {
-            matches!(key, Node::Text(text) if text == name) && !matches!(value, Node::Null)
-        };
-        let index = entries.iter().position(named)?;
+        let index = entries.iter().position(|(key, _)| matches!(key, Node::Text(text) if text == name))?;
         Some(self.entry_at(index, name, &entries.get(index)?.1))
     }
 
@@ -139,7 +178,7 @@ impl<'a> Cursor<'a> {
                 self.fail("looks like a number, which many YAML readers would take it for: put it in quotes")
             }
             Node::Text(text) => Some(text),
-            Node::Int(_) | Node::Float | Node::Bool(_) => self.fail(format!(
+            Node::Int(_) | Node::Float(_) | Node::Bool(_) => self.fail(format!(
                 "expected text, found {}: put it in quotes if it is meant as text",
                 self.node.describe()
             )),

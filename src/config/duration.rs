@@ -61,7 +61,7 @@ impl Decode for Duration {
             Node::Int(value) => {
                 at.fail(format!("{value} has no unit: write `{value}s` for seconds, or use m, h or ms"))
             }
-            Node::Float => {
+            Node::Float(_) => {
                 at.fail("a length of time needs a unit and whole numbers, such as 30s, 1500ms or 1h30m")
             }
             Node::Text(text) => parse(text).map_or_else(|message| at.fail(message), Some),

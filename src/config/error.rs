@@ -41,8 +41,10 @@ pub enum ConfigError {
         looked: Vec<PathBuf>,
     },
     /// The file cannot be read.
-    #[error("cannot read the configuration file {}{}: {reason}", path.display(), origin(*.from_env))]
+    #[error("cannot read the {what} {}{}: {reason}", path.display(), origin(*.from_env))]
     Unreadable {
+        /// What the file was taken for.
+        what: &'static str,
         /// The file.
         path: PathBuf,
         /// Whether `$LIFEBOAT_CONFIG` named it.
@@ -50,13 +52,11 @@ pub enum ConfigError {
         /// What the system said, with what to do.
         reason: String,
     },
-    /// The file is larger than any configuration can be.
-    #[error(
-        "{} is larger than {} KiB: this is not a configuration file",
-        path.display(),
-        super::MAX_BYTES / 1024
-    )]
+    /// The file is larger than any such file can be.
+    #[error("{} is larger than {} KiB: this is not a {what}", path.display(), super::MAX_BYTES / 1024)]
     TooLarge {
+        /// What the file was taken for.
+        what: &'static str,
         /// The file.
         path: PathBuf,
     },

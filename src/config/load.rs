@@ -52,7 +52,7 @@ impl Config {
         // A place that cannot be looked into is chosen too: opening it then says why.
         let path = chosen.or_else(|| places.iter().find(|path| path.try_exists().unwrap_or(true)).cloned());
         let path = path.ok_or_else(|| ConfigError::NotFound { looked: places.to_vec() })?;
-        let text = read(&path, from_env)?;
+        let text = read(&CONFIG, &path, from_env)?;
         let config = Self::parse(&text, &path)?;
         let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
         let base = absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
@@ -63,27 +63,46 @@ impl Config {
     ///
     /// Text that is not YAML gives one [`Problem`]; text that is, all that could be found at once.
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
-        let invalid = |problems| ConfigError::Invalid { file: file.to_path_buf(), problems };
-        if text.len() > MAX_BYTES {
-            return Err(ConfigError::TooLarge { path: file.to_path_buf() });
-        }
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let tree = node::parse(text).map_err(|problem| invalid(vec![problem]))?;
-        let log = Log::new(text);
-        let config = Self::decode(&Cursor::root(&tree, &log));
-        let problems = log.into_problems();
-        match config {
-            Some(config) if problems.is_empty() => Ok(config),
-            _ => Err(invalid(problems)),
-        }
+        parse(&CONFIG, text, file)
     }
 }
 
-fn read(path: &Path, from_env: bool) -> Result<String, ConfigError> {
-    let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_path_buf(), from_env, reason };
+/// A kind of file that is read so: what errors call it, what to do where there is none, and how it is called in a directory.
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) absent: &'static str,
+    pub(super) usual: &'static str,
+}
+
+const CONFIG: Kind =
+    Kind { name: "configuration file", absent: "`lifeboat init` writes one", usual: "lifeboat.yaml" };
+
+/// Reads a text; the errors are those of [`Config::parse`].
+pub(super) fn parse<T: Decode>(kind: &Kind, text: &str, file: &Path) -> Result<T, ConfigError> {
+    let invalid = |problems| ConfigError::Invalid { file: file.to_path_buf(), problems };
+    if text.len() > MAX_BYTES {
+        return Err(ConfigError::TooLarge { what: kind.name, path: file.to_path_buf() });
+    }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let tree = node::parse(text).map_err(|problem| invalid(vec![problem]))?;
+    let log = Log::new(text);
+    let value = T::decode(&Cursor::root(&tree, &log));
+    let problems = log.into_problems();
+    match value {
+        Some(value) if problems.is_empty() => Ok(value),
+        _ => Err(invalid(problems)),
+    }
+}
+
+/// The text of a file.
+pub(super) fn read(kind: &Kind, path: &Path, from_env: bool) -> Result<String, ConfigError> {
+    let unreadable = |reason: String| {
+        let path = path.to_path_buf();
+        ConfigError::Unreadable { what: kind.name, path, from_env, reason }
+    };
     let failed = |error: std::io::Error| {
         unreadable(match error.kind() {
-            ErrorKind::NotFound => "there is no such file; `lifeboat init` writes one".to_owned(),
+            ErrorKind::NotFound => format!("there is no such file; {}", kind.absent),
             ErrorKind::PermissionDenied => {
                 format!("{error}; the user that runs lifeboat must be able to read it")
             }
@@ -94,13 +113,13 @@ fn read(path: &Path, from_env: bool) -> Result<String, ConfigError> {
     if file.metadata().map_err(failed)?.is_dir() {
         return Err(unreadable(format!(
             "it is a directory; did you mean {}?",
-            path.join("lifeboat.yaml").display()
+            path.join(kind.usual).display()
         )));
     }
     let mut bytes = Vec::new();
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > MAX_BYTES {
-        return Err(ConfigError::TooLarge { path: path.to_path_buf() });
+        return Err(ConfigError::TooLarge { what: kind.name, path: path.to_path_buf() });
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();

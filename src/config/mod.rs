@@ -1,4 +1,5 @@
-//! The configuration file: one YAML file, its schema, secrets by reference.
+//! The configuration file: one YAML file, its schema, secrets by reference. Beside it, and read alike, the file that says
+//! what of a recovery point is put back and how: [`RestoreSpec`].
 //!
 //! [`Config::load`] finds and reads it, [`schema`] describes it to editors, [`template`] writes the first one.
 //!
@@ -18,6 +19,7 @@ mod model;
 mod node;
 mod pattern;
 mod read;
+mod restore_spec;
 mod retention;
 mod schema;
 mod secret;
@@ -35,8 +37,9 @@ pub use error::{ConfigError, Problem};
 pub use load::{Loaded, PLACES, VARIABLE};
 pub use model::{ApiVersion, Config, Encryption, Kind, Restore, Signing};
 pub use pattern::{LabelSelector, NamespaceGlob, ResourcePattern};
+pub use restore_spec::{Conflicts, Keep, Modifier, OnConflict, Rename, RestoreSpec, Select};
 pub use retention::{Age, Retention, Share, Tag, ZoneName};
-pub use schema::schema;
+pub use schema::{restore_schema, schema};
 pub use secret::{Secret, SecretRef, SecretSource};
 pub use size::{Rate, Size};
 pub use source::{Etcd, EtcdAuth, EtcdTls, Kubernetes, Resources};

@@ -12,16 +12,16 @@ use serde::de::{
 use std::cell::Cell;
 use std::fmt;
 
-/// More values than any configuration has; aliases can multiply a small text into more.
+/// More values than any such file has; aliases can multiply a small text into more.
 const MOST_NODES: usize = 50_000;
-const TOO_MANY: &str = "too many values for a configuration";
+const TOO_MANY: &str = "too many values for this file";
 
 /// One YAML value. It has no `Debug`: it may hold a secret that was written here by mistake.
 pub(super) enum Node {
     Null,
     Bool(bool),
     Int(i128),
-    Float,
+    Float(f64),
     Text(String),
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
@@ -33,7 +33,7 @@ impl Node {
         match self {
             Self::Null => "nothing",
             Self::Bool(_) => "true or false",
-            Self::Int(_) | Self::Float => "a number",
+            Self::Int(_) | Self::Float(_) => "a number",
             Self::Text(_) => "text",
             Self::List(_) => "a list",
             Self::Map(_) => "a mapping",
@@ -74,7 +74,7 @@ fn syntax_problem(text: &str, error: &serde_yaml::Error) -> Problem {
         let second = serde_yaml::Deserializer::from_str(text).nth(1);
         let stopped = second.and_then(|document| Find { steps: &[] }.deserialize(document).err());
         (line, column) = place(stopped.as_ref());
-        "a second YAML document begins here; the configuration is one document: remove the `---`".to_owned()
+        "a second YAML document begins here; this file is one document: remove the `---`".to_owned()
     } else if said.contains("control characters") {
         (line, column) = first_control(text);
         "not valid YAML: there is a control character here, perhaps invisible; remove it".to_owned()
@@ -169,13 +169,13 @@ impl<'de> Visitor<'de> for Build<'_> {
         Ok(Node::Int(value.into()))
     }
     fn visit_u128<E>(self, value: u128) -> Result<Node, E> {
-        Ok(i128::try_from(value).map_or(Node::Float, Node::Int))
+        Ok(i128::try_from(value).map_or(Node::Float(value as f64), Node::Int))
     }
     fn visit_i128<E>(self, value: i128) -> Result<Node, E> {
         Ok(Node::Int(value))
     }
-    fn visit_f64<E>(self, _value: f64) -> Result<Node, E> {
-        Ok(Node::Float)
+    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+        Ok(Node::Float(value))
     }
     fn visit_str<E>(self, value: &str) -> Result<Node, E> {
         Ok(Node::Text(value.to_owned()))

@@ -1,15 +1,24 @@
-//! The file's JSON Schema, for editors.
+//! The JSON Schema of each file, for editors.
 
 use super::model::Config;
-use schemars::generate::SchemaSettings;
+use super::restore_spec::RestoreSpec;
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 /// The JSON Schema (draft 2020-12) of the configuration file.
 ///
 /// It is looser than the parser in what a schema cannot say, such as rules between fields.
 pub fn schema() -> Value {
-    let mut schema =
-        SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Config>().to_value();
+    of::<Config>()
+}
+
+/// The same of the restore specification.
+pub fn restore_schema() -> Value {
+    of::<RestoreSpec>()
+}
+
+fn of<T: JsonSchema>() -> Value {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
     allow_empty(&mut schema);
     if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
         definitions.values_mut().for_each(allow_empty);

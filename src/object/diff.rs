@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 
 /// Fields that tell the elements of a list apart, in the order in which they are tried.
-const MERGE_KEYS: &[&str] =
+pub(super) const MERGE_KEYS: &[&str] =
     &["mountPath", "devicePath", "containerPort", "name", "key", "port", "ip", "topologyKey", "type", "uid"];
 
 /// A field that differs.
@@ -112,7 +112,7 @@ fn of_maps(list: &[Value]) -> bool {
 }
 
 /// The elements by the value of a field that each of them has, each another one.
-fn by_key<'a>(list: &'a [Value], key: &str) -> Option<Vec<(String, &'a Value)>> {
+pub(super) fn by_key<'a>(list: &'a [Value], key: &str) -> Option<Vec<(String, &'a Value)>> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::with_capacity(list.len());
     for element in list {

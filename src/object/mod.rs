@@ -1,27 +1,41 @@
 //! Kubernetes objects as data: what of them is noise, in which fields two differ, what of them is secret, in which order
-//! their types come, and which of them say who may do what. Pure: no I/O, no client, no clock.
+//! their types come, which of them say who may do what, and what of them is brought to another cluster. Pure: no I/O, no
+//! client, no clock.
 //!
 //! ```text
 //!   JSON ─▶ veil (values of Secrets become digests) ─▶ noise (what the server writes goes) ─▶ diff (path: old -> new)
 //!                                                                       └─▶ access (who may do what, in words)
+//!
+//!   JSON ─▶ left_out, made_again (stays behind) ─▶ clean ─▶ rewrite ─▶ carry_over (where the object is there already)
 //! ```
 
+mod clean;
 mod diff;
 mod field_path;
 mod kinds;
+mod labels;
 mod name;
 mod noise;
+mod outline;
+mod pattern;
 mod rank;
+mod reach;
+mod rewrite;
 mod veil;
 mod writer;
 
 pub mod access;
 
+pub use clean::{Keep, Owner, carry_over, clean, left_out, made_again, owners};
 pub use diff::{FieldChange, diff};
 pub use field_path::{FieldPath, Step};
 pub use kinds::{Unresolved, resolve};
+pub use labels::{BadSelector, LabelSelector};
 pub use name::{Identity, TypeName};
 pub use noise::{is_restless, restless_types, without_noise};
+pub use outline::outline;
+pub use pattern::{BadPattern, Glob, ResourcePattern};
 pub use rank::rank;
+pub use rewrite::{BadRule, Modifier, Rewrite, Rules};
 pub use veil::Veil;
 pub use writer::{Writer, newest_writer};

@@ -1,16 +1,13 @@
 use super::{Identities, PipelineError};
 use crate::point::Digest;
 use bytes::{Buf, Bytes};
-use futures_util::{
-    StreamExt,
-    stream::{BoxStream, Fuse},
-};
+use futures_util::{StreamExt, stream::BoxStream};
 use sha2::{Digest as _, Sha256};
 use std::{
     io::{self, Read, Write},
     sync::mpsc,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::mpsc as passing};
 
 /// Decrypted bytes pass between the two threads in pieces of this size, a few at a time.
 const PIECE: usize = 256 << 10;
@@ -18,24 +15,36 @@ const PIECES_WAITING: usize = 4;
 
 /// The stored bytes of an artifact, read by a thread that may block.
 pub struct Origin {
-    stream: Fuse<BoxStream<'static, io::Result<Bytes>>>,
-    runtime: Handle,
+    /// Chunks, and `None` behind the last one.
+    chunks: passing::Receiver<Option<io::Result<Bytes>>>,
     current: Bytes,
+    ended: bool,
 }
 
 impl Origin {
-    /// Reads from `stream`, driven by `runtime`. It must be read outside of the runtime's own threads.
-    pub fn new(stream: BoxStream<'static, io::Result<Bytes>>, runtime: Handle) -> Self {
-        Origin { stream: stream.fuse(), runtime, current: Bytes::new() }
+    /// Reads from `stream`, driven by a task of `runtime`: the blocking thread itself must not poll it, since the runtime may
+    /// be gone before the thread is. It must be read outside of the runtime's own threads.
+    pub fn new(mut stream: BoxStream<'static, io::Result<Bytes>>, runtime: &Handle) -> Self {
+        let (to, chunks) = passing::channel(PIECES_WAITING);
+        runtime.spawn(async move {
+            while let Some(chunk) = stream.next().await {
+                if to.send(Some(chunk)).await.is_err() {
+                    return;
+                }
+            }
+            let _ = to.send(None).await;
+        });
+        Origin { chunks, current: Bytes::new(), ended: false }
     }
 }
 
 impl Read for Origin {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            match self.runtime.block_on(self.stream.next()) {
-                Some(chunk) => self.current = chunk?,
-                None => return Ok(0),
+        while self.current.is_empty() && !self.ended {
+            match self.chunks.blocking_recv() {
+                Some(Some(chunk)) => self.current = chunk?,
+                Some(None) => self.ended = true,
+                None => return Err(io::Error::other("the program ends: nobody reads the store any more")),
             }
         }
         let n = buf.len().min(self.current.len());
@@ -300,6 +309,20 @@ mod tests {
         assert!(matches!(proves_identity(stored.as_slice(), &other), Err(PipelineError::WrongIdentity)));
         let short = open(stored.as_slice(), &key, 1000, io::sink()).unwrap();
         assert!(matches!(short.plain, Err(PipelineError::TooLong(1000))), "{short:?}");
+    }
+
+    #[test]
+    fn a_reader_outlives_the_runtime() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let slow = futures_util::stream::unfold((), |()| async {
+            tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+            Some((Ok(Bytes::from_static(b"late")), ()))
+        });
+        let mut origin = Origin::new(slow.boxed(), runtime.handle());
+        runtime.block_on(tokio::task::yield_now());
+        let reading = std::thread::spawn(move || origin.read(&mut [0; 4]));
+        drop(runtime);
+        assert!(reading.join().unwrap().is_err());
     }
 
     #[tokio::test]

@@ -49,7 +49,8 @@ pub fn change(change: &Change) -> String {
     out
 }
 
-fn one_field(change: &FieldChange) -> String {
+/// A field that differs, on a line or a few.
+pub(super) fn one_field(change: &FieldChange) -> String {
     let path = plain(&change.path.to_string());
     if let (Some(Value::String(old)), Some(Value::String(new))) = (&change.old, &change.new)
         && (old.contains('\n') || new.contains('\n'))

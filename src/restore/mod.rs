@@ -1,4 +1,5 @@
 //! Bringing back what was saved.
 
 pub mod etcd;
+pub mod resources;
 pub mod static_pods;

@@ -1,8 +1,7 @@
 //! How the section about stores is read.
 
-use super::super::decode::{Cursor, Decode, FromText};
+use super::super::decode::{Cursor, Decode, Entry, FromText};
 use super::super::error::shown;
-use super::super::node::Node;
 use super::super::values::{ClusterName, Location, StoreUrl};
 use super::{Keys, LockMode, ObjectLock, Role, S3, ServiceEncryption, ServiceUrl, Store};
 use std::collections::BTreeMap;
@@ -128,14 +127,12 @@ impl Decode for S3 {
 
 /// Tags, each a text. S3 allows ten, of 128 and 256 characters.
 fn read_tags(at: &Cursor<'_>) -> Option<BTreeMap<String, String>> {
-    let Node::Map(entries) = at.node else { return at.wrong_type("tags, such as `team: platform`") };
-    if entries.len() > 10 {
+    let given = at.named("tags, such as `team: platform`")?;
+    if given.len() > 10 {
         return at.fail("are more than the ten that an object can have");
     }
     let mut tags = BTreeMap::new();
-    for (name, _) in entries {
-        let Node::Text(name) = name else { return at.fail("a tag's name must be text") };
-        let value = at.entry(name)?;
+    for Entry { name, value, .. } in given {
         let text = value.text()?;
         let usual = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
         if !name.chars().chain(text.chars()).all(usual) {
@@ -145,9 +142,7 @@ fn read_tags(at: &Cursor<'_>) -> Option<BTreeMap<String, String>> {
         if name.chars().count() > 128 || text.chars().count() > 256 {
             return value.fail("a tag has at most 128 characters of name and 256 of value");
         }
-        if tags.insert(name.clone(), text.to_owned()).is_some() {
-            return value.fail("given twice; keep one");
-        }
+        tags.insert(name.to_owned(), text.to_owned());
     }
     Some(tags)
 }

@@ -228,6 +228,6 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "---\nkind: Other\n",
-        "f.yaml:6:1: a second YAML document begins here; the configuration is one document: remove the `---`",
+        "f.yaml:6:1: a second YAML document begins here; this file is one document: remove the `---`",
     ),
 ];

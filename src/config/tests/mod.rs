@@ -3,6 +3,7 @@
 mod bad;
 mod golden;
 mod good;
+mod restore_spec;
 mod schema;
 mod template;
 

@@ -4,8 +4,12 @@ use super::{
     Filter,
     documents::{Group, Resource},
 };
-use crate::point::{ExcludedBy, ResourceProblem};
+use crate::{
+    object::ResourcePattern,
+    point::{ExcludedBy, ResourceProblem},
+};
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     fmt,
 };
@@ -92,9 +96,32 @@ impl ResourceType {
         }
     }
 
+    /// The same type in another of its versions.
+    pub fn in_version(&self, version: &str) -> Self {
+        ResourceType { version: version.to_owned(), ..self.clone() }
+    }
+
+    /// The URL's path of one object.
+    pub(super) fn object_path(&self, namespace: Option<&str>, name: &str) -> String {
+        format!("{}/{}", self.list_path(namespace), segment(name))
+    }
+
     pub(super) fn is_namespaces(&self) -> bool {
         self.group.is_empty() && self.resource == "namespaces"
     }
+}
+
+/// A name as a part of a URL's path. Names of roles may hold nearly everything.
+fn segment(name: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':');
+    if name.bytes().all(plain) {
+        return Cow::Borrowed(name);
+    }
+    let encode = |byte: u8| match plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    name.bytes().map(encode).collect::<String>().into()
 }
 
 /// A resource that shows the objects of another group a second time. `*`: every resource that the other group has under
@@ -186,11 +213,11 @@ pub(super) fn choose(groups: &[Group], filter: &Filter, storage: &StorageVersion
         }
     }
     drop_twins(&mut found);
-    let unmatched = |pattern: &&super::ResourcePattern| {
+    let unmatched = |pattern: &&ResourcePattern| {
         !seen.iter().any(|(group, resource)| pattern.matches(group, resource))
             && !groups.iter().any(|group| pattern.covers(&group.name))
     };
-    let named = |pattern: &super::ResourcePattern| Unmatched { pattern: pattern.to_string(), sought: "type" };
+    let named = |pattern: &ResourcePattern| Unmatched { pattern: pattern.to_string(), sought: "type" };
     found.unmatched = filter.include.iter().chain(&filter.exclude).filter(unmatched).map(named).collect();
     found
 }

@@ -1,14 +1,14 @@
 //! Asking the API server what it serves.
 
 use super::{
-    Cluster, Discovery, Filter, Glob, KubeError, ResourceType, Unmatched,
+    Cluster, Discovery, Filter, KubeError, ResourceType, Unmatched,
     choose::{StorageVersions, choose, group_version, in_several_versions},
     documents::{self, Group, Root, Version},
     list::{self, Head},
     page::query,
     trouble::{Failure, one_line},
 };
-use crate::point::ResourceProblem;
+use crate::{object::Glob, point::ResourceProblem};
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 

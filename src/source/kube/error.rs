@@ -119,16 +119,6 @@ pub enum KubeError {
         /// What is wrong with the answer, without any of its content.
         reason: String,
     },
-    /// An include, exclude or namespace pattern that cannot be meant.
-    #[error(
-        "`{pattern}` is not a pattern: {reason}; examples: `secrets`, `deployments.apps`, `*.example.com`, `team-*`"
-    )]
-    Pattern {
-        /// The pattern as it was given.
-        pattern: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
     /// The server does not understand the label selector.
     #[error("the label selector `{selector}` is refused: {reason}; write it as for `kubectl get -l`")]
     Selector {

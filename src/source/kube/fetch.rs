@@ -2,7 +2,7 @@
 
 use super::{backoff, rate::RateLimit, trouble::Failure};
 use bytes::{Bytes, BytesMut};
-use http::{Request, StatusCode, header, response};
+use http::{Method, Request, StatusCode, header, response};
 use http_body_util::BodyExt;
 use kube::{Client, client::Body};
 use std::time::Duration;
@@ -46,9 +46,22 @@ impl Api {
 
     /// The body of the answer to a `POST` of JSON.
     pub(super) async fn post(&self, uri: &str, json: &Bytes) -> Result<Bytes, Failure> {
+        self.send(Method::POST, uri, "application/json", json).await
+    }
+
+    /// The body of the answer to a request with a JSON body, tried again as long as that makes sense.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        uri: &str,
+        accept: &str,
+        json: &Bytes,
+    ) -> Result<Bytes, Failure> {
         self.patiently(|| {
-            let request = Request::post(uri)
-                .header(header::ACCEPT, "application/json")
+            let request = Request::builder()
+                .method(method.clone())
+                .uri(uri)
+                .header(header::ACCEPT, accept)
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(Body::from(json.clone()));
             self.once(request, DOCUMENT, 0)

@@ -1,4 +1,5 @@
-use super::{Glob, ResourcePattern, ResourceType};
+use super::ResourceType;
+use crate::object::{Glob, ResourcePattern};
 use sha2::{Digest, Sha256};
 
 /// What of a cluster is meant. The default is everything.

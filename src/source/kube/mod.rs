@@ -22,11 +22,11 @@ mod filter;
 mod list;
 mod object;
 mod page;
-mod pattern;
 mod rate;
 mod schedule;
 mod start;
 mod trouble;
+mod write;
 
 pub use access::{Access, Permission, Readiness};
 pub use choose::{Discovery, ResourceType, Unmatched};
@@ -35,4 +35,4 @@ pub use error::KubeError;
 pub use export::{Event, Export};
 pub use filter::Filter;
 pub use object::ExportedObject;
-pub use pattern::{Glob, ResourcePattern};
+pub use write::{LiveList, LiveObject, Refusal, Writing, Written};

@@ -10,7 +10,7 @@ use std::{error::Error as StdError, io, time::Duration};
 #[derive(Debug, Clone)]
 pub(super) enum Failure {
     /// The server answered with an error.
-    Status { code: u16, message: String, retry_after: Option<Duration> },
+    Status { code: u16, reason: String, message: String, retry_after: Option<Duration> },
     /// The body is larger than the reader can hold.
     TooLarge { limit: usize },
     /// Nothing came for so long.
@@ -31,6 +31,7 @@ pub(super) enum Failure {
 #[serde(default)]
 struct StatusBody {
     message: String,
+    reason: String,
     details: Option<StatusDetails>,
 }
 
@@ -49,16 +50,17 @@ impl Failure {
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .or_else(|| status.as_ref()?.details.as_ref().map(|details| details.retry_after_seconds))
             .filter(|seconds| *seconds > 0);
-        let message = match status {
-            Some(status) if !status.message.is_empty() => status.message,
+        let (message, reason) = match status {
+            Some(status) if !status.message.is_empty() => (status.message, status.reason),
             // A proxy's page, or a plain line: what it says is the best there is.
-            _ => String::from_utf8_lossy(body).into_owned(),
+            _ => (String::from_utf8_lossy(body).into_owned(), String::new()),
         };
         let message = match one_line(&message) {
             message if message.is_empty() => code.canonical_reason().unwrap_or("no reason given").to_owned(),
             message => message,
         };
-        Failure::Status { code: code.as_u16(), message, retry_after: seconds.map(Duration::from_secs) }
+        let retry_after = seconds.map(Duration::from_secs);
+        Failure::Status { code: code.as_u16(), reason, message, retry_after }
     }
 
     /// An error of the client or of the connection under it.

@@ -1,5 +1,18 @@
-use super::KubeError;
+//! Which types and which namespaces, by names with wildcards.
+
 use std::{fmt, str::FromStr};
+
+/// A pattern that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{pattern}` is not a pattern: {reason}; examples: `secrets`, `deployments.apps`, `*.example.com`, `team-*`"
+)]
+pub struct BadPattern {
+    /// The pattern as it was given.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
 
 /// A glob: `*` stands for any run of characters, `?` for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +41,9 @@ impl Glob {
 }
 
 impl FromStr for Glob {
-    type Err = KubeError;
+    type Err = BadPattern;
 
-    fn from_str(text: &str) -> Result<Self, KubeError> {
+    fn from_str(text: &str) -> Result<Self, BadPattern> {
         check(text, "a namespace", |byte| matches!(byte, b'-'))?;
         Ok(Glob(text.to_owned()))
     }
@@ -59,13 +72,13 @@ impl ResourcePattern {
     }
 
     /// Does it match every resource of this group?
-    pub(super) fn covers(&self, group: &str) -> bool {
+    pub fn covers(&self, group: &str) -> bool {
         self.resource.is_everything() && self.names_group(group)
     }
 
     /// Does it mean a resource of this group, whichever? A plain name such as `secrets` means the well-known type and
     /// not whatever a group that nobody can look into may have under that name.
-    pub(super) fn means(&self, group: &str) -> bool {
+    pub fn means(&self, group: &str) -> bool {
         (self.group.is_some() || self.resource.is_everything()) && self.names_group(group)
     }
 
@@ -76,15 +89,15 @@ impl ResourcePattern {
 }
 
 impl FromStr for ResourcePattern {
-    type Err = KubeError;
+    type Err = BadPattern;
 
-    fn from_str(text: &str) -> Result<Self, KubeError> {
+    fn from_str(text: &str) -> Result<Self, BadPattern> {
         check(text, "a resource", |byte| matches!(byte, b'-' | b'.'))?;
         Ok(match text.split_once('.') {
             None => ResourcePattern { resource: Glob(text.to_owned()), group: None },
             Some(("", _) | (_, "")) => {
                 let reason = "something must stand on both sides of the first dot (the core group is `core`)";
-                return Err(KubeError::Pattern { pattern: text.to_owned(), reason });
+                return Err(BadPattern { pattern: text.to_owned(), reason });
             }
             Some((resource, group)) => {
                 ResourcePattern { resource: Glob(resource.to_owned()), group: Some(Glob(group.to_owned())) }
@@ -102,7 +115,7 @@ impl fmt::Display for ResourcePattern {
     }
 }
 
-fn check(text: &str, what: &str, more: impl Fn(u8) -> bool) -> Result<(), KubeError> {
+fn check(text: &str, what: &str, more: impl Fn(u8) -> bool) -> Result<(), BadPattern> {
     let reason = if text.is_empty() {
         "it is empty"
     } else if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -117,7 +130,7 @@ fn check(text: &str, what: &str, more: impl Fn(u8) -> bool) -> Result<(), KubeEr
     } else {
         return Ok(());
     };
-    Err(KubeError::Pattern { pattern: text.to_owned(), reason })
+    Err(BadPattern { pattern: text.to_owned(), reason })
 }
 
 /// Linear in practice: only the last `*` is ever gone back to.
@@ -196,7 +209,7 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_refused_with_a_reason() {
         for text in ["", "Secrets", "apps/deployments", ".apps", "events.", "a b"] {
-            assert!(matches!(text.parse::<ResourcePattern>(), Err(KubeError::Pattern { .. })), "{text}");
+            assert!(text.parse::<ResourcePattern>().is_err(), "{text}");
         }
         assert!("kube.system".parse::<Glob>().is_err());
     }
