@@ -17,6 +17,16 @@ use super::process::{Server, run};
 use super::proxy::Proxy;
 use super::tools::tool;
 
+/// Which kube-apiserver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Release {
+    /// The current minor version.
+    #[default]
+    Current,
+    /// The one before.
+    Before,
+}
+
 /// An API server, running or not; its address stays while it is not.
 pub struct ApiServer {
     dir: PathBuf,
@@ -29,6 +39,17 @@ impl ApiServer {
     /// Prepares one, with RBAC and client certificates, that keeps its state in the etcd behind `etcd`. An API server
     /// for restored data has to get the `pki` of the first one, else service account tokens no longer hold.
     pub fn prepare(dir: &Path, pki: Pki, etcd: &Access, more: &[String]) -> Result<Self> {
+        Self::prepare_release(Release::default(), dir, pki, etcd, more)
+    }
+
+    /// The same of any version.
+    pub fn prepare_release(
+        release: Release,
+        dir: &Path,
+        pki: Pki,
+        etcd: &Access,
+        more: &[String],
+    ) -> Result<Self> {
         fs::create_dir_all(dir)?;
         let port = Port::claim()?;
         let server = pki.server("kube-apiserver")?;
@@ -55,7 +76,11 @@ impl ApiServer {
             args.push(format!("--etcd-keyfile={}", tls.client.key.display()));
         }
         args.extend_from_slice(more);
-        let server = Server::new(dir, "kube-apiserver", tool("kube-apiserver")?, args);
+        let program = tool(match release {
+            Release::Current => "kube-apiserver",
+            Release::Before => "kube-apiserver-before",
+        })?;
+        let server = Server::new(dir, "kube-apiserver", program, args);
         let server = Self { dir: dir.to_owned(), pki, port, server };
         server.write_kubeconfig("kubeconfig", &server.url(), "admin", Some("system:masters"))?;
         Ok(server)

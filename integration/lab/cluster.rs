@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use kube::Api;
 use kube::api::PostParams;
 
-use super::apiserver::ApiServer;
+use super::apiserver::{ApiServer, Release};
 use super::etcd::{Etcd, EtcdOptions};
 use super::eventually;
 use super::pki::Pki;
@@ -23,6 +23,8 @@ use super::tools::tool;
 pub struct ClusterOptions {
     /// Its etcd, without authentication, which the API server cannot do.
     pub etcd: EtcdOptions,
+    /// Which API server. The others are of the current version, which may not be newer than the API server's.
+    pub release: Release,
     /// Controller manager, scheduler and kwok, so that deployments become ready on nodes that do not exist.
     pub full: bool,
     /// Secrets are encrypted at rest.
@@ -50,12 +52,17 @@ impl Cluster {
     /// Starts one under `dir` and waits until it is ready.
     pub async fn start(dir: &Path, options: ClusterOptions) -> Result<Self> {
         ensure!(options.etcd.auth.is_none(), "kube-apiserver knows certificates, no etcd users");
+        ensure!(
+            !options.full || options.release == Release::Current,
+            "controllers newer than the API server"
+        );
         let etcd = Etcd::start(dir, options.etcd).await?;
         let mut args = options.args;
         if options.encrypt_secrets {
             args.push(encryption(dir)?);
         }
-        let apiserver = ApiServer::prepare(dir, Pki::open(&dir.join("pki"))?, etcd.access(), &args)?;
+        let pki = Pki::open(&dir.join("pki"))?;
+        let apiserver = ApiServer::prepare_release(options.release, dir, pki, etcd.access(), &args)?;
         apiserver.start().await?;
         let mut cluster = Self { controllers: Vec::new(), apiserver, etcd };
         if options.full {

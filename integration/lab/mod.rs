@@ -28,7 +28,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 
-pub use apiserver::ApiServer;
+pub use apiserver::{ApiServer, Release};
 pub use cluster::{Cluster, ClusterOptions};
 pub use dir::LabDir;
 pub use etcd::{Etcd, EtcdOptions, Version};
