@@ -56,6 +56,7 @@ mod restore_resources_refused;
 mod restore_resources_rewrite;
 mod restore_resources_select;
 mod restore_resources_sources;
+mod restore_resources_stopped;
 mod restore_resources_versions;
 mod restore_static_killed;
 mod restore_static_pods;

@@ -12,16 +12,17 @@ use crate::{
     point::{ArtifactKind, Manifest},
     report,
     restore::resources::{
-        Done, Drift, From, Outcome, Plan, PlanFile, Progress, Tally, Target, apply, defined_in, gather,
-        leave_terminating, plan,
+        Done, Drift, From, Options, Outcome, Plan, PlanFile, Progress, Tally, Target, apply, defined_in,
+        gather, leave_terminating, plan,
     },
     source::kube::Cluster,
 };
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     io::{BufWriter, Write},
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::Instant,
 };
@@ -116,6 +117,15 @@ struct Source {
     directory: Option<PathBuf>,
 }
 
+/// A plan, and what it takes to carry it out.
+struct Prepared {
+    plan: Plan,
+    target: Target,
+    options: Options,
+    /// What was asked for, as it stands in a plan file.
+    request: Value,
+}
+
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let began = Instant::now();
     if let Some(path) = [&args.result, &args.plan].into_iter().flatten().find(|path| path.exists()) {
@@ -123,7 +133,55 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         return Err(Failure::new(Exit::Conflict, text).help("name another file, or move this one away"));
     }
     let written = args.apply_plan.as_deref().map(PlanFile::read).transpose()?;
-    let (source, mut spec) = match (&written, &args.apply_plan) {
+    let mut stop = pin!(super::backup::interrupted());
+    let Prepared { mut plan, target, options, request } = tokio::select! {
+        prepared = prepare(context, &args, written.as_ref()) => prepared?,
+        signal = &mut stop => {
+            let text = format!("stopped by {signal}: nothing was restored, and nothing was left behind");
+            return Err(Failure::new(Exit::Failed, text));
+        }
+    };
+    if options.try_out {
+        return show(context, &args, &plan, PlanFile::new(&plan, request));
+    }
+    if let Some(file) = &written {
+        let drifts = file.drift(&mut plan);
+        if !drifts.is_empty() {
+            return Err(drifted(&drifts));
+        }
+    }
+    if plan.is_forbidden() {
+        output::text(&report::restore_plan(&plan, args.all));
+        let text =
+            "objects are there and differ, and --on-conflict fail does not allow that: nothing was restored";
+        return Err(Failure::new(Exit::Conflict, text));
+    }
+    let progress = Arc::new(Progress::default());
+    let shown = Spinner::objects(&context.global, progress.clone());
+    let outcomes = apply(&plan, &target, &options, &progress, stop).await;
+    drop(shown);
+    if let Some(file) = &args.result {
+        write_result(file, &outcomes)?;
+    }
+    let tally = Tally::of(&outcomes);
+    let value = || {
+        json!({"source": plan.source, "server": plan.server, "clusterUid": plan.cluster_uid,
+                          "tally": tally, "findings": plan.findings, "objects": outcomes})
+    };
+    match context.global.output {
+        Format::Table => output::text(&report::restored(&plan, &outcomes, began.elapsed(), args.all)),
+        format => output::result(format, &value(), String::new)?,
+    }
+    Ok(match tally.is_whole() {
+        true => Exit::Done,
+        false if tally.get(Done::NotReached) > 0 => Exit::Failed,
+        false => Exit::Partial,
+    })
+}
+
+/// Everything before the first write.
+async fn prepare(context: &Context, args: &Args, written: Option<&PlanFile>) -> Result<Prepared, Failure> {
+    let (source, mut spec) = match (written, &args.apply_plan) {
         (Some(file), Some(path)) => asked_then(file, path)?,
         _ => (Source { id: args.id.clone(), directory: args.from.clone() }, args.request.spec()?),
     };
@@ -146,7 +204,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         (None, None) => Vec::new(),
     };
     let mut options = args.request.options(&spec, &target, &saved)?;
-    if let Some(file) = &written {
+    if let Some(file) = written {
         options.drop_unknown_fields = file.request["dropUnknownFields"] == true;
     }
     options.try_out = tries;
@@ -181,46 +239,11 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     if !tries {
         leave_terminating(&target, &gathered, &options).await?;
     }
-    let mut plan = plan(&target, gathered, &options, rand::random(), now).await?;
+    let plan = plan(&target, gathered, &options, rand::random(), now).await?;
     drop(shown);
-    if tries {
-        let request = json!({"id": manifest.map(|it| it.id.to_string()), "directory": source.directory, "spec": spec,
-                   "dropUnknownFields": options.drop_unknown_fields});
-        return show(context, &args, &plan, PlanFile::new(&plan, request));
-    }
-    if let Some(file) = &written {
-        let drifts = file.drift(&mut plan);
-        if !drifts.is_empty() {
-            return Err(drifted(&drifts));
-        }
-    }
-    if plan.is_forbidden() {
-        output::text(&report::restore_plan(&plan, args.all));
-        let text =
-            "objects are there and differ, and --on-conflict fail does not allow that: nothing was restored";
-        return Err(Failure::new(Exit::Conflict, text));
-    }
-    let progress = Arc::new(Progress::default());
-    let shown = Spinner::objects(&context.global, progress.clone());
-    let outcomes = apply(&plan, &target, &options, &progress, super::backup::interrupted()).await;
-    drop(shown);
-    if let Some(file) = &args.result {
-        write_result(file, &outcomes)?;
-    }
-    let tally = Tally::of(&outcomes);
-    let value = || {
-        json!({"source": plan.source, "server": plan.server, "clusterUid": plan.cluster_uid,
-                          "tally": tally, "findings": plan.findings, "objects": outcomes})
-    };
-    match context.global.output {
-        Format::Table => output::text(&report::restored(&plan, &outcomes, began.elapsed(), args.all)),
-        format => output::result(format, &value(), String::new)?,
-    }
-    Ok(match tally.is_whole() {
-        true => Exit::Done,
-        false if tally.get(Done::NotReached) > 0 => Exit::Failed,
-        false => Exit::Partial,
-    })
+    let request = json!({"id": manifest.map(|it| it.id.to_string()), "directory": source.directory, "spec": spec,
+               "dropUnknownFields": options.drop_unknown_fields});
+    Ok(Prepared { plan, target, options, request })
 }
 
 /// What was asked for when a plan was made.
