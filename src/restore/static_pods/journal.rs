@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions},
     io::Write,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -62,26 +62,24 @@ impl Recorded {
     }
 }
 
-/// The journal of the swap that is at work, and the lock that keeps others out.
+/// The journal of the swap that is at work. Who has one holds the [`Lock`](super::lock::Lock).
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
     recorded: Recorded,
-    lock: Lock,
 }
 
 impl Journal {
-    /// Begins a new one; nobody else may be at work, and no earlier one open.
+    /// Begins a new one.
     pub(super) fn begin(swap: &Swap) -> Result<Self, SwapError> {
-        let lock = Lock::take(&swap.stopped, true)?;
-        refuse_open(&swap.manifests)?;
+        files::make_dir(&swap.stopped, None)?;
         let (path, new) = (swap.stopped.join(JOURNAL), swap.stopped.join(NEW));
         let mut file = OpenOptions::new();
         file.create(true).write(true).truncate(true).mode(0o600);
         let file = file.open(&new).map_err(SwapError::io(&new))?;
         let recorded = Recorded { swap: swap.clone(), finished: false, begun: Vec::new() };
-        let mut journal = Journal { path, file, recorded, lock };
+        let mut journal = Journal { path, file, recorded };
         journal.write(Entry::Swap(Box::new(swap.clone())))?;
         fs::rename(&new, &journal.path).map_err(SwapError::io(&new))?;
         files::sync_dir(&swap.stopped)?;
@@ -90,17 +88,12 @@ impl Journal {
 
     /// Opens the one that was left, if there is one.
     pub(super) fn open(manifests: &Path) -> Result<Option<Self>, SwapError> {
-        let stopped = swap::stopped(manifests);
-        if !stopped.is_dir() {
-            return Ok(None);
-        }
-        let lock = Lock::take(&stopped, false)?;
         let Some(recorded) = read(manifests)? else { return Ok(None) };
-        let path = stopped.join(JOURNAL);
+        let path = swap::stopped(manifests).join(JOURNAL);
         let mut file = OpenOptions::new().append(true).open(&path).map_err(SwapError::io(&path))?;
         // A line that was cut short must not swallow the next one.
         file.write_all(b"\n").map_err(SwapError::io(&path))?;
-        Ok(Some(Journal { path, file, recorded, lock }))
+        Ok(Some(Journal { path, file, recorded }))
     }
 
     pub(super) fn recorded(&self) -> &Recorded {
@@ -129,9 +122,10 @@ impl Journal {
     /// Forgets everything: it is as if nothing had been begun.
     pub(super) fn remove(self) -> Result<(), SwapError> {
         fs::remove_file(&self.path).map_err(SwapError::io(&self.path))?;
-        files::sync_dir(&self.lock.dir)?;
+        let dir = &self.recorded.swap.stopped;
+        files::sync_dir(dir)?;
         // Something else may lie there.
-        let _ = fs::remove_dir(&self.lock.dir);
+        let _ = fs::remove_dir(dir);
         Ok(())
     }
 
@@ -184,41 +178,6 @@ fn parse(text: &str) -> Result<Recorded, &'static str> {
     Ok(recorded)
 }
 
-/// Held as long as this process lives.
-#[derive(Debug)]
-struct Lock {
-    dir: PathBuf,
-    _file: File,
-}
-
-impl Lock {
-    fn take(dir: &Path, make: bool) -> Result<Self, SwapError> {
-        let busy = || SwapError::Busy(dir.to_owned());
-        if make {
-            match fs::DirBuilder::new().mode(0o700).create(dir) {
-                Ok(()) => dir.parent().map_or(Ok(()), files::sync_dir)?,
-                // An earlier swap made it, or one that began at the same moment.
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(SwapError::io(dir)(e)),
-            }
-        }
-        let file = match File::open(dir) {
-            // The one that made it was refused and took it away again.
-            Err(e) if make && e.kind() == std::io::ErrorKind::NotFound => return Err(busy()),
-            other => other.map_err(SwapError::io(dir))?,
-        };
-        file.try_lock().map_err(|_| busy())?;
-        // Whoever came to an end meanwhile may have taken the directory away.
-        let same = |there: &fs::Metadata, held: &fs::Metadata| {
-            (there.dev(), there.ino()) == (held.dev(), held.ino())
-        };
-        match (fs::metadata(dir), file.metadata()) {
-            (Ok(there), Ok(held)) if same(&there, &held) => Ok(Lock { dir: dir.to_owned(), _file: file }),
-            _ => Err(busy()),
-        }
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::control_plane::EtcdServer;
@@ -247,17 +206,16 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let swap = swap(dir.path());
         let mut journal = Journal::begin(&swap).unwrap();
-        assert!(matches!(Journal::begin(&swap), Err(SwapError::Busy(_))));
         journal.begun(Step::Restore).unwrap();
         journal.done(Step::Restore).unwrap();
         let read_back = read(&swap.manifests).unwrap().unwrap();
         assert_eq!(read_back.swap, swap);
         assert!(read_back.begun(Step::Restore) && !read_back.begun(Step::Stop) && read_back.is_open());
         drop(journal);
-        assert!(matches!(Journal::begin(&swap), Err(SwapError::Unfinished { .. })));
+        assert!(matches!(refuse_open(&swap.manifests), Err(SwapError::Unfinished { .. })));
         let mut journal = Journal::open(&swap.manifests).unwrap().unwrap();
         journal.finished().unwrap();
-        assert!(!read(&swap.manifests).unwrap().unwrap().is_open());
+        refuse_open(&swap.manifests).unwrap();
         drop(journal);
         Journal::begin(&swap).unwrap().remove().unwrap();
         assert!(!swap.stopped.exists() && Journal::open(&swap.manifests).unwrap().is_none());

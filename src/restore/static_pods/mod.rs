@@ -15,6 +15,7 @@ mod control_plane;
 mod error;
 mod files;
 mod journal;
+mod lock;
 mod pinned;
 mod plan;
 mod pod;

@@ -1,4 +1,4 @@
-use super::{Swap, SwapError, control_plane::ControlPlane, journal, probe};
+use super::{Swap, SwapError, control_plane::ControlPlane, journal, lock::Lock, probe};
 use crate::{
     point::{ArtifactKind, Manifest},
     restore::etcd::{self, Plan, RestoreOptions},
@@ -26,8 +26,8 @@ pub struct SwapOptions {
     pub wait: Duration,
 }
 
-/// What a swap will do.
-#[derive(Debug, Clone, Serialize)]
+/// What a swap will do. Until it is dropped, no other swap begins.
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SwapPlan {
     /// How the new data is made.
@@ -40,15 +40,19 @@ pub struct SwapPlan {
     pub(super) wait: Duration,
     #[serde(skip)]
     pub(super) force_new_cluster: bool,
+    #[serde(skip)]
+    _lock: Lock,
 }
 
 /// Looks at everything that a swap needs, and changes nothing.
 ///
 /// # Errors
-/// When an earlier swap is open, the manifests cannot be followed, the cluster has several members, files lie in a way
+/// When another swap is at work or an earlier one open, the manifests cannot be followed, the cluster has several members, files lie in a way
 /// that a swap cannot do with, or the new data cannot be made.
 pub async fn plan(manifest: &Manifest, options: &SwapOptions, etcdutl: &Path) -> Result<SwapPlan, SwapError> {
     let manifests = fs::canonicalize(&options.manifests).map_err(SwapError::io(&options.manifests))?;
+    // What another one that is at work makes and moves is nothing to judge by.
+    let lock = Lock::take(&manifests)?;
     journal::refuse_open(&manifests)?;
     let plane = ControlPlane::read(&manifests)?;
     let mut swap = Swap::lay_out(manifest.id.as_str(), &manifests, &plane)?;
@@ -69,7 +73,7 @@ pub async fn plan(manifest: &Manifest, options: &SwapOptions, etcdutl: &Path) ->
     let restore = etcd::plan(manifest, &restore, etcdutl).await?;
     swap.was_healthy = probe::is_healthy(&swap.etcd).await.is_ok();
     let (wait, force_new_cluster) = (options.wait, options.force_new_cluster);
-    Ok(SwapPlan { restore, swap, forsaken, wait, force_new_cluster })
+    Ok(SwapPlan { restore, swap, forsaken, wait, force_new_cluster, _lock: lock })
 }
 
 /// The members that there were when the recovery point was taken, where that is more than one.

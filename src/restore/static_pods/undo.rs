@@ -3,6 +3,7 @@ use super::{
     control_plane::{APISERVER, ETCD},
     files,
     journal::{self, Journal, Recorded, Step},
+    lock::Lock,
     probe,
 };
 use serde::Serialize;
@@ -72,7 +73,9 @@ pub fn way_back(manifests: &Path) -> Result<Undone, SwapError> {
 /// # Errors
 /// When the journal cannot be read, another one is at work, the data of before is gone, or a server does not stop.
 pub async fn undo(manifests: &Path, wait: Duration, tell: Tell<'_>) -> Result<Undone, SwapError> {
-    let Some(journal) = Journal::open(&real(manifests)?)? else {
+    let manifests = real(manifests)?;
+    let _lock = Lock::take(&manifests)?;
+    let Some(journal) = Journal::open(&manifests)? else {
         return Ok(Undone { point: None, steps: Vec::new() });
     };
     let point = Some(journal.recorded().swap.point.clone());
