@@ -2,6 +2,7 @@
 
 use crate::{
     boat::{Lifeboat, Ran},
+    export::Export,
     lab::{ApiServer, Cluster},
 };
 use anyhow::Result;
@@ -12,6 +13,8 @@ use std::collections::BTreeMap;
 pub struct Saved {
     /// The program, with the cluster as the one that it is configured for.
     pub boat: Lifeboat,
+    /// The objects.
+    pub export: Export,
 }
 
 /// What became of an object, and why: `created`, `""`.
@@ -26,8 +29,8 @@ impl Saved {
 
     /// Saves with a boat that has been prepared.
     pub async fn with(boat: Lifeboat) -> Result<Self> {
-        boat.backup(&["--resources-only"]).await;
-        Ok(Saved { boat })
+        let manifest = boat.backup(&["--resources-only"]).await;
+        Ok(Saved { export: Export::read(&boat, &manifest).await?, boat })
     }
 
     /// Runs a restore into a cluster.

@@ -12,7 +12,8 @@ const TWINS: &[&str] = &["events.k8s.io"];
 /// Not kept anywhere: what the API server finds when it is asked.
 const COMPUTED: &[&str] = &["componentstatuses"];
 
-/// Every object, as lists show it, each type in the version that the server prefers.
+/// Every object, as lists show it, each type in the version that the server prefers. Items of a list do not say what they
+/// are: that is written into them.
 pub async fn everything(client: &Client) -> Result<BTreeMap<Name, Value>> {
     let mut all = BTreeMap::new();
     for group in Discovery::new(client.clone()).run().await?.groups() {
@@ -23,7 +24,10 @@ pub async fn everything(client: &Client) -> Result<BTreeMap<Name, Value>> {
             }
             let list = get(client, &DynamicObject::url_path(&kind, None)).await?.context("no list")?;
             for object in list["items"].as_array().into_iter().flatten() {
-                all.insert(name(&kind.group, &kind.plural, object), object.clone());
+                let mut object = object.clone();
+                object["apiVersion"] = kind.api_version.clone().into();
+                object["kind"] = kind.kind.clone().into();
+                all.insert(name(&kind.group, &kind.plural, &object), object);
             }
         }
     }

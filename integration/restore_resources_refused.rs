@@ -207,16 +207,70 @@ async fn restore_resources_refused_by_a_quota_and_by_what_cannot_change() -> Res
             .await
         };
         limit("2").await?;
-        // The plan tells that it will not fit, and a restore what did not; with more room the same command goes on.
-        let plan = saved.restore(empty, &["-n", "harbour", "--dry-run"]).await;
-        ensure!(plan.stdout.contains("it allows 2 count/secrets"), "{}", plan.stdout);
-        let done = saved.outcomes(empty, &["-n", "harbour"], 3).await;
-        let (refused, why) = with(&done, "failed");
-        ensure!(!refused.is_empty() && refused.iter().all(|it| it.starts_with("secrets harbour/")), "{refused:?}");
-        ensure!(why.iter().all(|why| why.contains("exceeded quota")), "{why:?}");
-        limit("50").await?;
-        let done = saved.outcomes(empty, &["-n", "harbour"], 0).await;
-        assert_eq!(with(&done, "created").0, refused);
+        let plan = saved.restore(empty, &["--dry-run"]).await;
+        let finding = "? resourcequotas harbour/few: it allows 2 count/secrets, 0 are there, and 5 more are to be made";
+        ensure!(plan.stdout.contains(finding), "{}", plan.stdout);
+        let done = saved.outcomes(empty, &QUICK, 3).await;
+        let (failed, why) = with(&done, "failed");
+        assert_eq!(failed.len(), 3, "{failed:?}");
+        ensure!(failed.iter().all(|it| it.starts_with("secrets harbour/")), "{failed:?}");
+        ensure!(why.iter().all(|it| it.contains("exceeded quota: few")), "{why:?}");
+        limit("9").await?;
+        let done = saved.outcomes(empty, &[], 0).await;
+        assert_eq!(with(&done, "created").0.len(), 3, "{:?}", with(&done, "created"));
+
+        // What cannot be changed is told under update, and made again under recreate. Another Service has the address.
+        for line in [
+            "-n harbour delete configmap fixed",
+            "-n harbour create configmap fixed --from-literal=a=other",
+            "-n harbour delete job scrub",
+            "-n harbour delete service quay",
+        ] {
+            kubectl(empty, line).await?;
+        }
+        empty.kubectl(&["-n", "harbour", "patch", "configmap", "fixed", "--type=merge", "-p", r#"{"immutable":true}"#]).await?;
+        let job = r#"{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"scrub","namespace":"harbour"},"spec":{"suspend":true,
+            "template":{"spec":{"restartPolicy":"Never","containers":[{"name":"other","image":"registry.example.com/b:2"}]}}}}"#;
+        fill::apply(&client, job).await?;
+        let address = saved.export.objects["core/services/harbour/quay"]["spec"]["clusterIP"].as_str().unwrap();
+        let thief = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "thief", "namespace": "harbour"},
+            "spec": {"clusterIP": address, "ports": [{"port": 80}]}});
+        fill::apply(&client, &thief.to_string()).await?;
+        let with_ips = ["-n", "harbour", "--cluster-ips", "--on-conflict"];
+        let done = saved.outcomes(empty, &[&with_ips[..], &["update"]].concat(), 3).await;
+        for (object, words) in [
+            ("configmaps harbour/fixed", "field is immutable when `immutable` is set"),
+            ("jobs.batch harbour/scrub", "spec.template: Invalid value"),
+            ("services harbour/quay", "provided IP is already allocated"),
+        ] {
+            let (outcome, why) = &done[object];
+            ensure!(outcome == "failed" && why.contains(words), "{object}: {outcome} {why}");
+        }
+        let plan = saved.restore(empty, &[&with_ips[..], &["recreate", "--dry-run", "-o", "json"]].concat()).await.expect(0).json();
+        let action = |object: &str| {
+            let all = plan["objects"].as_array().unwrap();
+            all.iter().find(|it| it["to"] == object || it["object"] == object).unwrap()["action"].clone()
+        };
+        assert_eq!(action("configmaps harbour/fixed"), "recreate");
+        assert_eq!(action("jobs.batch harbour/scrub"), "recreate");
+        // A server that only tries looks at no list of addresses.
+        assert_eq!(action("services harbour/quay"), "create");
+        let done = saved.outcomes(empty, &[&with_ips[..], &["recreate"]].concat(), 3).await;
+        assert_eq!(done["configmaps harbour/fixed"].0, "recreated");
+        assert_eq!(done["jobs.batch harbour/scrub"].0, "recreated");
+        assert_eq!(done["services harbour/quay"].0, "failed");
+        // One that is there and cannot get the address of another is not lost for that.
+        let quay = r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"quay","namespace":"harbour","labels":{"here":"yes"}},"spec":{"ports":[{"port":80}]}}"#;
+        fill::apply(&client, quay).await?;
+        let done = saved.outcomes(empty, &[&with_ips[..], &["recreate", "--wait", "1s"]].concat(), 3).await;
+        let (outcome, why) = &done["services harbour/quay"];
+        ensure!(outcome == "failed" && why.ends_with("; what was there before was put back"), "{outcome}: {why}");
+        assert_eq!(kubectl(empty, "-n harbour get service quay -o jsonpath={.metadata.labels.here}").await?, "yes");
+        kubectl(empty, "-n harbour delete service thief").await?;
+        let done = saved.outcomes(empty, &[&with_ips[..], &["recreate"]].concat(), 0).await;
+        assert_eq!(done["services harbour/quay"].0, "recreated");
+        let now = kubectl(empty, "-n harbour get service quay -o jsonpath={.spec.clusterIP}").await?;
+        assert_eq!(now, address);
         Ok(())
     })
     .await

@@ -108,7 +108,7 @@ impl Run<'_> {
         let uid = |saved: usize| locked(&self.uids).get(&saved).cloned();
         let (done, why) = match self.writer.write(planned, uid).await {
             Ok(wrote) => {
-                locked(&self.uids).insert(planned.saved, wrote.uid().to_owned());
+                locked(&self.uids).insert(planned.saved, wrote.written().uid.clone());
                 match wrote {
                     Wrote::Created(_) => (Done::Created, None),
                     Wrote::Updated(_) => (Done::Updated, None),

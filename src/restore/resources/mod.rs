@@ -25,6 +25,7 @@ mod outcome;
 mod plan;
 mod plan_file;
 mod prepare;
+mod recreate;
 mod select;
 mod settle;
 mod spool;

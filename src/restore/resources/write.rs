@@ -10,13 +10,7 @@ use crate::{
 use bytes::Bytes;
 use serde_json::Value;
 
-const APPEARED: &str = "it appeared meanwhile, and differs";
-const LINGERS: &str = "it was deleted to be made again, and is still there: look at its finalizers";
-
-/// An address or a port of a Service belongs to the one that is there.
-fn is_taken(refusal: &Refusal) -> bool {
-    refusal.invalid() && refusal.message.contains("already allocated")
-}
+pub(super) const APPEARED: &str = "it appeared meanwhile, and differs";
 
 /// What a write needs to know.
 pub(super) struct Writer<'a> {
@@ -32,15 +26,15 @@ pub(super) enum Wrote {
     Created(Written),
     Updated(Written),
     Recreated(Written),
-    /// What is there is what is wanted; its UID.
-    Unchanged(String),
+    /// What is there is what is wanted.
+    Unchanged(Written),
 }
 
 impl Wrote {
-    pub(super) fn uid(&self) -> &str {
+    /// What is there now.
+    pub(super) fn written(&self) -> &Written {
         match self {
-            Wrote::Created(it) | Wrote::Updated(it) | Wrote::Recreated(it) => &it.uid,
-            Wrote::Unchanged(uid) => uid,
+            Wrote::Created(it) | Wrote::Updated(it) | Wrote::Recreated(it) | Wrote::Unchanged(it) => it,
         }
     }
 }
@@ -111,13 +105,15 @@ impl Writer<'_> {
                 return Err(NotWritten::Unusable("nothing is planned for it".to_owned()));
             }
         };
-        if let Wrote::Created(written) | Wrote::Updated(written) | Wrote::Recreated(written) = &wrote
-            && self.options.keep.status
-            && !self.dry_run
-        {
-            self.status(planned, kind, wanted, written).await?;
-        }
-        Ok(wrote)
+        // What is only tried is not made, and cannot have a status.
+        let is_there = !self.dry_run || matches!(wrote, Wrote::Updated(_) | Wrote::Unchanged(_));
+        let changed = self.options.keep.status
+            && is_there
+            && self.status(planned, kind, wanted, wrote.written()).await?;
+        Ok(match wrote {
+            Wrote::Unchanged(written) if changed => Wrote::Updated(written),
+            wrote => wrote,
+        })
     }
 
     /// May the object be deleted and made again, where it cannot be changed?
@@ -125,7 +121,7 @@ impl Writer<'_> {
         self.options.policy.of(&planned.object.kind) == super::OnConflict::Recreate
     }
 
-    fn how(&self) -> Writing {
+    pub(super) fn how(&self) -> Writing {
         Writing {
             manager: self.options.manager.clone(),
             dry_run: self.dry_run,
@@ -147,7 +143,7 @@ impl Writer<'_> {
                 let live = self.cluster.read(kind, namespace, &planned.to.name).await?;
                 let live = live.ok_or(NotWritten::Refused(refusal))?;
                 match self.is_there(&planned.object.kind, wanted, &live) {
-                    true => Ok(Wrote::Unchanged(live.uid)),
+                    true => Ok(Wrote::Unchanged(live.into())),
                     false => Err(NotWritten::Changed(APPEARED)),
                 }
             }
@@ -156,7 +152,7 @@ impl Writer<'_> {
     }
 
     /// Is what is live what is wanted?
-    fn is_there(&self, name: &TypeName, wanted: &Value, live: &LiveObject) -> bool {
+    pub(super) fn is_there(&self, name: &TypeName, wanted: &Value, live: &LiveObject) -> bool {
         let exactly = Options { only_missing: false, ..self.options.clone() };
         decide(name, wanted.clone(), live, &exactly, &Veil::new([0; 32])).reason == SAME
     }
@@ -200,68 +196,19 @@ impl Writer<'_> {
                 stored == cleaned
             }
         };
-        Ok(if same { Wrote::Unchanged(written.uid) } else { Wrote::Updated(written) })
+        Ok(if same { Wrote::Unchanged(written) } else { Wrote::Updated(written) })
     }
 
-    async fn recreate(
-        &self,
-        name: &TypeName,
-        kind: &ResourceType,
-        live: &LiveObject,
-        wanted: &Value,
-    ) -> Result<Wrote, NotWritten> {
-        let (namespace, how, body) = (live.namespace.as_deref(), self.how(), body(wanted)?);
-        // What could not be made again is not deleted. That it exists is the last thing that a server finds.
-        let tried = Writing { dry_run: true, ..how.clone() };
-        match self.cluster.create(kind, namespace, &body, &tried).await {
-            Err(refusal) if !refusal.exists() && !is_taken(&refusal) => return Err(refusal.into()),
-            _ if self.dry_run => {
-                let (uid, resource_version) = (live.uid.clone(), live.resource_version.clone());
-                return Ok(Wrote::Recreated(Written { uid, resource_version, json: Bytes::new() }));
-            }
-            _ => {}
-        }
-        match self.cluster.delete(kind, namespace, &live.name, &live.uid).await {
-            // An attempt whose answer was lost has deleted it.
-            Err(refusal) if refusal.missing() => {}
-            other => other?,
-        }
-        let ends = tokio::time::Instant::now() + self.options.wait;
-        loop {
-            let refusal = match self.cluster.create(kind, namespace, &body, &how).await {
-                Ok(written) => return Ok(Wrote::Recreated(written)),
-                Err(refusal) => refusal,
-            };
-            if refusal.exists()
-                && let Some(now) = self.cluster.read(kind, namespace, &live.name).await?
-                && now.uid != live.uid
-            {
-                return match self.is_there(name, wanted, &now) {
-                    true => Ok(Wrote::Recreated(now.into())),
-                    false => Err(NotWritten::Changed(APPEARED)),
-                };
-            }
-            // The name is taken until the last finalizer is gone, and a port until it is free again.
-            let passes = refusal.exists() || is_taken(&refusal) || refusal.code.is_some_and(|it| it >= 500);
-            if !passes || tokio::time::Instant::now() >= ends {
-                return Err(match refusal.exists() {
-                    true => NotWritten::Changed(LINGERS),
-                    false => refusal.into(),
-                });
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-    }
-
+    /// Writes the status, where it is a part of its own; tells whether that changed anything.
     async fn status(
         &self,
         planned: &Planned,
         kind: &ResourceType,
         mut wanted: Value,
         written: &Written,
-    ) -> Result<(), NotWritten> {
+    ) -> Result<bool, NotWritten> {
         if wanted.get("status").is_none() {
-            return Ok(());
+            return Ok(false);
         }
         if let Some(metadata) = wanted.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("uid".to_owned(), written.uid.clone().into());
@@ -271,8 +218,11 @@ impl Writer<'_> {
         let how = self.how();
         match self.cluster.replace_status(kind, namespace, &planned.to.name, &body(&wanted)?, &how).await {
             // The status is a part of the object, and was written with it.
-            Err(refusal) if refusal.missing() => Ok(()),
-            other => other.map(drop).map_err(Into::into),
+            Err(refusal) if refusal.missing() => Ok(false),
+            other => other.map_err(Into::into).map(|after| match self.dry_run {
+                false => after.resource_version != written.resource_version,
+                true => status_of(&after) != status_of(written),
+            }),
         }
     }
 }
@@ -283,6 +233,11 @@ impl From<LiveObject> for Written {
     }
 }
 
-fn body(object: &Value) -> Result<Bytes, NotWritten> {
+/// The status after a dry run.
+fn status_of(written: &Written) -> Option<Value> {
+    serde_json::from_slice::<Value>(&written.json).ok()?.get("status").cloned()
+}
+
+pub(super) fn body(object: &Value) -> Result<Bytes, NotWritten> {
     serde_json::to_vec(object).map(Bytes::from).map_err(|e| NotWritten::Unusable(e.to_string()))
 }
