@@ -1,6 +1,6 @@
 //! Kubernetes objects as data: what of them is noise, in which fields two differ, what of them is secret, in which order
-//! their types come, which of them say who may do what, and what of them is brought to another cluster. Pure: no I/O, no
-//! client, no clock.
+//! their types come, which of them say who may do what, what of them is brought to another cluster, and what they take from
+//! a quota there. Pure: no I/O, no client, no clock.
 //!
 //! ```text
 //!   JSON ─▶ veil (values of Secrets become digests) ─▶ noise (what the server writes goes) ─▶ diff (path: old -> new)
@@ -10,6 +10,7 @@
 //! ```
 
 mod clean;
+mod demand;
 mod diff;
 mod field_path;
 mod kinds;
@@ -18,6 +19,7 @@ mod name;
 mod noise;
 mod outline;
 mod pattern;
+mod quantity;
 mod rank;
 mod reach;
 mod rewrite;
@@ -27,6 +29,7 @@ mod writer;
 pub mod access;
 
 pub use clean::{Keep, Owner, carry_over, clean, left_out, made_again, owners};
+pub use demand::{Amounts, Demand, demand};
 pub use diff::{FieldChange, diff};
 pub use field_path::{FieldPath, Step};
 pub use kinds::{Unresolved, resolve};
@@ -35,6 +38,7 @@ pub use name::{Identity, TypeName};
 pub use noise::{is_restless, restless_types, without_noise};
 pub use outline::outline;
 pub use pattern::{BadPattern, Glob, ResourcePattern};
+pub use quantity::Quantity;
 pub use rank::rank;
 pub use rewrite::{BadRule, Modifier, Rewrite, Rules};
 pub use veil::Veil;

@@ -1,6 +1,6 @@
 //! What is wrong or doubtful with a plan as a whole: nothing that would be refused, but what would not work afterwards.
 
-use super::{Action, Options, Plan, ResourcesError, Target, target::Served};
+use super::{Action, Options, Plan, ResourcesError, Target, quotas::Quotas, target::Served, volumes};
 use crate::{
     object::{Identity, TypeName},
     source::kube::Refusal,
@@ -34,12 +34,16 @@ pub(super) async fn find(plan: &mut Plan, target: &Target, options: &Options) ->
     let mut found = Vec::new();
     let mut services: BTreeMap<Identity, Vec<String>> = BTreeMap::new();
     let mut finalizers: BTreeMap<String, usize> = BTreeMap::new();
+    let mut quotas = Quotas::default();
+    let mut claims = Vec::new();
     for planned in plan.objects.iter().filter(|it| it.writes()) {
         let Some(kind) = &planned.kind else { continue };
         let object = plan.gathered.prepare(&plan.gathered.objects[planned.saved], kind, options)?;
         for service in services_of(&object) {
             services.entry(service).or_default().push(planned.to.to_string());
         }
+        quotas.take_in(planned, &object);
+        claims.extend(volumes::claim(planned, &object));
         let names =
             object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
         for name in names.filter(|name| !is_own(name)) {
@@ -62,7 +66,8 @@ pub(super) async fn find(plan: &mut Plan, target: &Target, options: &Options) ->
             }
         }
     }
-    found.extend(quotas(plan, target, options).await?);
+    found.extend(quotas.find(target).await?);
+    found.extend(volumes::find(claims, plan, target, options).await?);
     plan.findings = found;
     Ok(())
 }
@@ -100,83 +105,6 @@ async fn is_live(target: &Target, object: &Identity) -> Result<bool, ResourcesEr
     Ok(live.map_err(failed)?.is_some())
 }
 
-/// What quotas count of a type, in both ways of writing it ("Object Count Quota" of the Kubernetes documentation).
-fn counted_as(kind: &TypeName) -> Vec<String> {
-    const PLAIN: &[&str] = &[
-        "configmaps",
-        "persistentvolumeclaims",
-        "pods",
-        "replicationcontrollers",
-        "resourcequotas",
-        "secrets",
-        "services",
-    ];
-    let mut names = vec![format!("count/{kind}")];
-    if kind.group.is_empty() && PLAIN.contains(&&*kind.resource) {
-        names.push(kind.resource.to_string());
-    }
-    names
-}
-
-/// Quotas by object count that the objects to be made do not fit into.
-async fn quotas(plan: &Plan, target: &Target, options: &Options) -> Result<Vec<Finding>, ResourcesError> {
-    let mut made: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
-    for planned in plan.objects.iter().filter(|it| it.action == Action::Create) {
-        let Some(namespace) = &planned.to.namespace else { continue };
-        for name in counted_as(&planned.object.kind) {
-            *made.entry(namespace).or_default().entry(name).or_default() += 1;
-        }
-    }
-    let quotas = TypeName::new("", "resourcequotas");
-    let mut all: BTreeMap<(String, String), Value> = BTreeMap::new();
-    if let Served::Same(kind) = target.serves(&quotas, "v1")
-        && !made.is_empty()
-    {
-        let only = made.keys().next().filter(|_| made.len() == 1).copied();
-        let mut list = target.cluster.live(&kind, only);
-        let failed = |e: Refusal| ResourcesError::Live { what: quotas.to_string(), reason: e.message };
-        while let Some(page) = list.next().await.map_err(failed)? {
-            for live in page {
-                let quota = serde_json::from_slice(&live.json).unwrap_or_default();
-                all.insert((live.namespace.unwrap_or_default(), live.name), quota);
-            }
-        }
-    }
-    for planned in plan.objects.iter().filter(|it| it.object.kind == quotas && it.writes()) {
-        let (Some(kind), Some(namespace)) = (&planned.kind, &planned.to.namespace) else { continue };
-        let wanted = plan.gathered.prepare(&plan.gathered.objects[planned.saved], kind, options)?;
-        let quota = all.entry((namespace.to_string(), planned.to.name.to_string())).or_default();
-        quota["spec"] = wanted["spec"].clone();
-    }
-    let mut found = Vec::new();
-    for ((namespace, name), quota) in &all {
-        let Some(made) = made.get(&**namespace) else { continue };
-        if quota["spec"]["scopes"].is_array() || quota["spec"]["scopeSelector"].is_object() {
-            continue;
-        }
-        for (counted, hard) in quota["spec"]["hard"].as_object().into_iter().flatten() {
-            let Some(more) = made.get(counted) else { continue };
-            let used = whole(&quota["status"]["used"][counted]).unwrap_or(0);
-            if whole(hard).is_some_and(|hard| used + more > hard) {
-                let hard = hard.as_str().unwrap_or_default();
-                let text =
-                    format!("it allows {hard} {counted}, {used} are there, and {more} more are to be made");
-                found.push(Finding { object: format!("resourcequotas {namespace}/{name}"), text });
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// A quantity that is a whole number, as those that count objects nearly always are.
-fn whole(quantity: &Value) -> Option<u64> {
-    let text = quantity.as_str()?;
-    match text.strip_suffix('k') {
-        Some(thousands) => thousands.parse::<u64>().ok()?.checked_mul(1000),
-        None => text.parse().ok(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,13 +121,5 @@ mod tests {
         assert_eq!(names(&hook), ["h"]);
         assert_eq!(names(&api), ["s"]);
         assert!(names(&ingress).is_empty());
-    }
-
-    #[test]
-    fn quotas_count_in_two_ways() {
-        assert_eq!(counted_as(&TypeName::new("", "secrets")), ["count/secrets", "secrets"]);
-        assert_eq!(counted_as(&TypeName::new("apps", "deployments")), ["count/deployments.apps"]);
-        assert_eq!(whole(&json!("2k")), Some(2000));
-        assert_eq!(whole(&json!("1500m")), None);
     }
 }

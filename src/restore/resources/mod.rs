@@ -25,12 +25,14 @@ mod outcome;
 mod plan;
 mod plan_file;
 mod prepare;
+mod quotas;
 mod recreate;
 mod select;
 mod settle;
 mod spool;
 mod target;
 mod try_out;
+mod volumes;
 mod write;
 
 pub use apply::apply;
