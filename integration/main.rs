@@ -53,6 +53,7 @@ mod restore_resources_fixture;
 mod restore_resources_killed;
 mod restore_resources_plan;
 mod restore_resources_quotas;
+mod restore_resources_recreated;
 mod restore_resources_refused;
 mod restore_resources_rewrite;
 mod restore_resources_select;
