@@ -58,6 +58,7 @@ mod restore_resources_large_and_odd;
 mod restore_resources_owners;
 mod restore_resources_plan;
 mod restore_resources_quotas;
+mod restore_resources_recreated;
 mod restore_resources_refused;
 mod restore_resources_rewrite;
 mod restore_resources_select;

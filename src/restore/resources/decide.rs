@@ -66,7 +66,11 @@ pub(super) fn decide(
 /// What an object that is being deleted waits for: its finalizers, and what a namespace tells of those in it.
 fn holds(there: &Value) -> Option<String> {
     let finalizers = there["metadata"]["finalizers"].as_array().into_iter().flatten();
-    let finalizers: Vec<&str> = finalizers.filter_map(Value::as_str).collect();
+    let named = |name: &str| match name {
+        "orphan" | "foregroundDeletion" => format!("{name} (which the garbage collector removes)"),
+        name => name.to_owned(),
+    };
+    let finalizers: Vec<String> = finalizers.filter_map(Value::as_str).map(named).collect();
     let conditions = there["status"]["conditions"].as_array().into_iter().flatten();
     let told = conditions
         .filter(|it| it["status"] == "True" && there["kind"] == "Namespace")
@@ -85,6 +89,11 @@ mod tests {
     fn what_holds_an_object_is_told() {
         let deleted = json!({"metadata": {"finalizers": ["example.com/a", "example.com/b"]}});
         assert_eq!(holds(&deleted).as_deref(), Some("it waits for example.com/a, example.com/b"));
+        let orphaning = json!({"metadata": {"finalizers": ["orphan"]}});
+        assert_eq!(
+            holds(&orphaning).as_deref(),
+            Some("it waits for orphan (which the garbage collector removes)")
+        );
         let condition = |status: &str, message: &str| json!({"status": status, "message": message});
         let namespace = json!({"kind": "Namespace", "metadata": {}, "status": {"conditions": [
             condition("False", "all is well"), condition("True", "in 1 resource instances"),

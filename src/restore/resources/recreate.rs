@@ -9,6 +9,8 @@ use bytes::Bytes;
 use serde_json::Value;
 
 const LINGERS: &str = "it was deleted to be made again, and is still there: look at its finalizers";
+const NOT_LET_GO: &str = "it was deleted to be made again, and its finalizer `orphan` is still there: the garbage collector \
+                          of the target, which removes it when it has let go of what the object owns, does not run";
 
 /// An address or a port of a Service belongs to the one that is there.
 fn is_taken(refusal: &Refusal) -> bool {
@@ -59,12 +61,21 @@ impl Writer<'_> {
             let passes = refusal.exists() || is_taken(&refusal) || refusal.code.is_some_and(|it| it >= 500);
             if !passes || tokio::time::Instant::now() >= ends {
                 return Err(match refusal.exists() {
-                    true => NotWritten::Changed(LINGERS),
+                    true => NotWritten::Changed(self.lingers(kind, live).await?),
                     false => self.put_back(name, kind, live, refusal).await,
                 });
             }
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
+    }
+
+    /// Why an object that was deleted is still there.
+    async fn lingers(&self, kind: &ResourceType, deleted: &LiveObject) -> Result<&'static str, NotWritten> {
+        let live = self.cluster.read(kind, deleted.namespace.as_deref(), &deleted.name).await?;
+        let live = live.and_then(|live| serde_json::from_slice::<Value>(&live.json).ok()).unwrap_or_default();
+        let is_held =
+            live["metadata"]["finalizers"].as_array().is_some_and(|all| all.contains(&"orphan".into()));
+        Ok(if is_held { NOT_LET_GO } else { LINGERS })
     }
 
     /// What was deleted and cannot be made anew becomes what it was, but for its UID.
