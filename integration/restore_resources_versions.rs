@@ -1,7 +1,7 @@
 //! Clusters of another minor version: what both know comes back as it was, and for the rest it is told what is wrong.
 
 use crate::{
-    export::{Export, Name},
+    export::Name,
     far_side::{Outcomes, Saved, outcomes},
     lab::{Cluster, ClusterOptions, Release, fill, with_cluster},
     live,
@@ -60,7 +60,6 @@ type Wrong<'a> = (&'a str, &'a str, &'a str);
 /// One cluster saved, to be restored into another.
 struct Voyage<'a> {
     saved: &'a Saved,
-    export: Export,
     target: &'a Cluster,
     /// What the target held before.
     found: BTreeMap<Name, Value>,
@@ -79,8 +78,6 @@ async fn voyage(
         fill::apply(&client, HARBOUR).await?;
         fill::apply(&client, objects).await?;
         let saved = Saved::of(cluster).await?;
-        let manifest = saved.boat.run(&["show", "latest", "-o", "json"]).await.expect(0).json();
-        let export = Export::read(&saved.boat, &manifest).await?;
         with_cluster(into, async |target| {
             let minor = |it: &Value| it["minor"].as_str().unwrap_or_default().to_owned();
             let version = async |cluster: &Cluster| -> Result<Value> {
@@ -89,7 +86,7 @@ async fn voyage(
             };
             ensure!(minor(&version(cluster).await?) != minor(&version(target).await?), "one version alone");
             let found = live::everything(&target.client().await?).await?;
-            test(&Voyage { saved: &saved, export, target, found }).await
+            test(&Voyage { saved: &saved, target, found }).await
         })
         .await
     })
@@ -112,9 +109,9 @@ impl Voyage<'_> {
             object
         };
         let others: BTreeMap<Name, Value> =
-            self.export.objects.iter().map(|(name, object)| (name.clone(), other(object))).collect();
+            self.saved.export.objects.iter().map(|(name, object)| (name.clone(), other(object))).collect();
         all.extend(live::each(&client, others.iter()).await?);
-        all.extend(live::each(&client, self.export.objects.iter()).await?);
+        all.extend(live::each(&client, self.saved.export.objects.iter()).await?);
         Ok(all)
     }
 
@@ -122,7 +119,7 @@ impl Voyage<'_> {
     #[track_caller]
     fn compare(&self, live: &BTreeMap<Name, Value>, wrong: &[Wrong]) {
         let mut compared = 0;
-        for (name, object) in self.export.objects.iter().filter(|(name, _)| comes_back(name)) {
+        for (name, object) in self.saved.export.objects.iter().filter(|(name, _)| comes_back(name)) {
             // Which APIs it serves each server registers for itself.
             let own = &object["metadata"]["labels"]["kube-aggregator.kubernetes.io/automanaged"];
             if wrong.iter().any(|it| it.0 == name) || self.found.contains_key(name) || own.is_string() {
@@ -238,7 +235,7 @@ async fn restore_resources_versions_into_the_one_before() -> Result<()> {
             (driver.0, "/spec", "serviceAccountTokenInSecrets"),
             (deployment.0, "/spec/template/spec", "workloadRef"),
         ] {
-            let mut wanted = as_given(&voyage.export.objects[name]);
+            let mut wanted = as_given(&voyage.saved.export.objects[name]);
             let dropped = wanted.pointer_mut(way).and_then(|it| it.as_object_mut().unwrap().remove(field));
             assert!(dropped.is_some(), "{name}");
             assert_eq!(as_given(&live[name]), wanted, "{name}");

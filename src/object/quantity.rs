@@ -1,4 +1,5 @@
-//! Kubernetes' quantities (`1500m`, `2Gi`, `1e3`), exactly: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+//! Kubernetes' quantities (`1500m`, `2Gi`, `1e3`), exactly:
+//! <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
 
 use serde_json::Value;
 use std::{
