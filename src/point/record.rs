@@ -74,34 +74,43 @@ impl<T: Facts> Record<T> {
     /// control characters, which a terminal could take for commands, is not: anybody who can write to the store could have
     /// written it, and Lifeboat does not.
     pub fn parse(bytes: &[u8]) -> Result<Self, PointError> {
-        #[derive(Deserialize)]
-        struct Head {
-            format: FormatVersion,
-        }
-        let unreadable = |e: serde_json::Error| PointError::Record(e.to_string());
-        let value: Value = serde_json::from_slice(bytes).map_err(unreadable)?;
-        if has_control(&value) {
-            return Err(PointError::Record(
-                "a text in it has control characters: lifeboat did not write it".into(),
-            ));
-        }
-        let head = Head::deserialize(&value).map_err(unreadable)?;
-        if head.format.major != FORMAT_MAJOR {
-            let format = head.format;
-            let text = format!(
-                "it has format {format}, and this program reads {FORMAT_MAJOR}.x: use a newer lifeboat"
-            );
-            return Err(PointError::Record(text));
-        }
-        Record::deserialize(&value).map_err(unreadable)
+        parse(bytes)
     }
 
     /// The bytes that are stored and signed.
     pub fn to_bytes(&self) -> Result<Vec<u8>, PointError> {
-        let mut bytes = serde_json::to_vec_pretty(self).map_err(|e| PointError::Record(e.to_string()))?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        to_bytes(self)
     }
+}
+
+/// Reads any document that is signed as records are; see [`Record::parse`].
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PointError> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: FormatVersion,
+    }
+    let unreadable = |e: serde_json::Error| PointError::Record(e.to_string());
+    let value: Value = serde_json::from_slice(bytes).map_err(unreadable)?;
+    if has_control(&value) {
+        return Err(PointError::Record(
+            "a text in it has control characters: lifeboat did not write it".into(),
+        ));
+    }
+    let head = Head::deserialize(&value).map_err(unreadable)?;
+    if head.format.major != FORMAT_MAJOR {
+        let format = head.format;
+        let text =
+            format!("it has format {format}, and this program reads {FORMAT_MAJOR}.x: use a newer lifeboat");
+        return Err(PointError::Record(text));
+    }
+    T::deserialize(value).map_err(unreadable)
+}
+
+/// The bytes of any such document.
+pub(super) fn to_bytes<T: Serialize>(document: &T) -> Result<Vec<u8>, PointError> {
+    let mut bytes = serde_json::to_vec_pretty(document).map_err(|e| PointError::Record(e.to_string()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }
 
 fn has_control(value: &Value) -> bool {

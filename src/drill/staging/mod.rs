@@ -1,0 +1,60 @@
+//! Where a recovery point is brought up: made for one drill, and taken away after it.
+//!
+//! Whatever a staging makes outside of its own memory it writes down before, in a journal, so that what a drill that was
+//! killed has left can be found and taken away: by the next drill, and by `lifeboat drill cleanup`.
+
+use crate::{
+    catalogue::Catalogue,
+    pipeline::Identities,
+    point::{Isolation, Manifest, Program, Removed},
+    source::kube::Connection,
+};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+mod error;
+
+pub use error::StagingError;
+
+/// A staging cluster, from nothing until nothing is left of it. The calls come in this order; [`Staging::tear_down`] may come
+/// after any of them, and comes always.
+#[async_trait]
+pub trait Staging: Send {
+    /// `controlplane`, `kind` or `existing`.
+    fn provider(&self) -> &'static str;
+
+    /// What it is called, so that it can be found.
+    fn name(&self) -> &str;
+
+    /// What keeps it apart from the source and from the world.
+    fn isolation(&self) -> Vec<Isolation>;
+
+    /// The programs that it is made of; known once it is provisioned.
+    fn programs(&self) -> Vec<Program>;
+
+    /// Makes what the data is restored into.
+    ///
+    /// # Errors
+    /// When a program is missing or does not fit, or there is no room.
+    async fn provision(&mut self, manifest: &Manifest) -> Result<(), StagingError>;
+
+    /// Puts the recovery point's etcd snapshot under it. Not called where only the export is restored: it is empty then.
+    ///
+    /// # Errors
+    /// When the snapshot does not open, is not what was saved, or is refused.
+    async fn restore_etcd(
+        &mut self,
+        catalogue: &Catalogue,
+        manifest: &Manifest,
+        identities: Arc<Identities>,
+    ) -> Result<(), StagingError>;
+
+    /// Starts it, waits until its API server is ready, and tells how that is reached.
+    ///
+    /// # Errors
+    /// When it does not come up, with the last words of what did not.
+    async fn start(&mut self) -> Result<Connection, StagingError>;
+
+    /// Takes everything away that it has made, and looks whether it is gone. It never fails: what is left is told.
+    async fn tear_down(&mut self) -> Vec<Removed>;
+}
