@@ -71,7 +71,7 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("minisign", &["pipeline/sign"]),
     ("rcgen", &["drill/staging"]),
     ("prost", &["snapshot/decode"]),
-    ("rustix", &["store", "restore", "pipeline/hidden.rs"]),
+    ("rustix", &["store", "restore", "pipeline/hidden.rs", "drill/staging"]),
     // A swap of static pods asks the API server whether it is ready.
     ("rustls", &["source", "main.rs", "restore/static_pods"]),
     ("schemars", &["point", "config", "cli"]),
@@ -106,7 +106,8 @@ pub(super) const COMMON: &[&str] = &[
 ];
 
 /// The files that may start a program.
-pub(super) const SPAWNS: &[&str] = &["restore/etcd/etcdutl.rs", "drill/staging/process.rs"];
+pub(super) const SPAWNS: &[&str] =
+    &["restore/etcd/etcdutl.rs", "drill/staging/process.rs", "drill/checks/command.rs"];
 
 /// No file is longer.
 pub(super) const LINES: usize = 400;

@@ -1,7 +1,7 @@
 //! The deep look: every artifact opened, and what it holds compared with what the manifest says of it.
 
 use super::{
-    Catalogue, CatalogueError, Level, Verdict,
+    Aspect, Catalogue, CatalogueError, Level, Verdict,
     export::{each_entry, next_line},
     verify::{report_differences, tell_versions},
 };
@@ -101,16 +101,26 @@ fn database(artifact: &Artifact, file: File, verdict: &mut Verdict) {
 fn etcd_facts(about: &str, database: &Database, facts: &EtcdFacts, verdict: &mut Verdict) {
     match database.revision() {
         Ok(revision) if revision == facts.revision => {
-            verdict.add(Level::Ok, about, format!("its newest revision is {revision}, as the manifest says"));
+            verdict.add_of(
+                Aspect::Revision,
+                Level::Ok,
+                about,
+                format!("its newest revision is {revision}, as the manifest says"),
+            );
         }
         Ok(revision) => {
             let message = format!("its newest revision is {revision}, the manifest says {}", facts.revision);
-            verdict.add(Level::Error, about, message);
+            verdict.add_of(Aspect::Revision, Level::Error, about, message);
         }
-        Err(e) => verdict.add(Level::Error, about, e.to_string()),
+        Err(e) => verdict.add_of(Aspect::Revision, Level::Error, about, e.to_string()),
     }
     let Some(wanted) = facts.kv_hash else {
-        return verdict.add(Level::Warning, about, "the manifest holds no KV hash to compare with");
+        return verdict.add_of(
+            Aspect::KvHash,
+            Level::Warning,
+            about,
+            "the manifest holds no KV hash to compare with",
+        );
     };
     match database.kv_hash(wanted.revision, wanted.compact_revision) {
         Ok(found) if found.hash == wanted.hash => {
@@ -118,20 +128,25 @@ fn etcd_facts(about: &str, database: &Database, facts: &EtcdFacts, verdict: &mut
                 "its KV hash at revision {} is the live members', {:08x}",
                 wanted.revision, found.hash
             );
-            verdict.add(Level::Ok, about, message);
+            verdict.add_of(Aspect::KvHash, Level::Ok, about, message);
         }
         Ok(found) => {
             let message = format!(
                 "its KV hash at revision {} is {:08x}, the live members had {:08x}",
                 wanted.revision, found.hash, wanted.hash
             );
-            verdict.add(Level::Error, about, message);
+            verdict.add_of(Aspect::KvHash, Level::Error, about, message);
         }
         // etcd answers for the revision of a compaction with the hash from before it.
         Err(e @ (SnapshotError::BelowCompaction { .. } | SnapshotError::Compacted { .. })) => {
-            verdict.add(Level::Warning, about, format!("its KV hash cannot be compared: {e}"));
+            verdict.add_of(
+                Aspect::KvHash,
+                Level::Warning,
+                about,
+                format!("its KV hash cannot be compared: {e}"),
+            );
         }
-        Err(e) => verdict.add(Level::Error, about, e.to_string()),
+        Err(e) => verdict.add_of(Aspect::KvHash, Level::Error, about, e.to_string()),
     }
 }
 

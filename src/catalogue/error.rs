@@ -42,8 +42,36 @@ pub enum CatalogueError {
         /// The store's URL.
         store: String,
     },
+    /// No drill has that id.
+    #[error(
+        "{store} holds no drill of `{cluster}` that begins with `{wanted}`: `lifeboat drill list` shows what is there"
+    )]
+    NoDrill {
+        /// What was asked for.
+        wanted: String,
+        /// The cluster's name.
+        cluster: String,
+        /// The store's URL.
+        store: String,
+    },
+    /// The evidence of a drill cannot be used.
+    #[error("the evidence of drill {id} is not to be trusted: {reason}")]
+    Evidence {
+        /// The drill.
+        id: PointIdText,
+        /// Why.
+        reason: String,
+    },
+    /// The details of a drill cannot be sealed or opened.
+    #[error("the details of drill {id}: {source}")]
+    Details {
+        /// The drill.
+        id: PointIdText,
+        /// Why.
+        source: PipelineError,
+    },
     /// Several have.
-    #[error("`{wanted}` is the beginning of several recovery points: {candidates}")]
+    #[error("`{wanted}` is the beginning of several ids: {candidates}")]
     Ambiguous {
         /// What was asked for.
         wanted: String,

@@ -7,6 +7,20 @@ use serde::Serialize;
 /// A record tells no more findings than that; its counts tell of all.
 const RECORDED: usize = 100;
 
+/// What a finding is about, where it is more than that the bytes are whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Aspect {
+    /// The bytes are those that were saved, and hold together.
+    #[default]
+    Whole,
+    /// The signature over the manifest.
+    Signature,
+    /// The newest revision of a database.
+    Revision,
+    /// etcd's own hash over all keys and values.
+    KvHash,
+}
+
 /// One thing that was checked, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -19,6 +33,9 @@ pub struct Finding {
     /// The message tells of what is inside of a sealed artifact: it is for whoever holds the identity, and not for the store.
     #[serde(skip)]
     pub inside: bool,
+    /// What it is about.
+    #[serde(skip)]
+    pub aspect: Aspect,
 }
 
 /// Everything that was found about one recovery point.
@@ -43,12 +60,24 @@ impl Verdict {
     }
 
     pub(super) fn add(&mut self, level: Level, about: impl Into<String>, message: impl Into<String>) {
-        self.findings.push(Finding { level, about: about.into(), message: message.into(), inside: false });
+        self.add_of(Aspect::Whole, level, about, message);
+    }
+
+    pub(super) fn add_of(
+        &mut self,
+        aspect: Aspect,
+        level: Level,
+        about: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        let (about, message) = (about.into(), message.into());
+        self.findings.push(Finding { level, about, message, inside: false, aspect });
     }
 
     /// Adds what tells of the inside of an artifact.
     pub(super) fn add_inside(&mut self, level: Level, about: impl Into<String>, message: impl Into<String>) {
-        self.findings.push(Finding { level, about: about.into(), message: message.into(), inside: true });
+        let (about, message) = (about.into(), message.into());
+        self.findings.push(Finding { level, about, message, inside: true, aspect: Aspect::Whole });
     }
 
     /// The gravest level among the findings.

@@ -145,6 +145,19 @@ impl Catalogue {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// One recovery point as the store shows it; none where there is no manifest.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn point(&self, id: &PointId) -> Result<Option<Listed>, CatalogueError> {
+        Ok(self.fetch(id.clone()).await?.map(|fetched| self.look(fetched).0))
+    }
+
+    /// The name of the cluster.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
     /// A manifest and its signature's file, if there is a manifest.
     async fn fetch(&self, id: PointId) -> Result<Option<Fetched>, CatalogueError> {
         let manifest = match self.manifest_bytes(&id).await {
@@ -271,8 +284,7 @@ impl Catalogue {
         }
         let mut dated = Vec::new();
         for id in newest {
-            let found = self.fetch(id.clone()).await?.map(|fetched| self.look(fetched).0);
-            let manifest = found.and_then(|point| point.manifest.ok());
+            let manifest = self.point(&id).await?.and_then(|point| point.manifest.ok());
             dated.push((manifest.map(|m| (m.created_at, m.finished_at)), id));
         }
         Ok(dated.into_iter().max().map(|(_, id)| id))

@@ -1,5 +1,5 @@
 use super::{
-    Catalogue, CatalogueError, Level, Signature, Verdict, deep,
+    Aspect, Catalogue, CatalogueError, Level, Signature, Verdict, deep,
     opened::{differences, other_digest, other_size},
 };
 use crate::{
@@ -79,13 +79,16 @@ async fn look(
     };
     let digest = Sha256::digest(&bytes).into();
     verdict.manifest_sha256 = Some(digest);
+    let mut signature = |level, message: String| {
+        verdict.add_of(Aspect::Signature, level, "manifest.json.minisig", message);
+    };
     match catalogue.check_signature(id, &bytes).await? {
-        Signature::Holds => verdict.add(Level::Ok, "manifest.json.minisig", "the signature holds"),
+        Signature::Holds => signature(Level::Ok, "the signature holds".to_owned()),
         Signature::NotChecked => {
             let message = "the signature was not checked: no public key (signing.publicKey, or --public-key)";
-            verdict.add(Level::Warning, "manifest.json.minisig", message);
+            signature(Level::Warning, message.to_owned());
         }
-        Signature::Bad(reason) => verdict.add(Level::Error, "manifest.json.minisig", reason),
+        Signature::Bad(reason) => signature(Level::Error, reason),
     }
     let manifest = match catalogue.parse(id, &bytes) {
         Ok(manifest) => manifest,

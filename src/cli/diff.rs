@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     catalogue::{Catalogue, Listed, Signature},
-    compare::{Asked, Change, Comparison, Selection, Summary, compare},
+    compare::{Asked, Change, Comparison, Live, Selection, Summary, compare},
     point::ArtifactKind,
     report,
 };
@@ -93,7 +93,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     };
     for point in &args.points {
         asked.push(match point.as_str() {
-            "live" => Asked::Live(Box::new(context.resources(&args.api)?)),
+            "live" => Asked::Live(Box::new(Live::new(context.resources(&args.api)?))),
             _ if timeline => return Err(Failure::usage("beside --since and --all only `live` can be named")),
             id => Asked::Point(Box::new(catalogue.load(&catalogue.resolve(id).await?).await?.manifest)),
         });

@@ -27,7 +27,7 @@ pub use find::{Find, Found, FoundObject, NotSearched, find};
 pub use locate::{Named, locate};
 pub use runs::{Run, State};
 pub use select::Selection;
-pub use side::{Asked, Side};
+pub use side::{Asked, Live, Observer, Side};
 pub use step::NotCompared;
 
 use crate::{

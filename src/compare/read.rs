@@ -5,14 +5,14 @@ use super::{
     bodies::Bodies,
     index::Index,
     select::Selection,
-    side::{Coverage, Side, facts},
+    side::{Coverage, Live, Side, facts},
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError},
     object::{Identity, access},
     pipeline::Identities,
     point::{ArtifactKind, Digest, Manifest, ResourceFacts},
-    source::kube::{Cluster, Connection, Event, Export, ExportedObject, Filter},
+    source::kube::{Cluster, Event, Export, ExportedObject},
 };
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -31,7 +31,7 @@ pub(super) struct Reader<'a> {
 /// What several threads fill in turn.
 pub(super) type Shared<T> = Arc<Mutex<T>>;
 
-pub(super) fn locked<T>(shared: &Shared<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn locked<T: ?Sized>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -99,13 +99,13 @@ impl Reader<'_> {
     /// Exports the live cluster as a backup does, and keeps of it what differs from the side before.
     pub(super) async fn live(
         &self,
-        (connection, filter): &(Connection, Filter),
+        how: &Live,
         before: (&Manifest, &Index),
         bodies: &Shared<Bodies>,
     ) -> Result<(Side, Index), CompareError> {
-        let cluster = Cluster::connect(connection).await?;
+        let cluster = Cluster::connect(&how.connection).await?;
         let live = cluster.facts().await?;
-        let mut filter = filter.clone();
+        let mut filter = how.filter.clone();
         if filter.include.is_empty() {
             for pattern in self.selection.live_types() {
                 filter.include.push(pattern.parse()?);
@@ -120,7 +120,7 @@ impl Reader<'_> {
         }
         let mut export = cluster.export(filter).await?;
         let mut index = Index::default();
-        self.pump(&mut export, &mut index, before.1, bodies).await?;
+        self.pump(&mut export, how, (before.1, &mut index), bodies).await?;
         let facts: ResourceFacts = export.finish()?;
         let side = Side {
             point: None,
@@ -129,6 +129,7 @@ impl Reader<'_> {
             cluster_uid: live.uid,
             narrowed: facts.narrowed.clone(),
             coverage: Coverage::new(&facts),
+            resources: facts,
         };
         Ok((side, index))
     }
@@ -136,8 +137,8 @@ impl Reader<'_> {
     async fn pump(
         &self,
         export: &mut Export,
-        index: &mut Index,
-        before: &Index,
+        how: &Live,
+        (before, index): (&Index, &mut Index),
         bodies: &Shared<Bodies>,
     ) -> Result<(), CompareError> {
         while let Some(event) = export.next().await {
@@ -145,9 +146,11 @@ impl Reader<'_> {
                 Event::Object(object) => object,
                 Event::Restart => {
                     index.clear();
+                    how.observer.iter().for_each(|it| locked(it).restart());
                     continue;
                 }
             };
+            how.observer.iter().for_each(|it| locked(it).object(&object));
             let Some((identity, version)) = Identity::of_path(&object.path) else { continue };
             if !self.selection.reads(&identity) {
                 continue;

@@ -3,18 +3,47 @@
 use crate::{
     object::TypeName,
     point::{ArtifactKind, ExcludedBy, Manifest, PointId, ResourceFacts},
-    source::kube::{Connection, Filter},
+    source::kube::{Connection, ExportedObject, Filter},
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
 
 /// A side as it is asked for.
 pub enum Asked {
     /// A recovery point.
     Point(Box<Manifest>),
-    /// The live cluster, reached and filtered like this.
-    Live(Box<(Connection, Filter)>),
+    /// The live cluster.
+    Live(Box<Live>),
+}
+
+/// How the live cluster is read.
+pub struct Live {
+    /// How it is reached.
+    pub connection: Connection,
+    /// Which of its objects are read.
+    pub filter: Filter,
+    /// Who else wants to see every object that is read.
+    pub observer: Option<Arc<Mutex<dyn Observer>>>,
+}
+
+impl Live {
+    /// Read for the comparison alone.
+    pub fn new((connection, filter): (Connection, Filter)) -> Self {
+        Live { connection, filter, observer: None }
+    }
+}
+
+/// Sees every object of the live cluster that is read.
+pub trait Observer: Send {
+    /// One more object.
+    fn object(&mut self, object: &ExportedObject);
+
+    /// What was seen until now is read again.
+    fn restart(&mut self);
 }
 
 /// A side as it was found.
@@ -32,6 +61,9 @@ pub struct Side {
     /// The cluster's UID.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_uid: Option<String>,
+    /// What the export says of itself: counts, and types that failed.
+    #[serde(skip)]
+    pub resources: ResourceFacts,
     #[serde(skip)]
     pub(super) narrowed: Option<String>,
     #[serde(skip)]
@@ -45,6 +77,7 @@ impl Side {
             live: None,
             at: facts.at,
             cluster_uid: manifest.cluster.uid.clone(),
+            resources: facts.clone(),
             narrowed: facts.narrowed.clone(),
             coverage: Coverage::new(facts),
         }

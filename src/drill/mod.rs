@@ -6,6 +6,16 @@
 //!                                 └────────── always torn down, whatever comes between ──────────▲
 //! ```
 //!
-//! [`staging`] is where a point is brought up, behind one trait.
+//! [`staging`] is where a point is brought up, behind one trait; the checks say what must hold of it; the evidence is put
+//! together from whatever came of it, a failure or a signal too.
 
+mod checks;
+mod evidence;
+mod pick;
+mod run;
 pub mod staging;
+mod timing;
+
+pub use checks::{Ask, Asked, Bound, Command, Detail, Severities};
+pub use pick::{NoChoice, Rule};
+pub use run::{Job, Outcome, run};

@@ -85,6 +85,16 @@ impl Key {
         Key::records_of(cluster, family, point)?.join(&format!("{id}.json.minisig"))
     }
 
+    /// Where the evidence of a cluster's drills is.
+    pub fn drills(cluster: &str) -> Result<Self, PointError> {
+        Key::new(format!("{cluster}/drills"))
+    }
+
+    /// Where everything about one drill is.
+    pub fn drill(cluster: &str, id: &PointId) -> Result<Self, PointError> {
+        Key::new(format!("{cluster}/drills/{id}"))
+    }
+
     /// This key with one more segment (or several, joined by `/`).
     pub fn join(&self, rest: &str) -> Result<Self, PointError> {
         Key::new(format!("{}/{rest}", self.0))

@@ -1,7 +1,7 @@
 //! Where a recovery point is brought up: made for one drill, and taken away after it.
 //!
-//! Whatever a staging makes outside of its own memory it writes down before, in a journal, so that what a drill that was
-//! killed has left can be found and taken away: by the next drill, and by `lifeboat drill cleanup`.
+//! Whatever a staging makes carries a mark by which it is found again, so that what a drill that was killed has left can be
+//! taken away: by the next drill, and by `lifeboat drill cleanup`.
 
 use crate::{
     catalogue::Catalogue,
@@ -12,9 +12,15 @@ use crate::{
 use async_trait::async_trait;
 use std::sync::Arc;
 
+mod controlplane;
 mod error;
+mod home;
+mod leftovers;
+mod process;
 
+pub use controlplane::{ControlPlane, ControlPlaneOptions};
 pub use error::StagingError;
+pub use leftovers::{Leftover, clean_up, leftovers};
 
 /// A staging cluster, from nothing until nothing is left of it. The calls come in this order; [`Staging::tear_down`] may come
 /// after any of them, and comes always.

@@ -1,0 +1,59 @@
+//! Whether staging is of the versions that the source was of.
+
+use super::{Check, Results};
+use crate::point::{ArtifactKind, Manifest};
+use std::time::Duration;
+
+/// `major.minor` of `v1.35.8` or `3.6.8`.
+fn minor(version: &str) -> Option<(u64, u64)> {
+    let mut parts = version.trim_start_matches('v').split(['.', '-', '+']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// Compares the versions. An older server does not know what a newer one wrote.
+pub(in crate::drill) fn versions(manifest: &Manifest, server: &str, results: &mut Results) {
+    let expected = "staging's API server is of the minor version that the source's was";
+    let of = |kind| manifest.artifact(kind).and_then(|artifact| artifact.resources.as_ref());
+    let Some(source) = of(&ArtifactKind::Resources).map(|facts| facts.version.as_str()) else {
+        return results.skip("versions", expected, "the recovery point does not tell the source's version");
+    };
+    let mut check = Check::new("versions", expected);
+    match (minor(source), minor(server)) {
+        (Some(source), Some(staging)) if source == staging => {}
+        (Some(source), Some(staging)) if staging < source => {
+            check.found("staging is older: what the newer server wrote may not be served", 0);
+        }
+        (Some(_), Some(_)) => check.found("staging is newer: objects may be served in other versions", 0),
+        _ => check.found("one of the versions cannot be read", 0),
+    }
+    results.end(check, format!("the source was {source}, staging is {server}"), Duration::ZERO);
+}
+
+/// Compares the UID of the namespace `kube-system`, which stands for a cluster: staging shows the source's data, and no other.
+pub(in crate::drill) fn identity(manifest: &Manifest, found: Option<&str>, results: &mut Results) {
+    let expected = "staging shows the data of the source: the UID of its namespace kube-system";
+    let Some(wanted) = manifest.cluster.uid.as_deref() else {
+        return results.skip("identity", expected, "the recovery point does not tell the source's UID");
+    };
+    let mut check = Check::new("identity", format!("{expected}, {wanted}"));
+    if found != Some(wanted) {
+        check.found("it is another cluster's data", 0);
+    }
+    results.end(check, found.unwrap_or("there is no such namespace"), Duration::ZERO);
+}
+
+/// Are these of one minor version? Then one server writes what the other one does.
+pub(super) fn same_minor(a: &str, b: &str) -> bool {
+    matches!((minor(a), minor(b)), (Some(a), Some(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patches_are_one_version() {
+        assert!(same_minor("v1.35.8", "v1.35.0-rc.1+x") && !same_minor("v1.35.8", "v1.34.8"));
+        assert!(!same_minor("", "") && minor("v1.9.1") < minor("v1.35.0"));
+    }
+}

@@ -1,0 +1,299 @@
+//! One drill, from the pick to the evidence.
+
+use super::{
+    checks::{self, Ask, Command, Detail, Results, Severities},
+    evidence,
+    pick::{Choice, NoChoice, Rule, choose},
+    staging::{Staging, StagingError},
+    timing::Stopwatch,
+};
+use crate::{
+    catalogue::{Catalogue, CatalogueError, Depth, History, Listed, verify},
+    compare::CompareError,
+    pipeline::{Identities, Recipients, SealOptions, Signer},
+    point::{
+        ArtifactKind, Digest, DrillPlan, DrilledArtifact, DrilledPoint, Evidence, Manifest, Phase, Pick,
+        PointId,
+    },
+    source::kube::{Cluster, Connection, Filter, KubeError},
+};
+use jiff::Timestamp;
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use thiserror::Error;
+
+/// What is to be done.
+pub struct Job {
+    /// The drill's id.
+    pub id: PointId,
+    /// What the evidence tells of its file.
+    pub plan: DrillPlan,
+    /// Who runs it.
+    pub by: String,
+    /// Which recovery point.
+    pub rule: Rule,
+    /// When what is rehearsed happened, if not now.
+    pub incident: Option<Timestamp>,
+    /// How old what comes back may be.
+    pub rpo: Option<Duration>,
+    /// How long it may take until service is back.
+    pub rto: Option<Duration>,
+    /// How long each phase may take.
+    pub phases: BTreeMap<Phase, Duration>,
+    /// After so long it is given up.
+    pub within: Duration,
+    /// How much each check counts.
+    pub severities: Severities,
+    /// What is asked of the objects.
+    pub asks: Vec<Ask>,
+    /// Commands to run against staging.
+    pub commands: Vec<Command>,
+    /// What exports of this cluster are narrowed to.
+    pub filter: Filter,
+    /// What opens the recovery point.
+    pub identities: Arc<Identities>,
+    /// To whom the details are sealed; without anybody there are none.
+    pub seal: Option<(Recipients, SealOptions)>,
+    /// The drill that this one repeats.
+    pub retest_of: Option<PointId>,
+}
+
+/// What came of a drill.
+pub struct Outcome {
+    /// The evidence, as it was recorded.
+    pub evidence: Evidence,
+    /// What the findings are about, by name.
+    pub details: Vec<Detail>,
+    /// Why the evidence is not in the store, if it is not.
+    pub unrecorded: Option<CatalogueError>,
+}
+
+/// Why a drill did not come to its end.
+#[derive(Debug, Error)]
+pub(super) enum Broken {
+    #[error(transparent)]
+    NoChoice(#[from] NoChoice),
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    Staging(#[from] StagingError),
+    #[error("staging: {0}")]
+    Kube(#[from] KubeError),
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    #[error("nothing was brought up: what is stored is not what was saved")]
+    Unsound,
+    #[error("stopped by {0}")]
+    Stopped(&'static str),
+    #[error("it was given up after {0} s, which the drill's file allows it (`within`)")]
+    TooLong(u64),
+}
+
+/// What is known so far.
+pub(super) struct Progress {
+    pub(super) watch: Stopwatch,
+    pub(super) pick: Pick,
+    pub(super) point: Option<DrilledPoint>,
+    pub(super) server: Option<String>,
+    /// Milliseconds from the start until service was back.
+    pub(super) ready: Option<u64>,
+    pub(super) results: Results,
+}
+
+/// Runs a drill. Staging is torn down whatever happens, and evidence is made of whatever came of it.
+///
+/// `stop` is waited for meanwhile and names the signal that it came with; `tell` hears of each phase as it begins.
+pub async fn run(
+    job: Job,
+    mut staging: Box<dyn Staging>,
+    catalogue: &Catalogue,
+    signer: Option<&Signer>,
+    stop: impl Future<Output = &'static str>,
+    tell: &dyn Fn(Phase),
+) -> Outcome {
+    let (began, instant) = (Timestamp::now(), Instant::now());
+    let rule = match &job.rule {
+        Rule::Latest => "latest".to_owned(),
+        Rule::NewestVerified => "newest-verified".to_owned(),
+        Rule::Random { .. } => "random".to_owned(),
+        Rule::Id(id) => id.clone(),
+    };
+    let mut progress = Progress {
+        watch: Stopwatch::start(instant, job.phases.clone()),
+        pick: Pick { rule, among: 0, window_ms: None, seed: None },
+        point: None,
+        server: None,
+        ready: None,
+        results: Results::new(job.severities.clone()),
+    };
+    let result = tokio::select! {
+        result = attempt(&job, staging.as_mut(), catalogue, &mut progress, tell) => result,
+        signal = stop => Err(Broken::Stopped(signal)),
+        () = tokio::time::sleep(job.within) => Err(Broken::TooLong(job.within.as_secs())),
+    };
+    progress.watch.end(result.is_ok(), Instant::now());
+    progress.watch.begin(Phase::TearDown, Instant::now());
+    tell(Phase::TearDown);
+    let cleanup = staging.tear_down().await;
+    progress.watch.end(cleanup.iter().all(|it| it.gone), Instant::now());
+    let (mut evidence, details) =
+        evidence::of(&job, staging.as_ref(), catalogue.cluster(), (began, progress, cleanup), result);
+    let unrecorded = evidence::record(&job, catalogue, signer, &mut evidence, &details).await.err();
+    Outcome { evidence, details, unrecorded }
+}
+
+async fn attempt(
+    job: &Job,
+    staging: &mut dyn Staging,
+    catalogue: &Catalogue,
+    progress: &mut Progress,
+    tell: &dyn Fn(Phase),
+) -> Result<(), Broken> {
+    let begin = |progress: &mut Progress, phase| {
+        progress.watch.begin(phase, Instant::now());
+        tell(phase);
+    };
+    begin(progress, Phase::Pick);
+    let listed = picked(job, catalogue, progress).await?;
+
+    begin(progress, Phase::Open);
+    let opening = Instant::now();
+    let verdict = verify(catalogue, &listed.id, &Depth::Deep(job.identities.clone())).await?;
+    let manifest = listed.manifest.ok();
+    let has_snapshot = manifest.as_ref().is_some_and(|m| m.artifact(&ArtifactKind::Etcd).is_some());
+    checks::stored(&verdict, has_snapshot, opening.elapsed(), &mut progress.results);
+    let digest = verdict.manifest_sha256;
+    progress.point = manifest.as_ref().zip(digest).map(|(m, digest)| drilled(m, digest, catalogue));
+    let (Some(manifest), true) = (manifest, progress.results.failed().is_empty()) else {
+        return Err(Broken::Unsound);
+    };
+
+    begin(progress, Phase::Provision);
+    staging.provision(&manifest).await?;
+    begin(progress, Phase::Restore);
+    staging.restore_etcd(catalogue, &manifest, job.identities.clone()).await?;
+    begin(progress, Phase::ApiReady);
+    let connection = staging.start().await?;
+    progress.ready = Some(progress.watch.since_start(Instant::now()));
+
+    begin(progress, Phase::Checks);
+    looked_at(job, catalogue, &manifest, connection, progress).await
+}
+
+async fn looked_at(
+    job: &Job,
+    catalogue: &Catalogue,
+    manifest: &Manifest,
+    connection: Connection,
+    progress: &mut Progress,
+) -> Result<(), Broken> {
+    let cluster = Cluster::connect(&connection).await?;
+    progress.server = Some(cluster.server().to_owned());
+    let results = &mut progress.results;
+    checks::versions(manifest, cluster.version(), results);
+    checks::identity(manifest, cluster.facts().await?.uid.as_deref(), results);
+    let kubeconfig = connection.kubeconfig.clone().unwrap_or_else(PathBuf::new);
+    if manifest.artifact(&ArtifactKind::ResourcesIndex).is_some() {
+        let what = checks::Compared {
+            catalogue,
+            manifest,
+            identities: job.identities.clone(),
+            connection,
+            filter: job.filter.clone(),
+            asks: &job.asks,
+        };
+        let unread = checks::compare(what, results).await?;
+        checks::encryption(catalogue, manifest, job.identities.clone(), unread, results).await?;
+    } else {
+        let why = "the recovery point holds no export to compare with: only etcd was saved";
+        for name in ["objects", "counts", "discovery", "references", "secrets"] {
+            results.skip(name, "staging serves what was exported", why);
+        }
+        for ask in &job.asks {
+            results.refuse(&ask.name, why);
+        }
+    }
+    checks::commands(&job.commands, &kubeconfig, results).await;
+    Ok(())
+}
+
+/// The recovery point by the drill's rule.
+async fn picked(job: &Job, catalogue: &Catalogue, progress: &mut Progress) -> Result<Listed, Broken> {
+    let fits = |listed: &Listed| {
+        listed.manifest.as_ref().map_or(true, |manifest| manifest.artifact(&ArtifactKind::Etcd).is_some())
+    };
+    let mut points: Vec<Listed> = Vec::new();
+    let mut verified = std::collections::BTreeSet::new();
+    let mut among = None;
+    match &job.rule {
+        Rule::Latest => {
+            let ids = catalogue.ids().await?;
+            among = Some(ids.len() as u64);
+            for id in ids.into_iter().rev() {
+                // Of those of one second the ids do not tell which is the newest.
+                if points.iter().any(|it| fits(it) && it.id.time() != id.time()) {
+                    break;
+                }
+                points.extend(catalogue.point(&id).await?);
+            }
+        }
+        Rule::Id(wanted) => {
+            for id in catalogue.ids().await?.into_iter().filter(|id| id.as_str().starts_with(wanted.as_str()))
+            {
+                points.extend(catalogue.point(&id).await?);
+            }
+        }
+        Rule::NewestVerified | Rule::Random { .. } => {
+            let survey = catalogue.survey(History::Newest).await?;
+            let passed = survey
+                .standings
+                .iter()
+                .filter(|(_, standing)| standing.verified.as_ref().is_some_and(|verified| verified.passed));
+            verified.extend(passed.map(|(id, _)| id.clone()));
+            points = survey.points;
+        }
+    }
+    let choices: Vec<Choice> = points
+        .iter()
+        .map(|listed| Choice {
+            id: listed.id.clone(),
+            begun: listed.begun(),
+            fits: fits(listed),
+            verified: verified.contains(&listed.id),
+        })
+        .collect();
+    let (id, pick) = choose(&job.rule, &choices, Timestamp::now())?;
+    progress.pick = Pick { among: among.unwrap_or(pick.among), ..pick };
+    let listed = points.into_iter().find(|listed| listed.id == id);
+    listed.ok_or_else(|| NoChoice::Nothing(format!("{id} has gone meanwhile")).into())
+}
+
+fn drilled(manifest: &Manifest, manifest_sha256: Digest, catalogue: &Catalogue) -> DrilledPoint {
+    let artifact = |kind| manifest.artifact(kind);
+    DrilledPoint {
+        id: manifest.id.clone(),
+        taken_at: manifest.created_at,
+        manifest_sha256,
+        store: catalogue.store_url().to_owned(),
+        artifacts: manifest
+            .artifacts
+            .iter()
+            .map(|artifact| DrilledArtifact {
+                kind: artifact.kind.clone(),
+                stored_bytes: artifact.stored_bytes,
+                plain_bytes: artifact.plain_bytes,
+                stored_sha256: artifact.stored_sha256,
+                plain_sha256: artifact.plain_sha256,
+            })
+            .collect(),
+        cluster_uid: manifest.cluster.uid.clone(),
+        etcd_version: artifact(&ArtifactKind::Etcd).and_then(|a| Some(a.etcd.as_ref()?.version.clone())),
+        kubernetes_version: artifact(&ArtifactKind::Resources)
+            .and_then(|a| Some(a.resources.as_ref()?.version.clone())),
+    }
+}

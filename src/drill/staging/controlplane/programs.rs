@@ -1,0 +1,71 @@
+//! The programs of a control plane: found, asked for their version, and digested for the evidence.
+
+use super::super::{StagingError, process::version};
+use crate::point::{Digest, Program};
+use sha2::{Digest as _, Sha256};
+use std::{
+    env,
+    fs::File,
+    io::{BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+/// A program that was found.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    pub(super) facts: Program,
+}
+
+/// Finds a program: the one that is named, or the one in `PATH`.
+pub(super) async fn find(
+    name: &'static str,
+    given: Option<&Path>,
+    field: &str,
+) -> Result<Found, StagingError> {
+    let help = match name {
+        "etcd" => "install etcd (Debian: etcd-server; or a release of github.com/etcd-io/etcd)",
+        _ => {
+            "it comes with a server release of github.com/kubernetes/kubernetes (kubernetes-server-linux-*.tar.gz), and in the \
+             image registry.k8s.io/kube-apiserver of the source's version"
+        }
+    };
+    let wrong = |reason: String| StagingError::Program {
+        program: name.to_owned(),
+        reason,
+        help: format!("{help}, and put it in PATH or name it in {field} of the drill's file"),
+    };
+    let path = match given {
+        Some(path) => path.to_owned(),
+        None => in_path(name).ok_or_else(|| wrong("it is not in PATH".to_owned()))?,
+    };
+    let shown = path.display().to_string();
+    let said = version(&path).await.map_err(|e| wrong(format!("{shown} does not run: {e}")))?;
+    // `etcd Version: 3.6.8`, `Kubernetes v1.35.8`
+    let word = said.lines().next().unwrap_or_default().split_whitespace().last().unwrap_or_default();
+    let first = word.trim_start_matches('v').chars().next();
+    if !first.is_some_and(|c| c.is_ascii_digit()) {
+        return Err(wrong(format!("{shown} does not tell its version")));
+    }
+    let (read, word) = (path.clone(), word.to_owned());
+    let digest = tokio::task::spawn_blocking(move || digest(&read)).await;
+    let sha256 = digest.ok().and_then(Result::ok);
+    Ok(Found { path, facts: Program { name: name.to_owned(), version: word, sha256 } })
+}
+
+fn in_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
+
+fn digest(path: &Path) -> std::io::Result<Digest> {
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let mut sum = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(sum.finalize().into()),
+            n => sum.update(buffer.get(..n).unwrap_or_default()),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! How long each phase of a drill takes.
+
+use crate::point::{Phase, PhaseTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// Measures one phase after another. Instants are arguments, so that nothing here has to wait.
+#[derive(Debug)]
+pub(super) struct Stopwatch {
+    began: Instant,
+    objectives: BTreeMap<Phase, Duration>,
+    phases: Vec<PhaseTime>,
+    current: Option<(Phase, Instant)>,
+}
+
+impl Stopwatch {
+    pub(super) fn start(began: Instant, objectives: BTreeMap<Phase, Duration>) -> Self {
+        Stopwatch { began, objectives, phases: Vec::new(), current: None }
+    }
+
+    /// The phase before is done, and this one begins.
+    pub(super) fn begin(&mut self, phase: Phase, now: Instant) {
+        self.end(true, now);
+        self.current = Some((phase, now));
+    }
+
+    /// The phase that is under way is done, or was broken off.
+    pub(super) fn end(&mut self, done: bool, now: Instant) {
+        let Some((phase, since)) = self.current.take() else { return };
+        self.phases.push(PhaseTime {
+            phase,
+            after_ms: millis(since.duration_since(self.began)),
+            took_ms: millis(now.duration_since(since)),
+            objective_ms: self.objectives.get(&phase).copied().map(millis),
+            done,
+        });
+    }
+
+    /// From the start until then.
+    pub(super) fn since_start(&self, now: Instant) -> u64 {
+        millis(now.duration_since(self.began))
+    }
+
+    /// The phases that were measured, and those that took longer than they may.
+    pub(super) fn finish(self) -> (Vec<PhaseTime>, Vec<String>) {
+        let late = self.phases.iter().filter_map(|phase| {
+            let objective = phase.objective_ms.filter(|objective| phase.took_ms > *objective)?;
+            Some(format!(
+                "the phase {} took {} ms, and {objective} ms are the objective",
+                phase.phase, phase.took_ms
+            ))
+        });
+        let late = late.collect();
+        (self.phases, late)
+    }
+}
+
+/// Milliseconds, as evidence has them.
+pub(super) fn millis(length: Duration) -> u64 {
+    length.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_follow_each_other_without_a_gap() {
+        let zero = Instant::now();
+        let at = |ms| zero + Duration::from_millis(ms);
+        let objectives = BTreeMap::from([(Phase::Restore, Duration::from_millis(20))]);
+        let mut watch = Stopwatch::start(zero, objectives);
+        watch.begin(Phase::Pick, at(1));
+        watch.begin(Phase::Restore, at(10));
+        assert_eq!(watch.since_start(at(15)), 15);
+        watch.end(false, at(40));
+        watch.end(true, at(50));
+        let (phases, late) = watch.finish();
+        let told: Vec<_> =
+            phases.iter().map(|p| (p.phase, p.after_ms, p.took_ms, p.objective_ms, p.done)).collect();
+        assert_eq!(told, [(Phase::Pick, 1, 9, None, true), (Phase::Restore, 10, 30, Some(20), false)]);
+        assert_eq!(late.len(), 1, "{late:?}");
+    }
+}
