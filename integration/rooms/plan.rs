@@ -21,7 +21,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
         &["source", "object", "snapshot", "pipeline", "store", "catalogue", "compare", "restore", "point"],
     ),
     // Types of results only.
-    ("report", &["backup", "catalogue", "compare", "object", "point", "restore", "snapshot"]),
+    ("report", &["backup", "catalogue", "compare", "drill", "object", "point", "restore", "snapshot"]),
     ("config", &[]),
     (
         "cli",

@@ -61,6 +61,21 @@ impl Drill {
     }
 }
 
+impl Noted {
+    /// The note, if it can be read and its signature does not fail.
+    ///
+    /// # Errors
+    /// When it cannot, or fails.
+    pub fn trusted(&self) -> Result<&DrillNote, CatalogueError> {
+        let refused =
+            |reason: &str| CatalogueError::Evidence { id: self.id.to_string(), reason: reason.into() };
+        if let Signature::Bad(reason) = &self.signature {
+            return Err(refused(reason));
+        }
+        self.note.as_ref().map_err(|reason| refused(reason))
+    }
+}
+
 impl Catalogue {
     /// Seals the details of a drill and stores them; to be named by the evidence that comes after.
     ///

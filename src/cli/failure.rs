@@ -24,6 +24,8 @@ pub enum Exit {
     Partial = 3,
     /// What is stored is not what was saved.
     Verification = 4,
+    /// A drill brought everything back, but too late, or something too old.
+    Objective = 5,
     /// Something is there already, or somebody else is at work.
     Conflict = 6,
 }
@@ -64,6 +66,7 @@ impl Failure {
             Exit::Usage => "usage",
             Exit::Partial => "partially-failed",
             Exit::Verification => "verification-failed",
+            Exit::Objective => "objective-missed",
             Exit::Conflict => "conflict",
         }
     }

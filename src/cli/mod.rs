@@ -6,6 +6,7 @@ mod context;
 mod copy;
 mod diff;
 mod doctor;
+mod drill;
 mod extract;
 mod failure;
 mod find;
@@ -50,14 +51,16 @@ Exit codes:
   2  wrong usage or configuration
   3  partially failed: a recovery point was stored, and something is missing in it; or not everything could be restored, or
      deleted
-  4  verification failed: what is stored is not what was saved, or is not signed by the expected key
+  4  verification failed: what is stored, or came back in a drill, is not what was saved, or is not signed by the expected key
+  5  objective missed: a drill brought everything back, but too late, or something too old
   6  locked or in conflict: something is there already, somebody else is at work, or too much would be deleted
 
 Examples:
   lifeboat init --cluster prod-eu1 --etcd-endpoints https://127.0.0.1:2379
   lifeboat backup
   lifeboat verify latest --deep -i identity.txt
-  lifeboat restore etcd latest --data-dir /var/lib/etcd-restored -i identity.txt";
+  lifeboat restore etcd latest --data-dir /var/lib/etcd-restored -i identity.txt
+  lifeboat drill run -i identity.txt";
 
 #[derive(Debug, Parser)]
 #[command(name = "lifeboat", version, about = "Saves a Kubernetes cluster's state and brings it back", long_about = LONG,
@@ -90,6 +93,8 @@ enum Command {
     /// Bring back what was saved
     #[command(subcommand)]
     Restore(Restore),
+    #[command(subcommand)]
+    Drill(drill::Drill),
     Schema(schema::Args),
     Completions(schema::Completions),
     Man(schema::Man),
@@ -147,6 +152,7 @@ pub async fn main() -> ExitCode {
         Command::Restore(Restore::Etcd(args)) => restore::run(&context, *args).await,
         Command::Restore(Restore::Resources(args)) => resources::run(&context, *args).await,
         Command::Restore(Restore::Undo(args)) => swap::undo(&context, args).await,
+        Command::Drill(command) => drill::run(&context, command).await,
         Command::Schema(args) => schema::schema(args),
         Command::Completions(args) => schema::completions(args, command()),
         Command::Man(args) => schema::man(&args, command()),

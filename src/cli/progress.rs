@@ -138,6 +138,16 @@ impl Spinner {
         })
     }
 
+    /// A line whose words change with every phase.
+    pub(super) fn phase(global: &Global) -> Self {
+        Spinner::new(global).follow(|_| {})
+    }
+
+    /// Says what is under way now.
+    pub(super) fn tell(&self, what: String) {
+        self.0.set_message(what);
+    }
+
     /// Is anything shown? On a terminal, unless it was switched off.
     fn shows(global: &Global) -> bool {
         !global.no_progress && !global.quiet && std::io::stderr().is_terminal()

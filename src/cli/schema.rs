@@ -1,7 +1,7 @@
 use super::{Exit, failure::Failure, output};
 use crate::{
     config,
-    point::{AnyRecord, Manifest},
+    point::{AnyRecord, Evidence, Manifest},
 };
 use clap::ValueEnum;
 
@@ -10,6 +10,7 @@ use clap::ValueEnum;
 #[command(after_help = "Examples:
   lifeboat schema config > lifeboat.schema.json
   lifeboat schema restore
+  lifeboat schema drill
   lifeboat schema manifest
   lifeboat schema record")]
 pub(super) struct Args {
@@ -24,6 +25,10 @@ enum Of {
     Config,
     /// What of a recovery point is put back, and how
     Restore,
+    /// A drill's file
+    Drill,
+    /// evidence.json of a drill
+    DrillEvidence,
     /// manifest.json of a recovery point
     Manifest,
     /// What is recorded of a recovery point: holds, tags, verifications
@@ -55,6 +60,8 @@ pub(super) fn schema(args: Args) -> Result<Exit, Failure> {
     let schema = match args.of {
         Of::Config => config::schema(),
         Of::Restore => config::restore_schema(),
+        Of::Drill => config::drill_schema(),
+        Of::DrillEvidence => schemars::schema_for!(Evidence).to_value(),
         Of::Record => schemars::schema_for!(AnyRecord).to_value(),
         Of::Manifest => schemars::schema_for!(Manifest).to_value(),
     };

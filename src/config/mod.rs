@@ -11,6 +11,7 @@
 //! No error and no debug output contains a secret, not even one that was put into the wrong field.
 
 mod decode;
+mod drill_spec;
 mod duration;
 mod error;
 mod fields;
@@ -32,6 +33,10 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use drill_spec::{
+    DRILL_CHECKS, DRILL_PHASES, DrillCheck, DrillControlPlane, DrillCount, DrillKind, DrillObject,
+    DrillObjectives, DrillPoint, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillTest, DrillWeight,
+};
 pub use duration::parse as parse_duration;
 pub use error::{ConfigError, Problem};
 pub use load::{Loaded, PLACES, VARIABLE};
@@ -39,7 +44,7 @@ pub use model::{ApiVersion, Config, Encryption, Kind, Restore, Signing};
 pub use pattern::{LabelSelector, NamespaceGlob, ResourcePattern};
 pub use restore_spec::{Conflicts, Keep, Modifier, OnConflict, Rename, RestoreSpec, Select};
 pub use retention::{Age, Retention, Share, Tag, ZoneName};
-pub use schema::{restore_schema, schema};
+pub use schema::{drill_schema, restore_schema, schema};
 pub use secret::{Secret, SecretRef, SecretSource};
 pub use size::{Rate, Size};
 pub use source::{Etcd, EtcdAuth, EtcdTls, Kubernetes, Resources};

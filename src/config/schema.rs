@@ -1,5 +1,6 @@
 //! The JSON Schema of each file, for editors.
 
+use super::drill_spec::DrillSpec;
 use super::model::Config;
 use super::restore_spec::RestoreSpec;
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -15,6 +16,11 @@ pub fn schema() -> Value {
 /// The same of the restore specification.
 pub fn restore_schema() -> Value {
     of::<RestoreSpec>()
+}
+
+/// The same of a drill.
+pub fn drill_schema() -> Value {
+    of::<DrillSpec>()
 }
 
 fn of<T: JsonSchema>() -> Value {

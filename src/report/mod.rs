@@ -2,6 +2,7 @@
 
 mod backup;
 mod change;
+mod drill;
 mod find;
 mod inspection;
 mod point;
@@ -14,6 +15,7 @@ mod verdict;
 
 pub use backup::backup;
 pub use change::{change, notes, side, summary};
+pub use drill::{HowToVerify, drill_details, drill_html, drill_markdown, drill_note, drill_text, drills};
 pub use find::found;
 pub use inspection::{inspection, keys};
 pub use point::{point, points};

@@ -6,13 +6,15 @@ mod values;
 
 use super::error::ConfigError;
 use super::load;
+pub(super) use patch::{AnyValue, Pointer};
 use patch::{Merge, Operation};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use values::{FieldManager, KindName, NameGlob};
+use values::{FieldManager, NameGlob};
+pub(super) use values::{KindName, Namespace};
 
 use super::pattern::{LabelSelector, NamespaceGlob};
 

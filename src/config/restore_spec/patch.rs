@@ -56,7 +56,7 @@ impl FromText for Op {
 /// A JSON Pointer (RFC 6901).
 #[derive(Serialize, JsonSchema)]
 #[schemars(inline, extend("pattern" = "^/", "examples" = ["/spec/replicas"]))]
-struct Pointer(String);
+pub(in crate::config) struct Pointer(pub(in crate::config) String);
 
 impl FromText for Pointer {
     fn from_text(text: &str) -> Result<Self, String> {
@@ -121,6 +121,27 @@ impl JsonSchema for Merge {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "object", "additionalProperties": true})
+    }
+}
+
+/// Any value that JSON has.
+pub(in crate::config) struct AnyValue(pub(in crate::config) Value);
+
+impl Decode for AnyValue {
+    fn decode(at: &Cursor<'_>) -> Option<Self> {
+        json(at).map(Self)
+    }
+}
+
+impl JsonSchema for AnyValue {
+    fn schema_name() -> Cow<'static, str> {
+        "AnyValue".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({})
     }
 }
 

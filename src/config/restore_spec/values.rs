@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// A type as kubectl takes it, or a pattern.
 #[derive(JsonSchema)]
 #[schemars(inline, extend("pattern" = "^[A-Za-z0-9*?][-A-Za-z0-9.*?]*$", "examples" = ["deployments", "*.apps"]))]
-pub(super) struct KindName(pub(super) String);
+pub(in crate::config) struct KindName(pub(in crate::config) String);
 
 impl FromText for KindName {
     fn from_text(text: &str) -> Result<Self, String> {
@@ -49,7 +49,7 @@ impl FromText for NameGlob {
 }
 
 /// The name of a namespace.
-pub(super) struct Namespace(pub(super) String);
+pub(in crate::config) struct Namespace(pub(in crate::config) String);
 
 impl FromText for Namespace {
     fn from_text(text: &str) -> Result<Self, String> {

@@ -27,9 +27,22 @@ pub(super) struct References {
     uids: HashSet<String>,
     /// Labels of pods and of what makes pods, by namespace.
     labels: BTreeMap<String, Vec<BTreeMap<String, String>>>,
-    wanted: Vec<(Relation, String, Wanted)>,
+    wanted: Vec<Reference>,
     took: Duration,
 }
+
+/// A reference, and the object that it is in.
+#[derive(Debug)]
+struct Reference {
+    relation: Relation,
+    from: String,
+    wanted: Wanted,
+    /// The API server made the object by itself.
+    by_default: bool,
+}
+
+/// Why what the API server binds by itself may lead nowhere.
+const BY_DEFAULT: &str = "the API server binds the accounts of all controllers that there could be, and not every cluster has each";
 
 #[derive(Debug)]
 enum Wanted {
@@ -60,7 +73,9 @@ impl References {
     }
 
     fn look(&mut self, kind: &TypeName, namespace: Option<&str>, name: &str, value: &Value) {
-        let mut want = |relation, wanted| self.wanted.push((relation, name.to_owned(), wanted));
+        let by_default = value.pointer("/metadata/labels/kubernetes.io~1bootstrapping").is_some();
+        let mut found: Vec<(Relation, Wanted)> = Vec::new();
+        let mut want = |relation, wanted| found.push((relation, wanted));
         for owner in owners(value) {
             want("owner", Wanted::Uid(owner.uid.to_string()));
         }
@@ -81,7 +96,6 @@ impl References {
             }
             self.labels.entry(namespace.unwrap_or_default().to_owned()).or_default().push(labels);
         }
-        let mut want = |relation, wanted| self.wanted.push((relation, name.to_owned(), wanted));
         if kind.is("", "services")
             && let Some(selector) = value.pointer("/spec/selector").map(texts).filter(|it| !it.is_empty())
         {
@@ -111,6 +125,8 @@ impl References {
             let of = TypeName::new("", "persistentvolumes");
             want("volume", Wanted::Object(of, None, volume.to_owned()));
         }
+        let from = |(relation, wanted)| Reference { relation, from: name.to_owned(), wanted, by_default };
+        self.wanted.extend(found.into_iter().map(from));
     }
 
     fn leads_somewhere(&self, wanted: &Wanted) -> bool {
@@ -135,8 +151,8 @@ impl References {
         }
         let began = Instant::now();
         let mut check = Check::new(NAME, "whatever an object of staging refers to is there");
-        let mut dangling: BTreeMap<Relation, BTreeSet<(String, String)>> = BTreeMap::new();
-        for (relation, from, wanted) in &self.wanted {
+        let mut dangling: BTreeMap<(bool, Relation), BTreeSet<(String, String)>> = BTreeMap::new();
+        for Reference { relation, from, wanted, by_default } in &self.wanted {
             if !self.leads_somewhere(wanted) {
                 let to = match wanted {
                     Wanted::Uid(uid) => format!("the uid {uid}"),
@@ -146,15 +162,15 @@ impl References {
                     Wanted::Pods(..) => "labels that no pod and no template has".to_owned(),
                 };
                 dangling
-                    .entry(relation)
+                    .entry((*by_default, relation))
                     .or_default()
                     .insert((from.clone(), format!("{relation}: {to} is not there")));
             }
         }
-        for (relation, names) in dangling {
+        for ((by_default, relation), names) in dangling {
             let n = names.len() as u64;
             let message = format!("{relation}: {} to what is not there", counted(n, "reference"));
-            check.group(message, n, None, names.into_iter().collect());
+            check.group(message, n, by_default.then_some(BY_DEFAULT), names.into_iter().collect());
         }
         let actual = format!("{} were followed", counted(self.wanted.len() as u64, "reference"));
         results.end(check, actual, self.took + began.elapsed());

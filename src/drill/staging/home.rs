@@ -125,6 +125,11 @@ fn remove(path: &Path) -> io::Result<()> {
     fs::remove_dir_all(path)
 }
 
+/// Where staging is made if nobody names another place: one directory for each user.
+pub fn usual_base() -> PathBuf {
+    std::env::temp_dir().join(format!("lifeboat-drills-{}", own_uid()))
+}
+
 fn own_uid() -> u32 {
     rustix::process::getuid().as_raw()
 }

@@ -20,6 +20,7 @@ mod process;
 
 pub use controlplane::{ControlPlane, ControlPlaneOptions};
 pub use error::StagingError;
+pub use home::usual_base;
 pub use leftovers::{Leftover, clean_up, leftovers};
 
 /// A staging cluster, from nothing until nothing is left of it. The calls come in this order; [`Staging::tear_down`] may come

@@ -24,7 +24,6 @@ use crate::{
 use arguments::{Api, MEMBER, Ports, TOKEN};
 use async_trait::async_trait;
 use pki::Pki;
-use programs::Found;
 use std::{
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
@@ -66,6 +65,7 @@ pub struct ControlPlaneOptions {
 pub struct ControlPlane {
     options: ControlPlaneOptions,
     made: Option<Made>,
+    programs: Vec<Program>,
     service_range: String,
     etcd: Option<Server>,
     api: Option<Server>,
@@ -76,8 +76,8 @@ pub struct ControlPlane {
 struct Made {
     home: Home,
     pki: Pki,
-    etcd: Found,
-    api: Found,
+    etcd: PathBuf,
+    api: PathBuf,
     egress: PathBuf,
 }
 
@@ -86,7 +86,7 @@ impl ControlPlane {
     pub fn new(options: ControlPlaneOptions) -> Self {
         let service_range = options.service_cluster_ip_range.clone();
         let service_range = service_range.unwrap_or_else(|| service_range::USUAL.to_owned());
-        ControlPlane { options, made: None, service_range, etcd: None, api: None }
+        ControlPlane { options, made: None, programs: Vec::new(), service_range, etcd: None, api: None }
     }
 
     fn made(&self) -> Result<&Made, StagingError> {
@@ -112,8 +112,8 @@ impl ControlPlane {
             service_range: &self.service_range,
             more: &self.options.args,
         });
-        let etcd = Server::start("etcd", &made.etcd.path, &etcd, made.home.path())?;
-        let api = Server::start("kube-apiserver", &made.api.path, &api, made.home.path())?;
+        let etcd = Server::start("etcd", &made.etcd, &etcd, made.home.path())?;
+        let api = Server::start("kube-apiserver", &made.api, &api, made.home.path())?;
         let (etcd, api) = (self.etcd.insert(etcd), self.api.insert(api));
         let connection = Connection {
             kubeconfig: Some(kubeconfig),
@@ -221,7 +221,7 @@ impl Staging for ControlPlane {
     }
 
     fn programs(&self) -> Vec<Program> {
-        self.made.iter().flat_map(|made| [made.etcd.facts.clone(), made.api.facts.clone()]).collect()
+        self.programs.clone()
     }
 
     async fn provision(&mut self, manifest: &Manifest) -> Result<(), StagingError> {
@@ -230,6 +230,7 @@ impl Staging for ControlPlane {
         let named = options.kube_apiserver.as_deref();
         let api = programs::find("kube-apiserver", named, "staging.controlplane.kubeApiserver");
         let (etcd, api) = futures_util::future::try_join(etcd, api).await?;
+        self.programs = vec![etcd.facts.clone(), api.facts.clone()];
         let facts = manifest.artifact(&ArtifactKind::Etcd).and_then(|artifact| artifact.etcd.as_ref());
         let source = facts.and_then(|facts| Version::parse(&facts.version));
         if let (Some(source), Some(found)) = (source, Version::parse(&etcd.facts.version))
@@ -253,7 +254,7 @@ impl Staging for ControlPlane {
         // What is made has to be known before anything can fail: it is taken away by what is known.
         match (pki, egress) {
             (Ok(pki), Ok(egress)) => {
-                self.made = Some(Made { home, pki, etcd, api, egress });
+                self.made = Some(Made { home, pki, etcd: etcd.path, api: api.path, egress });
                 Ok(())
             }
             (Err(e), _) | (_, Err(e)) => {

@@ -1,0 +1,180 @@
+//! What the drill's file, the configuration and the flags ask for together.
+
+use super::run::Args;
+use crate::{
+    cli::{
+        context::{Api, Context},
+        failure::Failure,
+    },
+    config::{DrillPoint, DrillSpec, DrillTest, DrillWeight},
+    drill::{
+        Ask, Asked, Bound, Command, Job, Rule,
+        staging::{ControlPlane, ControlPlaneOptions, usual_base},
+    },
+    pipeline::Identities,
+    point::{Digest, DrillPlan, Phase, PointId, Restores, Severity},
+    source::kube::Filter,
+};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The job.
+pub(super) fn job(
+    context: &Context,
+    spec: &DrillSpec,
+    args: &Args,
+    (text, base): (Option<&str>, &Path),
+    (by, identities): (&str, Arc<Identities>),
+) -> Result<Job, Failure> {
+    let severity = |weight: DrillWeight| match weight {
+        DrillWeight::Error => Some(Severity::Error),
+        DrillWeight::Warning => Some(Severity::Warning),
+        DrillWeight::Off => None,
+    };
+    let mut severities: crate::drill::Severities =
+        spec.severity.iter().map(|(name, weight)| (name.clone(), severity(*weight))).collect();
+    let mut exclusions: Vec<String> = severities
+        .iter()
+        .filter(|(_, severity)| severity.is_none())
+        .map(|(name, _)| format!("the check `{name}`, by the drill's file"))
+        .collect();
+    exclusions.push("events, leases and metrics, which change by themselves".to_owned());
+    exclusions.push("data in persistent volumes".to_owned());
+    let (mut asks, mut commands) = (Vec::new(), Vec::new());
+    for check in &spec.checks {
+        let name = check.name.to_string();
+        if let Some(weight) = check.severity {
+            severities.insert(name.clone(), severity(weight));
+        }
+        if check.severity == Some(DrillWeight::Off) {
+            continue;
+        }
+        match check.test() {
+            Some(DrillTest::Command(run)) => commands.push(Command {
+                name,
+                argv: run.argv.clone(),
+                directory: base.to_owned(),
+                timeout: run.timeout,
+            }),
+            Some(test) => asks.extend(asked(test)?.map(|asked| Ask { name, asked })),
+            None => {}
+        }
+    }
+    let rule = match args.point.as_deref() {
+        None => match &spec.point {
+            DrillPoint::NewestVerified => Rule::NewestVerified,
+            DrillPoint::Random { window, seed } => Rule::Random {
+                window: window.as_ref().map(|window| window.length()),
+                seed: seed.map_or_else(rand::random, u64::from),
+            },
+            DrillPoint::Id(id) => Rule::Id(id.clone()),
+            _ => Rule::Latest,
+        },
+        Some("latest") => Rule::Latest,
+        Some("newest-verified") => Rule::NewestVerified,
+        Some("random") => Rule::Random { window: None, seed: rand::random() },
+        Some(id) => Rule::Id(id.to_owned()),
+    };
+    let phases = spec.objectives.phases.iter().filter_map(|(name, most)| {
+        let phase = Phase::ALL.into_iter().find(|phase| phase.as_str() == name)?;
+        Some((phase, *most))
+    });
+    let approved_by = args.approved_by.clone();
+    if approved_by.as_deref().is_some_and(|name| name.trim().is_empty() || name.chars().any(char::is_control))
+    {
+        return Err(Failure::usage("--approved-by: one line is needed"));
+    }
+    Ok(Job {
+        id: PointId::new(Timestamp::now(), rand::random()),
+        plan: DrillPlan {
+            name: spec.name.to_string(),
+            scenario: spec.scenario.clone(),
+            sha256: text.map(|text| Digest::from(Sha256::digest(text))),
+            restores: vec![Restores::Etcd],
+            exclusions,
+            approved_by,
+        },
+        by: by.to_owned(),
+        rule,
+        incident: args.incident,
+        rpo: spec.objectives.rpo.as_ref().map(|age| age.length()),
+        rto: spec.objectives.rto,
+        phases: phases.collect(),
+        within: spec.within,
+        severities,
+        asks,
+        commands,
+        filter: filter(context)?,
+        identities,
+        seal: match context.recipients() {
+            Ok(recipients) => Some((recipients, context.seal_options()?)),
+            Err(_) => None,
+        },
+        retest_of: None,
+    })
+}
+
+fn asked(test: DrillTest<'_>) -> Result<Option<Asked>, Failure> {
+    Ok(match test {
+        DrillTest::Count(it) => Some(Asked::Count {
+            kind: it.kind.clone(),
+            namespace: it.namespace.clone(),
+            labels: it.labels.as_ref().map(|labels| labels.as_str().parse()).transpose()?,
+            bound: Bound {
+                at_least: it.at_least.or(it.exactly).map(u64::from),
+                at_most: it.at_most.or(it.exactly).map(u64::from),
+            },
+        }),
+        DrillTest::Object(it) => Some(Asked::Object {
+            kind: it.kind.clone(),
+            namespace: it.namespace.clone(),
+            name: it.name.clone(),
+            path: it.path.clone(),
+            equals: it.equals.clone(),
+            exists: it.exists.unwrap_or(true),
+        }),
+        _ => None,
+    })
+}
+
+/// What exports of this cluster are narrowed to: the configuration's, where there is one.
+fn filter(context: &Context) -> Result<Filter, Failure> {
+    match context.optional()? {
+        Some(_) => Ok(context.resources(&Api { kubeconfig: None, context: None })?.1),
+        None => Ok(Filter::default()),
+    }
+}
+
+/// In which directory staging makes its own.
+pub(super) fn staging_base(spec: &DrillSpec, base: &Path) -> PathBuf {
+    spec.staging.controlplane.directory.as_ref().map_or_else(usual_base, |directory| base.join(directory))
+}
+
+pub(super) fn staging(
+    spec: &DrillSpec,
+    base: &Path,
+    place: PathBuf,
+    etcdutl: PathBuf,
+    id: &PointId,
+) -> ControlPlane {
+    let it = &spec.staging.controlplane;
+    // A bare name is looked for in PATH, as a shell does.
+    let program = |path: &Option<PathBuf>| {
+        path.as_ref().map(|path| if path.components().count() > 1 { base.join(path) } else { path.clone() })
+    };
+    ControlPlane::new(ControlPlaneOptions {
+        base: place,
+        name: id.to_string(),
+        etcd: program(&it.etcd),
+        kube_apiserver: program(&it.kube_apiserver),
+        etcdutl,
+        encryption_config: it.encryption_config.as_ref().map(|path| base.join(path)),
+        service_cluster_ip_range: it.service_cluster_ip_range.clone(),
+        args: it.args.clone(),
+        ready_within: it.ready_within,
+    })
+}

@@ -1,0 +1,128 @@
+//! What a drill's file asks of staging.
+
+use super::super::duration;
+use super::super::pattern::LabelSelector;
+use super::super::restore_spec::{AnyValue, KindName, Pointer};
+use super::super::values::ClusterName;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How much a check counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DrillWeight {
+    /// The drill fails with it.
+    Error,
+    /// It is told, and the drill does not fail.
+    Warning,
+    /// It is left out.
+    Off,
+}
+
+/// One more check: exactly one of `count`, `object` and `command`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DrillCheck {
+    /// Its name, which no other check has.
+    pub name: ClusterName,
+    /// How much it counts; `error` unless something else is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<DrillWeight>,
+    /// How many objects there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<DrillCount>,
+    /// What is in one object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<DrillObject>,
+    /// A command on this host, which reaches staging by `KUBECONFIG`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<DrillRun>,
+}
+
+/// How many objects there are.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DrillCount {
+    /// The type, as kubectl takes it.
+    #[schemars(with = "KindName")]
+    pub kind: String,
+    /// Only in this namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Only with fitting labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelSelector>,
+    /// No fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u32>,
+    /// No more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<u32>,
+    /// As many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exactly: Option<u32>,
+}
+
+/// What is in one object.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DrillObject {
+    /// The type, as kubectl takes it.
+    #[schemars(with = "KindName")]
+    pub kind: String,
+    /// Its namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// The field: a JSON pointer (RFC 6901).
+    #[schemars(with = "Pointer")]
+    pub path: String,
+    /// What it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "AnyValue")]
+    pub equals: Option<Value>,
+    /// That it is there, or that it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exists: Option<bool>,
+}
+
+/// A command on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DrillRun {
+    /// The program and its arguments; no shell is between.
+    #[schemars(length(min = 1))]
+    pub argv: Vec<String>,
+    /// How long it may take.
+    #[serde(serialize_with = "duration::serialize")]
+    #[schemars(default, with = "duration::Text")]
+    pub timeout: Duration,
+}
+
+/// What a check tests.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum DrillTest<'a> {
+    /// How many objects there are.
+    Count(&'a DrillCount),
+    /// What is in one.
+    Object(&'a DrillObject),
+    /// A command.
+    Command(&'a DrillRun),
+}
+
+impl DrillCheck {
+    /// What it tests.
+    pub fn test(&self) -> Option<DrillTest<'_>> {
+        let count = self.count.as_ref().map(DrillTest::Count);
+        let object = self.object.as_ref().map(DrillTest::Object);
+        count.or(object).or(self.command.as_ref().map(DrillTest::Command))
+    }
+}

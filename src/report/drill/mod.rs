@@ -1,0 +1,70 @@
+//! What came of a drill: for a terminal, for a ticket (Markdown), and as a page that stands alone (HTML).
+
+mod chart;
+mod html;
+mod markdown;
+mod text;
+
+pub use html::drill_html;
+pub use markdown::drill_markdown;
+pub use text::{drill_details, drill_note, drill_text, drills};
+
+use super::duration;
+use crate::point::{CheckOutcome, CheckResult, DrillVerdict, Evidence, Objective, Severity};
+use std::time::Duration;
+
+/// How a reader makes sure that the evidence is what was signed.
+#[derive(Debug, Clone)]
+pub struct HowToVerify {
+    /// Where evidence and signature are.
+    pub place: String,
+    /// The command.
+    pub command: String,
+    /// The comment that is signed along with it, which the command prints.
+    pub comment: String,
+}
+
+fn length(ms: u64) -> String {
+    duration(Duration::from_millis(ms))
+}
+
+/// A verdict in words, of which the first is enough.
+fn verdict(verdict: DrillVerdict) -> &'static str {
+    match verdict {
+        DrillVerdict::Passed => "PASSED",
+        DrillVerdict::ObjectiveMissed => "OBJECTIVE MISSED",
+        DrillVerdict::ChecksFailed => "FAILED: what came back is not what was saved",
+        DrillVerdict::Failed => "FAILED: it did not come to its end",
+        DrillVerdict::Stopped => "STOPPED",
+    }
+}
+
+/// `2.3 s, at most 5 min 0 s: met`.
+fn objective(it: &Objective) -> String {
+    let measured = it.measured_ms.map_or_else(|| "not measured".to_owned(), length);
+    match it.objective_ms {
+        None => format!("{measured}; there is no objective"),
+        Some(most) => {
+            let word = if it.missed() { "MISSED" } else { "met" };
+            format!("{measured}; at most {}: {word}", length(most))
+        }
+    }
+}
+
+fn outcome(check: &CheckResult) -> &'static str {
+    match (check.outcome, check.severity) {
+        (CheckOutcome::Passed, _) => "passed",
+        (CheckOutcome::Skipped, _) => "skipped",
+        (CheckOutcome::Failed, Severity::Error) => "FAILED",
+        (CheckOutcome::Failed, Severity::Warning) => "warning",
+    }
+}
+
+/// What staging was made of, and where it was.
+fn staging(evidence: &Evidence) -> String {
+    let Some(staging) = &evidence.staging else { return "it did not come to a staging".to_owned() };
+    let programs: Vec<String> =
+        staging.programs.iter().map(|program| format!("{} {}", program.name, program.version)).collect();
+    let server = staging.server.as_deref().unwrap_or("it never answered");
+    format!("{} `{}` ({}), {server}", staging.provider, staging.name, programs.join(", "))
+}
