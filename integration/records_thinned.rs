@@ -13,7 +13,7 @@ use anyhow::Result;
 use aws_sdk_s3::types::{ObjectLockLegalHold, ObjectLockLegalHoldStatus};
 use jiff::{SignedDuration, Timestamp};
 use lifeboat::{
-    catalogue::{Author, Catalogue, Depth, Finding, Verdict, verify},
+    catalogue::{Aspect, Author, Catalogue, Depth, Finding, Verdict, verify},
     pipeline::{Signer, Verifier, generate_signing_key},
     point::{Level, PointId, VerifiedDepth},
     store::FileStore,
@@ -34,7 +34,13 @@ async fn record(
     let mut verdict = verdict.clone();
     verdict.depth = depth;
     let message = "made by the test".to_owned();
-    verdict.findings.push(Finding { level, about: "x".to_owned(), message, inside: false });
+    verdict.findings.push(Finding {
+        level,
+        about: "x".to_owned(),
+        message,
+        inside: false,
+        aspect: Aspect::Whole,
+    });
     let at = Timestamp::now() - SignedDuration::from_hours(hours);
     let author = Author { by: "test", signer: Some(signer) };
     let made = catalogue.record_verification(&verdict, at, at, author).await?;

@@ -257,6 +257,10 @@ fn of_catalogue(error: &CatalogueError) -> (Exit, Option<&'static str>) {
             (Exit::Verification, Some("`lifeboat verify` names everything that is wrong with it"))
         }
         CatalogueError::Point(_) => (Exit::Verification, None),
+        CatalogueError::Evidence { .. } => {
+            (Exit::Verification, Some("`lifeboat drill verify` names everything that is wrong with it"))
+        }
+        CatalogueError::Details { source, .. } => of_pipeline(source),
         CatalogueError::Ambiguous { .. } => (Exit::Usage, None),
         CatalogueError::Other { .. } => (Exit::Conflict, None),
         CatalogueError::Reason(_) | CatalogueError::Unsigned { .. } | CatalogueError::OtherKey => {

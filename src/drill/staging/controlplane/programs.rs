@@ -41,13 +41,10 @@ pub(super) async fn find(
     };
     let shown = path.display().to_string();
     let said = version(&path).await.map_err(|e| wrong(format!("{shown} does not run: {e}")))?;
-    // `etcd Version: 3.6.8`, `Kubernetes v1.35.8`
-    let word = said.lines().next().unwrap_or_default().split_whitespace().last().unwrap_or_default();
-    let first = word.trim_start_matches('v').chars().next();
-    if !first.is_some_and(|c| c.is_ascii_digit()) {
-        return Err(wrong(format!("{shown} does not tell its version")));
-    }
-    let (read, word) = (path.clone(), word.to_owned());
+    let before = if name == "etcd" { "etcd Version: " } else { "Kubernetes " };
+    let told = said.lines().next().and_then(|line| line.strip_prefix(before));
+    let word = told.ok_or_else(|| wrong(format!("{shown} does not tell its version: is it {name}?")))?;
+    let (read, word) = (path.clone(), word.trim().to_owned());
     let digest = tokio::task::spawn_blocking(move || digest(&read)).await;
     let sha256 = digest.ok().and_then(Result::ok);
     Ok(Found { path, facts: Program { name: name.to_owned(), version: word, sha256 } })
