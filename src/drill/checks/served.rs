@@ -44,7 +44,8 @@ impl Aggregated {
     }
 
     fn answers_for(&self, kind: &TypeName) -> bool {
-        self.0.contains(&*kind.group)
+        // What cannot be learned of a whole group is told by the group's name, which reads like a type's.
+        self.0.contains(&*kind.group) || self.0.contains(&kind.to_string())
     }
 }
 

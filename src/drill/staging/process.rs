@@ -70,6 +70,11 @@ impl Server {
         StagingError::NotReady { server: self.name.to_owned(), reason: reason.to_owned(), said }
     }
 
+    /// Has it written this, not long ago?
+    pub(super) fn has_said(&self, text: &str) -> bool {
+        end_of(&self.log).is_ok_and(|log| log.contains(text))
+    }
+
     /// Kills it and waits until it is gone; what it is called, and its process id.
     pub(super) async fn kill(mut self) -> (String, bool) {
         let gone = self.child.kill().await.is_ok() && !Path::new(&format!("/proc/{}", self.pid)).exists();
@@ -79,16 +84,20 @@ impl Server {
 
 /// The end of a log: its last lines, without what is the same in each.
 fn last_words(log: &Path) -> std::io::Result<String> {
+    let text = end_of(log)?;
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = lines.get(lines.len().saturating_sub(4)..).unwrap_or_default();
+    let short = last.iter().map(|line| line.chars().take(400).collect::<String>());
+    Ok(super::super::checks::plain(&short.collect::<Vec<_>>().join(" | ")))
+}
+
+fn end_of(log: &Path) -> std::io::Result<String> {
     let mut file = File::open(log)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS)))?;
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = lines.get(lines.len().saturating_sub(4)..).unwrap_or_default();
-    let short = last.iter().map(|line| line.chars().take(400).collect::<String>());
-    Ok(super::super::checks::plain(&short.collect::<Vec<_>>().join(" | ")))
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// A process that belongs to a staging, whoever started it.

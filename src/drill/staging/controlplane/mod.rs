@@ -37,6 +37,11 @@ const TRIES: usize = 4;
 /// How often a server is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
+/// What a server that only waits until it has read everything once is not ready for.
+const ONLY_INFORMERS: &str = "it waits for informer-sync";
+/// What it writes over a value for which it has no key (`value.TransformFromStorage` of k8s.io/apiserver).
+const CANNOT_DECRYPT: &str = "unable to transform key";
+
 /// What a control plane is made of.
 #[derive(Debug, Clone)]
 pub struct ControlPlaneOptions {
@@ -127,6 +132,8 @@ impl ControlPlane {
             api.alive()?;
             match ask(&connection).await {
                 Ok(()) => return Ok(connection),
+                // It would wait for ever for what it cannot decrypt, and serves everything else: the checks tell what is missing.
+                Err(why) if why == ONLY_INFORMERS && api.has_said(CANNOT_DECRYPT) => return Ok(connection),
                 Err(why) => last = why,
             }
             sleep(ASK_EVERY).await;
@@ -152,7 +159,9 @@ async fn ask(connection: &Connection) -> Result<(), String> {
     let asked = async {
         let cluster = Cluster::connect(connection).await.map_err(|e| e.to_string())?;
         let ready = cluster.ready().await.map_err(|e| e.to_string())?;
-        if ready.ready { Ok(()) } else { Err(format!("it waits for {}", ready.failing.join(", "))) }
+        let failing: Vec<&str> =
+            ready.failing.iter().map(|it| it.split(' ').next().unwrap_or_default()).collect();
+        if ready.ready { Ok(()) } else { Err(format!("it waits for {}", failing.join(", "))) }
     };
     tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| Err("it does not answer".to_owned()))
 }

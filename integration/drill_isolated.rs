@@ -1,0 +1,108 @@
+//! Nothing in staging speaks to the world that the source knew.
+
+use crate::{
+    boat::Lifeboat,
+    drill_case::{drill, write},
+    lab::{Cluster, ClusterOptions, LabDir, eventually},
+};
+use anyhow::Result;
+use kube::Client;
+use serde_json::{Value, json};
+use std::{
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// Counts who comes.
+struct Door {
+    port: u16,
+    knocks: Arc<AtomicUsize>,
+}
+
+impl Door {
+    fn open() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let (port, knocks) = (listener.local_addr()?.port(), Arc::new(AtomicUsize::new(0)));
+        let counter = knocks.clone();
+        std::thread::spawn(move || {
+            for _ in listener.incoming() {
+                counter.fetch_add(1, Relaxed);
+            }
+        });
+        Ok(Door { port, knocks })
+    }
+
+    fn knocks(&self) -> usize {
+        self.knocks.load(Relaxed)
+    }
+}
+
+async fn create(client: &Client, path: &str, body: Value) -> Result<()> {
+    let request = http::Request::post(path).header("Content-Type", "application/json");
+    client.request::<Value>(request.body(body.to_string().into_bytes())?).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webhooks_and_aggregated_apis_of_the_source_are_never_called() -> Result<()> {
+    let (hook, aggregated) = (Door::open()?, Door::open()?);
+    let dir = LabDir::new()?;
+    let cluster = Cluster::start(dir.path(), ClusterOptions::default()).await?;
+    let client = cluster.client().await?;
+    create(&client, "/api/v1/namespaces", json!({"metadata": {"name": "hooked"}})).await?;
+    create(
+        &client,
+        "/api/v1/namespaces/hooked/services",
+        json!({"metadata": {"name": "ghost"}, "spec": {
+            "type": "ExternalName", "externalName": "localhost", "ports": [{"port": aggregated.port}],
+        }}),
+    )
+    .await?;
+    create(
+        &client,
+        "/apis/apiregistration.k8s.io/v1/apiservices",
+        json!({"metadata": {"name": "v1.ghost.example.com"}, "spec": {
+            "group": "ghost.example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100,
+            "insecureSkipTLSVerify": true,
+            "service": {"namespace": "hooked", "name": "ghost", "port": aggregated.port},
+        }}),
+    )
+    .await?;
+    create(
+        &client,
+        "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+        json!({"metadata": {"name": "hook"}, "webhooks": [{
+            "name": "hook.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "failurePolicy": "Ignore", "timeoutSeconds": 1,
+            "clientConfig": {"url": format!("https://127.0.0.1:{}/", hook.port)},
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}],
+        }]}),
+    )
+    .await?;
+    // The source does call them: else it would prove nothing that staging does not.
+    eventually("a call of the webhook", Duration::from_secs(30), async || {
+        let name = format!("a-{}", rand::random::<u32>());
+        create(&client, "/api/v1/namespaces/hooked/configmaps", json!({"metadata": {"name": name}})).await?;
+        Ok((hook.knocks() > 0).then_some(()))
+    })
+    .await?;
+    eventually("a call of the aggregated API", Duration::from_secs(60), async || {
+        Ok((aggregated.knocks() > 0).then_some(()))
+    })
+    .await?;
+
+    let boat = Lifeboat::init(dir.path(), Some(cluster.etcd()), Some(&cluster)).await?;
+    boat.run(&["backup", "--allow-partial"]).await.expect(0);
+    drop((client, cluster));
+    let before = (hook.knocks(), aggregated.knocks());
+    let calls = "checks:\n- {name: a-write, command: {argv: [sh, -c, \"kubectl create configmap drilled -n hooked && sleep 5\"]}}\n";
+    write(&boat, "", calls)?;
+    let evidence = drill(&boat, &[]).await.expect(0).json();
+    assert_eq!((hook.knocks(), aggregated.knocks()), before, "staging has called out");
+    assert!(evidence["isolation"].to_string().contains("webhooks"));
+    dir.close(Ok(()))
+}
