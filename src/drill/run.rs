@@ -21,7 +21,6 @@ use jiff::Timestamp;
 use std::{
     collections::BTreeMap,
     future::Future,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -197,7 +196,7 @@ async fn looked_at(
     let results = &mut progress.results;
     checks::versions(manifest, cluster.version(), results);
     checks::identity(manifest, cluster.facts().await?.uid.as_deref(), results);
-    let kubeconfig = connection.kubeconfig.clone().unwrap_or_else(PathBuf::new);
+    let kubeconfig = connection.kubeconfig.clone().unwrap_or_default();
     if manifest.artifact(&ArtifactKind::ResourcesIndex).is_some() {
         let what = checks::Compared {
             catalogue,

@@ -16,7 +16,7 @@ use jiff::{Timestamp, civil::Date};
 The note is signed, stands beside the evidence, and is part of the report. Nothing of the evidence is changed by it.
 
 Examples:
-  lifeboat drill note latest --finding secrets-1 --action 'keep the EncryptionConfiguration in the safe' \\
+  lifeboat drill note latest --finding secrets-1 --action more-keys \\
       --owner alice --due 2026-12-31
   lifeboat drill note 20261123 --action 'mended' --retested-by 20261201")]
 pub(in crate::cli) struct Args {

@@ -32,8 +32,8 @@ Exit codes: 0 passed; 4 a check that counts failed; 5 everything is right, but a
 
 Examples:
   lifeboat drill run -i identity.txt
-  lifeboat drill run quarterly.yaml -i identity.txt --approved-by 'CISO, ticket 4711'
-  lifeboat drill run quarterly.yaml -i identity.txt --point 20261122T084500Z-k3f9 --retest-of 20261101")]
+  lifeboat drill run quarterly.yaml -i identity.txt --approved-by ciso
+  lifeboat drill run quarterly.yaml -i identity.txt --retest-of 20261101")]
 pub(in crate::cli) struct Args {
     /// The drill's file
     #[arg(value_name = "FILE")]

@@ -1,6 +1,7 @@
 //! Tests of the room as a whole: good files, bad files, the template, the schema.
 
 mod bad;
+mod drill_spec;
 mod golden;
 mod good;
 mod restore_spec;

@@ -3,6 +3,16 @@
 //! It is kept in the store in the clear, and so it names no user's object: what was found is told by type and number, and
 //! the names are in the sealed details beside it.
 
+mod check;
+mod note;
+mod place;
+mod time;
+
+pub use check::{CheckOutcome, CheckResult, DrillFinding, Severity};
+pub use note::DrillNote;
+pub use place::{Isolation, Program, Removed, StagingFacts};
+pub use time::{Objective, Phase, PhaseTime};
+
 use super::{ArtifactKind, Digest, FormatVersion, PointError, PointId, ToolFacts, record};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -172,211 +182,6 @@ pub struct DrilledArtifact {
     pub plain_sha256: Digest,
 }
 
-/// Where a recovery point was brought up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StagingFacts {
-    /// `controlplane`, `kind` or `existing`.
-    pub provider: String,
-    /// What it is called, so that it can be found.
-    pub name: String,
-    /// The address of its API server, once it had one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server: Option<String>,
-    /// The programs that it is made of.
-    pub programs: Vec<Program>,
-}
-
-/// A program that staging is made of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Program {
-    /// Its name.
-    pub name: String,
-    /// What it says of itself.
-    pub version: String,
-    /// SHA-256 of its file, where it is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<Digest>,
-}
-
-/// One thing that keeps the staging apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Isolation {
-    /// What must not happen.
-    pub threat: String,
-    /// What keeps it from happening.
-    pub measure: String,
-}
-
-/// The phases of a drill, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Choosing the recovery point and reading its manifest.
-    Pick,
-    /// Fetching and opening every artifact, and comparing everything that it must be equal to.
-    Open,
-    /// Making what the data is restored into.
-    Provision,
-    /// Bringing the data back.
-    Restore,
-    /// Until the API server is ready.
-    ApiReady,
-    /// Until the workloads asked for are ready.
-    WorkloadsReady,
-    /// The checks.
-    Checks,
-    /// Taking everything away.
-    TearDown,
-}
-
-impl Phase {
-    /// All of them.
-    pub const ALL: [Phase; 8] = [
-        Phase::Pick,
-        Phase::Open,
-        Phase::Provision,
-        Phase::Restore,
-        Phase::ApiReady,
-        Phase::WorkloadsReady,
-        Phase::Checks,
-        Phase::TearDown,
-    ];
-
-    /// As it is written in a drill's file and in the evidence.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Phase::Pick => "pick",
-            Phase::Open => "open",
-            Phase::Provision => "provision",
-            Phase::Restore => "restore",
-            Phase::ApiReady => "api-ready",
-            Phase::WorkloadsReady => "workloads-ready",
-            Phase::Checks => "checks",
-            Phase::TearDown => "tear-down",
-        }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// How long a phase took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PhaseTime {
-    /// Which.
-    pub phase: Phase,
-    /// When it began, counted from the start of the drill.
-    pub after_ms: u64,
-    /// How long it took.
-    pub took_ms: u64,
-    /// How long it may take.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub objective_ms: Option<u64>,
-    /// It came to its end.
-    pub done: bool,
-}
-
-/// A time that was measured, and what it should be.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Objective {
-    /// What was measured; absent when it did not come to that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub measured_ms: Option<u64>,
-    /// What it may be at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub objective_ms: Option<u64>,
-}
-
-impl Objective {
-    /// Was it missed? What has no objective is not missed; what was not measured, though it has one, is.
-    pub fn missed(&self) -> bool {
-        match (self.measured_ms, self.objective_ms) {
-            (_, None) => false,
-            (None, Some(_)) => true,
-            (Some(measured), Some(objective)) => measured > objective,
-        }
-    }
-}
-
-/// How much a check counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The drill fails with it.
-    #[default]
-    Error,
-    /// It is told, and the drill does not fail.
-    Warning,
-}
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum CheckOutcome {
-    /// It holds.
-    Passed,
-    /// It does not.
-    Failed,
-    /// It could not be looked at, and why is told: that is no pass.
-    Skipped,
-}
-
-/// One thing that was checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CheckResult {
-    /// Its name, as it is written in a drill's file.
-    pub name: String,
-    /// How much it counts.
-    pub severity: Severity,
-    /// How it ended.
-    pub outcome: CheckOutcome,
-    /// What should be.
-    pub expected: String,
-    /// What is.
-    pub actual: String,
-    /// What does not hold, by type and number; the names are in the details.
-    #[serde(default)]
-    pub findings: Vec<DrillFinding>,
-    /// How long it took.
-    pub took_ms: u64,
-}
-
-/// One thing that does not hold, or that differs and may.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DrillFinding {
-    /// Its name within the drill, such as `objects-3`; a corrective action refers to it.
-    pub id: String,
-    /// What was found.
-    pub message: String,
-    /// How many objects it is about.
-    pub objects: u64,
-    /// It is as it has to be, and why; absent for what should not be.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_because: Option<String>,
-}
-
-/// Something that was made for the drill.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Removed {
-    /// What: a process, a directory, a cluster.
-    pub what: String,
-    /// It is gone, and that was looked at.
-    pub gone: bool,
-    /// How that was found out, or why it is still there.
-    pub proof: String,
-}
-
 /// Where the sealed details are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -407,41 +212,6 @@ pub struct EarlierDrill {
     pub rto: Objective,
 }
 
-/// What somebody does about what a drill found. Signed like the evidence, and never changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(title = "Lifeboat drill note")]
-pub struct DrillNote {
-    /// The format's version, `major.minor`; the manifest's.
-    pub format: FormatVersion,
-    /// Its own id.
-    pub id: PointId,
-    /// The name of the cluster.
-    pub cluster: String,
-    /// The drill.
-    pub drill: PointId,
-    /// When it was written.
-    pub at: Timestamp,
-    /// Who wrote it.
-    pub by: String,
-    /// The program that wrote it.
-    pub tool: ToolFacts,
-    /// The finding; absent when it is about the whole drill.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finding: Option<String>,
-    /// What is done about it.
-    pub action: String,
-    /// Who does it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// Until when, `2026-12-31`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due: Option<String>,
-    /// The drill that showed that it is mended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retested_by: Option<PointId>,
-}
-
 impl Evidence {
     /// Reads evidence; as strict as for a record.
     ///
@@ -463,24 +233,6 @@ impl Evidence {
     pub fn findings(&self) -> impl Iterator<Item = (&CheckResult, &DrillFinding)> {
         let all = self.checks.iter().flat_map(|check| check.findings.iter().map(move |it| (check, it)));
         all.filter(|(_, finding)| finding.expected_because.is_none())
-    }
-}
-
-impl DrillNote {
-    /// Reads a note; as strict as for a record.
-    ///
-    /// # Errors
-    /// When it is no note, or of a newer major version.
-    pub fn parse(bytes: &[u8]) -> Result<Self, PointError> {
-        record::parse(bytes)
-    }
-
-    /// The bytes that are stored and signed.
-    ///
-    /// # Errors
-    /// None that is known: what it holds can be written.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, PointError> {
-        record::to_bytes(self)
     }
 }
 
