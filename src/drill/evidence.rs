@@ -4,7 +4,7 @@ use super::{
     checks::{self, Detail},
     run::{Broken, Job, Progress},
     staging::Staging,
-    timing::millis,
+    timing::{millis, seconds},
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError, Drill},
@@ -66,8 +66,8 @@ pub(super) fn of(
         because(DrillVerdict::ChecksFailed, e.to_string());
     }
     let told = |what: &str, objective: &Objective| match (objective.measured_ms, objective.objective_ms) {
-        (Some(measured), Some(wanted)) => {
-            format!("the {what} was {measured} ms, and {wanted} ms are the objective")
+        (Some(measured), Some(most)) => {
+            format!("the {what} was {}, and {} are the objective", seconds(measured), seconds(most))
         }
         _ => format!("the {what} could not be measured, and it has an objective"),
     };

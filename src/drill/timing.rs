@@ -47,14 +47,17 @@ impl Stopwatch {
     pub(super) fn finish(self) -> (Vec<PhaseTime>, Vec<String>) {
         let late = self.phases.iter().filter_map(|phase| {
             let objective = phase.objective_ms.filter(|objective| phase.took_ms > *objective)?;
-            Some(format!(
-                "the phase {} took {} ms, and {objective} ms are the objective",
-                phase.phase, phase.took_ms
-            ))
+            let (took, most) = (seconds(phase.took_ms), seconds(objective));
+            Some(format!("the phase {} took {took}, and {most} are the objective", phase.phase))
         });
         let late = late.collect();
         (self.phases, late)
     }
+}
+
+/// In words.
+pub(super) fn seconds(ms: u64) -> String {
+    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
 }
 
 /// Milliseconds, as evidence has them.

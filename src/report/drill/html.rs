@@ -1,4 +1,4 @@
-use super::{super::bytes, HowToVerify, chart, length, objective, outcome, staging, verdict};
+use super::{super::bytes, HowToVerify, chart, clock, length, objective, outcome, staging, verdict};
 use crate::point::{CheckOutcome, DrillNote, DrillVerdict, Evidence, Severity};
 use std::fmt::Write;
 
@@ -118,7 +118,7 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
                 note.owner.clone().unwrap_or_else(|| "nobody yet".to_owned()),
                 note.due.clone().unwrap_or_else(|| "no date".to_owned()),
                 note.retested_by.as_ref().map_or_else(|| "not yet".to_owned(), ToString::to_string),
-                format!("{}, {}", note.by, note.at),
+                format!("{}, {}", note.by, clock(note.at)),
             ]
         });
         page.table(
@@ -136,8 +136,8 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
     let mut rows = vec![
         ["Scenario".to_owned(), text(&it.plan.scenario, "not described")],
         ["Drill".to_owned(), it.id.to_string()],
-        ["Began (UTC)".to_owned(), it.began.to_string()],
-        ["Ended (UTC)".to_owned(), it.ended.to_string()],
+        ["Began (UTC)".to_owned(), clock(it.began)],
+        ["Ended (UTC)".to_owned(), clock(it.ended)],
         ["Started by".to_owned(), it.by.clone()],
         ["Approved by".to_owned(), text(&it.plan.approved_by, "nobody had to")],
         ["Program".to_owned(), format!("{} {}", it.tool.name, it.tool.version)],
@@ -150,7 +150,7 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
         let pick = format!("{} ({} to choose from)", it.pick.rule, it.pick.among);
         let seed = it.pick.seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
         rows.push(["Picked by".to_owned(), pick + &seed]);
-        rows.push(["Recovery point".to_owned(), format!("{}, taken {}", point.id, point.taken_at)]);
+        rows.push(["Recovery point".to_owned(), format!("{}, taken {}", point.id, clock(point.taken_at))]);
         rows.push(["Store".to_owned(), point.store.clone()]);
         rows.push(["SHA-256 of its manifest".to_owned(), point.manifest_sha256.to_string()]);
         let source = |version: &Option<String>| text(version, "not known");
@@ -214,7 +214,7 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
         page.raw("</figure>");
         let rows = it.earlier.iter().rev().map(|it| {
             vec![
-                it.began.to_string(),
+                clock(it.began),
                 it.name.clone(),
                 verdict(it.verdict).to_owned(),
                 objective(&it.rto),

@@ -1,4 +1,4 @@
-use super::{super::bytes, HowToVerify, length, objective, outcome, staging, verdict};
+use super::{super::bytes, HowToVerify, clock, length, objective, outcome, staging, verdict};
 use crate::point::{DrillNote, Evidence};
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ pub fn drill_markdown(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> 
     row("Drill", it.id.to_string());
     row("Cluster", it.cluster.clone());
     row("Scenario", it.plan.scenario.clone().unwrap_or_else(|| "not described".to_owned()));
-    row("Began, ended (UTC)", format!("{}, {}", it.began, it.ended));
+    row("Began, ended (UTC)", format!("{}, {}", clock(it.began), clock(it.ended)));
     row("Started by", it.by.clone());
     row("Approved by", it.plan.approved_by.clone().unwrap_or_else(|| "nobody had to".to_owned()));
     row("Program", format!("{} {}", it.tool.name, it.tool.version));
@@ -40,7 +40,7 @@ pub fn drill_markdown(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> 
                 out,
                 "{}, taken {} UTC, from {} (rule: {}, {} to choose from). Its manifest has the SHA-256 {}.\n",
                 point.id,
-                point.taken_at,
+                clock(point.taken_at),
                 plain(&point.store),
                 plain(&it.pick.rule),
                 it.pick.among,
@@ -96,7 +96,7 @@ pub fn drill_markdown(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> 
                 note.owner.clone().unwrap_or_default(),
                 note.due.clone().unwrap_or_default(),
                 note.retested_by.as_ref().map(ToString::to_string).unwrap_or_default(),
-                format!("{}, {}", note.by, note.at),
+                format!("{}, {}", note.by, clock(note.at)),
             ]
         });
         table(&mut out, &["Finding", "Action", "Owner", "Due", "Retested by", "Noted"], notes);

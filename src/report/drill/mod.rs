@@ -11,6 +11,7 @@ pub use text::{drill_details, drill_note, drill_text, drills};
 
 use super::duration;
 use crate::point::{CheckOutcome, CheckResult, DrillVerdict, Evidence, Objective, Severity};
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// How a reader makes sure that the evidence is what was signed.
@@ -26,6 +27,11 @@ pub struct HowToVerify {
 
 fn length(ms: u64) -> String {
     duration(Duration::from_millis(ms))
+}
+
+/// A moment, to the second, in UTC.
+fn clock(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// A verdict in words, of which the first is enough.

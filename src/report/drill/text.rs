@@ -1,6 +1,6 @@
 use super::{
     super::{bytes, table},
-    length, objective, outcome, staging, verdict,
+    clock, length, objective, outcome, staging, verdict,
 };
 use crate::{
     catalogue::{Drill, Noted, Signature},
@@ -72,8 +72,7 @@ pub fn drill_text(it: &Evidence) -> String {
         let _ = write!(out, "\nFindings\n{found}");
     }
     if expected > 0 {
-        let _ =
-            writeln!(out, "\n{expected} objects differ as they have to: `lifeboat drill report` says why");
+        let _ = writeln!(out, "\n{expected} differences have to be: `lifeboat drill report` says why");
     }
     out
 }
@@ -102,7 +101,7 @@ pub fn drill_note(noted: &Noted) -> String {
         Err(e) => format!("\nA note that is not believed: {e}\n"),
         Ok(note) => {
             let about = note.finding.as_deref().unwrap_or("the drill");
-            let mut text = format!("\n{}: {} (noted by {}, {})", about, note.action, note.by, note.at);
+            let mut text = format!("\n{}: {} (noted by {}, {})", about, note.action, note.by, clock(note.at));
             let mut more = |name: &str, value: Option<String>| {
                 if let Some(value) = value {
                     let _ = write!(text, "; {name} {value}");
