@@ -192,7 +192,9 @@ impl Lifeboat {
     pub fn on_terminal(&self, args: &[&str]) -> Command {
         let line =
             format!("stty rows 50 cols 100; exec {} {}", env!("CARGO_BIN_EXE_lifeboat"), args.join(" "));
-        self.prepared(Command::new("script"), &["-qec", &line, "/dev/null"])
+        let mut command = self.prepared(Command::new("script"), &["-qec", &line, "/dev/null"]);
+        command.env("TERM", "xterm");
+        command
     }
 
     /// Any command with these arguments, in the surroundings of the program.

@@ -18,6 +18,8 @@ async fn what_was_saved_comes_back_and_signed_evidence_says_so() -> Result<()> {
     let checks = "objectives: {rpo: 30d, rto: 10m, phases: {restore: 5m}}\nchecks:\n\
         - {name: vault-is-there, object: {kind: secret, namespace: default, name: vault, path: /data/password, exists: true}}\n\
         - {name: many, count: {kind: configmaps, atLeast: 20}}\n\
+        - {name: typed, cel: {kind: secrets, each: \"has(object.type) && object.metadata.name != ''\"}}\n\
+        - {name: many-maps, cel: {kind: configmaps, list: \"objects.size() >= 20\"}}\n\
         - {name: none, count: {kind: pods, exactly: 0}, severity: warning}\n\
         - {name: asked, command: {argv: [kubectl, get, secret, vault], timeout: 30s}}\n";
     write(&saved.boat, "", checks)?;
@@ -42,6 +44,8 @@ async fn what_was_saved_comes_back_and_signed_evidence_says_so() -> Result<()> {
             "references",
             "vault-is-there",
             "many",
+            "typed",
+            "many-maps",
             "none",
             "secrets",
             "asked"

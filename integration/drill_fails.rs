@@ -131,12 +131,18 @@ async fn what_the_drill_s_file_asks_for_and_is_not_so_fails_it() -> Result<()> {
         - {name: too-many, count: {kind: secrets, namespace: default, atLeast: 1000}}\n\
         - {name: other-value, object: {kind: secret, namespace: default, name: vault, path: /type, equals: kubernetes.io/tls}}\n\
         - {name: gone, object: {kind: secret, namespace: default, name: nobody, path: /type, exists: true}}\n\
+        - {name: wrong, cel: {kind: secrets, each: \"object.type == 'none'\"}}\n\
+        - {name: nobody, cel: {kind: pods, each: \"true == true\"}}\n\
+        - {name: no-answer, cel: {kind: secrets, list: \"objects[0].gone == 1\"}}\n\
         - {name: smoke, command: {argv: [sh, -c, \"echo told; exit 3\"]}, severity: warning}\n";
     write(&saved.boat, "", checks)?;
     let evidence = drill(&saved.boat, &[]).await.expect(4).json();
-    assert_eq!(failed(&evidence), ["too-many", "other-value", "gone", "smoke"]);
+    assert_eq!(
+        failed(&evidence),
+        ["too-many", "other-value", "gone", "wrong", "nobody", "no-answer", "smoke"]
+    );
     let reasons = evidence["reasons"].as_array().unwrap();
-    assert_eq!(reasons.len(), 3, "a warning is no reason: {reasons:?}");
+    assert_eq!(reasons.len(), 6, "a warning is no reason: {reasons:?}");
     let text = saved.run(&["drill", "show", "latest"]).await.expect(0).stdout;
     assert!(text.contains("FAILED: what came back is not what was saved"), "{text}");
     Ok(())

@@ -34,7 +34,7 @@ mod values;
 mod tests;
 
 pub use drill_spec::{
-    DRILL_CHECKS, DRILL_PHASES, DrillCheck, DrillControlPlane, DrillCount, DrillKind, DrillObject,
+    DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillControlPlane, DrillCount, DrillKind, DrillObject,
     DrillObjectives, DrillPoint, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillTest, DrillWeight,
 };
 pub use duration::parse as parse_duration;

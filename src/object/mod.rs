@@ -12,6 +12,7 @@
 mod clean;
 mod demand;
 mod diff;
+mod expression;
 mod field_path;
 mod kinds;
 mod labels;
@@ -31,6 +32,7 @@ pub mod access;
 pub use clean::{Keep, Owner, carry_over, clean, left_out, made_again, owners};
 pub use demand::{Amounts, Demand, demand};
 pub use diff::{FieldChange, diff};
+pub use expression::{BadExpression, Expression};
 pub use field_path::{FieldPath, Step};
 pub use kinds::{Unresolved, resolve};
 pub use labels::{BadSelector, LabelSelector};

@@ -11,6 +11,7 @@ use crate::{
         Ask, Asked, Bound, Command, Job, Rule,
         staging::{ControlPlane, ControlPlaneOptions, usual_base},
     },
+    object::Expression,
     pipeline::Identities,
     point::{Digest, DrillPlan, Phase, PointId, Restores, Severity},
     source::kube::Filter,
@@ -137,6 +138,20 @@ fn asked(test: DrillTest<'_>) -> Result<Option<Asked>, Failure> {
             equals: it.equals.clone(),
             exists: it.exists.unwrap_or(true),
         }),
+        DrillTest::Cel(it) => {
+            let labels = it.labels.as_ref().map(|labels| labels.as_str().parse()).transpose()?;
+            let (kind, namespace) = (it.kind.clone(), it.namespace.clone());
+            let expression = |text: &String| Expression::parse(text);
+            match (&it.each, &it.list) {
+                (Some(text), _) => {
+                    Some(Asked::Each { kind, namespace, labels, expression: expression(text)? })
+                }
+                (None, Some(text)) => {
+                    Some(Asked::List { kind, namespace, labels, expression: expression(text)? })
+                }
+                (None, None) => None,
+            }
+        }
         _ => None,
     })
 }

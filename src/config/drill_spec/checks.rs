@@ -21,7 +21,7 @@ pub enum DrillWeight {
     Off,
 }
 
-/// One more check: exactly one of `count`, `object` and `command`.
+/// One more check: exactly one of `count`, `object`, `cel` and `command`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
@@ -37,6 +37,9 @@ pub struct DrillCheck {
     /// What is in one object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<DrillObject>,
+    /// What is true of objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cel: Option<DrillCel>,
     /// A command on this host, which reaches staging by `KUBECONFIG`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<DrillRun>,
@@ -92,6 +95,28 @@ pub struct DrillObject {
     pub exists: Option<bool>,
 }
 
+/// What is true of objects: exactly one of `each` and `list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DrillCel {
+    /// The type, as kubectl takes it.
+    #[schemars(with = "KindName")]
+    pub kind: String,
+    /// Only in this namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Only with fitting labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelSelector>,
+    /// An expression in CEL that is true of every `object`. Where there is no object it does not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub each: Option<String>,
+    /// An expression in CEL that is true of all `objects` together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
+}
+
 /// A command on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -114,6 +139,8 @@ pub enum DrillTest<'a> {
     Count(&'a DrillCount),
     /// What is in one.
     Object(&'a DrillObject),
+    /// What is true of objects.
+    Cel(&'a DrillCel),
     /// A command.
     Command(&'a DrillRun),
 }
@@ -123,6 +150,7 @@ impl DrillCheck {
     pub fn test(&self) -> Option<DrillTest<'_>> {
         let count = self.count.as_ref().map(DrillTest::Count);
         let object = self.object.as_ref().map(DrillTest::Object);
-        count.or(object).or(self.command.as_ref().map(DrillTest::Command))
+        let cel = self.cel.as_ref().map(DrillTest::Cel);
+        count.or(object).or(cel).or(self.command.as_ref().map(DrillTest::Command))
     }
 }

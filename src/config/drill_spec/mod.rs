@@ -6,7 +6,7 @@ mod values;
 
 use super::error::ConfigError;
 use super::{duration, load, model::ApiVersion, retention::Age, values::ClusterName};
-pub use checks::{DrillCheck, DrillCount, DrillObject, DrillRun, DrillTest, DrillWeight};
+pub use checks::{DrillCel, DrillCheck, DrillCount, DrillObject, DrillRun, DrillTest, DrillWeight};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -3,10 +3,10 @@
 use super::super::decode::{Cursor, Decode};
 use super::super::node::Node;
 use super::super::restore_spec::{AnyValue, KindName, Namespace, Pointer};
-use super::values::WITHIN;
+use super::values::{Cel, WITHIN};
 use super::{
-    DRILL_CHECKS, DRILL_PHASES, DrillCheck, DrillControlPlane, DrillCount, DrillObject, DrillObjectives,
-    DrillPoint, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillWeight,
+    DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillControlPlane, DrillCount, DrillObject,
+    DrillObjectives, DrillPoint, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillWeight,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -145,17 +145,20 @@ impl Decode for DrillCheck {
         };
         let count = fields.optional("count");
         let object = fields.optional("object");
+        let cel = fields.optional("cel");
         let command = fields.optional("command");
         fields.finish();
-        let given = ["count", "object", "command"].iter().filter(|name| at.entry(name).is_some()).count();
+        let given =
+            ["count", "object", "cel", "command"].iter().filter(|name| at.entry(name).is_some()).count();
         if given != 1 {
-            return at.fail("needs exactly one of `count`, `object` and `command`: what is checked");
+            return at.fail("needs exactly one of `count`, `object`, `cel` and `command`: what is checked");
         }
         Some(DrillCheck {
             name: name?,
             severity: severity?,
             count: count?,
             object: object?,
+            cel: cel?,
             command: command?,
         })
     }
@@ -207,6 +210,25 @@ impl Decode for DrillObject {
         }
         let (kind, namespace) = (kind?.0, namespace?.map(|it| it.0));
         Some(DrillObject { kind, namespace, name: name?, path: path?.0, equals, exists })
+    }
+}
+
+impl Decode for DrillCel {
+    fn decode(at: &Cursor<'_>) -> Option<Self> {
+        let mut fields = at.fields()?;
+        let kind = fields.required::<KindName>("kind", "write the type, such as `kind: deployments`");
+        let namespace = fields.optional::<Namespace>("namespace");
+        let labels = fields.optional("labels");
+        let (each, list) = (fields.optional::<Cel>("each"), fields.optional::<Cel>("list"));
+        fields.finish();
+        let (each, list) = (each?.map(|it| it.0), list?.map(|it| it.0));
+        if each.is_some() == list.is_some() {
+            return at.fail(
+                "needs exactly one of `each` and `list`: an expression about `object`, or about `objects`",
+            );
+        }
+        let (kind, namespace) = (kind?.0, namespace?.map(|it| it.0));
+        Some(DrillCel { kind, namespace, labels: labels?, each, list })
     }
 }
 

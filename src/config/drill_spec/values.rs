@@ -161,6 +161,22 @@ impl JsonSchema for DrillPoint {
     }
 }
 
+/// An expression in CEL.
+pub(super) struct Cel(pub(super) String);
+
+impl FromText for Cel {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match cel::Program::compile(text) {
+            Ok(_) => Ok(Cel(text.to_owned())),
+            Err(errors) => {
+                let said = errors.to_string();
+                let first = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+                Err(format!("is no CEL: {first}"))
+            }
+        }
+    }
+}
+
 impl FromText for DrillWeight {
     fn from_text(text: &str) -> Result<Self, String> {
         match text {

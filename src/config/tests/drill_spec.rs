@@ -30,6 +30,8 @@ checks:
   - {name: none, count: {kind: pods, exactly: 0}}
   - {name: web, object: {kind: deploy, namespace: shop, name: web, path: /spec/replicas, equals: 3}}
   - {name: gone, object: {kind: ns, name: old, path: /metadata, exists: false}}
+  - {name: scaled, cel: {kind: deploy, namespace: shop, labels: app=web, each: "object.spec.replicas >= 1"}}
+  - {name: totals, cel: {kind: orders, list: "objects.exists(o, o.spec.total > 0)"}}
   - {name: smoke, severity: off, command: {argv: [./smoke.sh, "1"], timeout: 5m}}
 within: 30m
 "#;
@@ -57,8 +59,12 @@ fn every_field_is_read() {
     assert!(matches!(tests[0], DrillTest::Count(it) if it.at_most == Some(9) && it.labels.is_some()));
     assert!(matches!(tests[2], DrillTest::Object(it) if it.equals == Some(json!(3))));
     assert!(matches!(tests[3], DrillTest::Object(it) if it.exists == Some(false)));
-    assert!(matches!(tests[4], DrillTest::Command(it) if it.argv == ["./smoke.sh", "1"]));
-    assert_eq!(spec.checks[4].severity, Some(DrillWeight::Off));
+    assert!(
+        matches!(tests[4], DrillTest::Cel(it) if it.each.is_some() && it.list.is_none() && it.labels.is_some())
+    );
+    assert!(matches!(tests[5], DrillTest::Cel(it) if it.list.is_some()));
+    assert!(matches!(tests[6], DrillTest::Command(it) if it.argv == ["./smoke.sh", "1"]));
+    assert_eq!(spec.checks[6].severity, Some(DrillWeight::Off));
 }
 
 #[test]
@@ -123,7 +129,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "checks: [{name: a}, {name: b, count: {kind: pods}}, {name: c, command: {argv: []}}]",
-        "d.yaml:4:10: checks[0]: needs exactly one of `count`, `object` and `command`: what is checked\n\
+        "d.yaml:4:10: checks[0]: needs exactly one of `count`, `object`, `cel` and `command`: what is checked\n\
          d.yaml:4:38: checks[1].count: says not how many: write `atLeast`, `atMost` or `exactly`\n\
          d.yaml:4:72: checks[2].command: names no program: `argv` is empty",
     ),
@@ -160,6 +166,7 @@ fn the_schema_has_the_fields_of_the_parser() {
         ("checks: [_]", "DrillCheck"),
         ("checks: [{count: _}]", "DrillCount"),
         ("checks: [{object: _}]", "DrillObject"),
+        ("checks: [{cel: _}]", "DrillCel"),
         ("checks: [{command: _}]", "DrillRun"),
     ] {
         let text = text.replace('_', "{qqqqqqqqqqqqqqqqqqqqqqqq: 1}");

@@ -1,8 +1,8 @@
-//! What the drill's file asks of the objects: how many there are, what is in one of them.
+//! What the drill's file asks of the objects: how many there are, what is in one of them, what is true of all.
 
 use super::{Check, Results};
 use crate::{
-    object::{LabelSelector, TypeName, resolve},
+    object::{Expression, Identity, LabelSelector, TypeName, resolve},
     source::kube::ExportedObject,
 };
 use serde_json::Value;
@@ -30,6 +30,28 @@ pub enum Asked {
         labels: Option<LabelSelector>,
         /// How many there should be.
         bound: Bound,
+    },
+    /// What is true of each object, of which there is one at least.
+    Each {
+        /// The type, as for kubectl.
+        kind: String,
+        /// Only in this namespace.
+        namespace: Option<String>,
+        /// Only with fitting labels.
+        labels: Option<LabelSelector>,
+        /// About `object`.
+        expression: Expression,
+    },
+    /// What is true of all of them together.
+    List {
+        /// The type, as for kubectl.
+        kind: String,
+        /// Only in this namespace.
+        namespace: Option<String>,
+        /// Only with fitting labels.
+        labels: Option<LabelSelector>,
+        /// About `objects`.
+        expression: Expression,
     },
     /// What is in one object.
     Object {
@@ -73,12 +95,57 @@ impl Bound {
     }
 }
 
+/// Objects of which an expression speaks together: more than these bytes are not kept.
+const TOGETHER: usize = 64 << 20;
+
 /// What was seen for one of them.
 #[derive(Debug, Clone, Default)]
 struct Seen {
     count: u64,
     /// What the object holds there, if it was seen.
     value: Option<Option<Value>>,
+    /// The objects of which an expression is not true, and why not.
+    wrong: Vec<(String, String)>,
+    /// The objects of which an expression speaks together, and their bytes.
+    all: Vec<Value>,
+    bytes: usize,
+}
+
+impl Asked {
+    fn kind(&self) -> (&str, Option<&str>, Option<&LabelSelector>) {
+        match self {
+            Asked::Count { kind, namespace, labels, .. }
+            | Asked::Each { kind, namespace, labels, .. }
+            | Asked::List { kind, namespace, labels, .. } => (kind, namespace.as_deref(), labels.as_ref()),
+            Asked::Object { kind, namespace, .. } => (kind, namespace.as_deref(), None),
+        }
+    }
+}
+
+impl Seen {
+    fn see(&mut self, asked: &Asked, object: &ExportedObject, value: Value) {
+        self.count += 1;
+        match asked {
+            Asked::Count { .. } => {}
+            Asked::Object { path, .. } => self.value = Some(value.pointer(path).cloned()),
+            Asked::Each { expression, .. } => {
+                let why = match expression.holds("object", &value) {
+                    Ok(true) => return,
+                    Ok(false) => "it is not true".to_owned(),
+                    Err(e) => e.to_string(),
+                };
+                let of = TypeName::new(&object.resource.group, &object.resource.resource);
+                let name = Identity::new(of, object.namespace.as_deref(), &object.name);
+                self.wrong.push((name.to_string(), why));
+            }
+            Asked::List { .. } => {
+                self.bytes += object.len() as usize;
+                if self.bytes <= TOGETHER {
+                    self.all.push(value);
+                }
+            }
+        }
+    }
 }
 
 pub(super) struct Watch {
@@ -103,47 +170,66 @@ impl Watch {
         }
         let kind = TypeName::new(&object.resource.group, &object.resource.resource);
         for (at, (ask, seen)) in self.asks.iter().zip(&mut self.seen).enumerate() {
-            let (Asked::Count { kind: name, namespace, .. } | Asked::Object { kind: name, namespace, .. }) =
-                &ask.asked;
+            let (name, namespace, labels) = ask.asked.kind();
             let meant = self.meant.entry((at, kind.clone()));
             let meant = *meant.or_insert_with(|| resolve(name, std::slice::from_ref(&kind)).is_ok());
-            if !meant
-                || namespace.as_deref().is_some_and(|wanted| Some(wanted) != object.namespace.as_deref())
-            {
+            let here = namespace.is_none_or(|wanted| Some(wanted) == object.namespace.as_deref());
+            let named = !matches!(&ask.asked, Asked::Object { name, .. } if *name != object.name);
+            if !(meant && here && named) {
                 continue;
             }
-            match &ask.asked {
-                Asked::Count { labels: None, .. } => seen.count += 1,
-                Asked::Count { labels: Some(labels), .. } => {
-                    let value: Value = serde_json::from_slice(&object.to_vec()).unwrap_or_default();
-                    seen.count += u64::from(labels.matches(&value));
-                }
-                Asked::Object { name, path, .. } if *name == object.name => {
-                    let value: Value = serde_json::from_slice(&object.to_vec()).unwrap_or_default();
-                    seen.count += 1;
-                    seen.value = Some(value.pointer(path).cloned());
-                }
-                Asked::Object { .. } => {}
+            let plain = matches!(&ask.asked, Asked::Count { labels: None, .. });
+            let value = if plain { Ok(Value::Null) } else { serde_json::from_slice(&object.to_vec()) };
+            let value = value.unwrap_or_default();
+            if labels.is_none_or(|labels| labels.matches(&value)) {
+                seen.see(&ask.asked, object, value);
             }
         }
     }
 
     pub(super) fn end(&mut self, results: &mut Results) {
-        for (ask, seen) in self.asks.iter().zip(&self.seen) {
+        for (ask, mut seen) in self.asks.iter().zip(std::mem::take(&mut self.seen)) {
+            let mut wrong = std::mem::take(&mut seen.wrong);
             let (expected, actual, holds) = match &ask.asked {
                 Asked::Count { kind, bound, .. } => {
                     let expected = format!("{} of {kind}", bound.told());
                     (expected, format!("there are {}", seen.count), bound.holds(seen.count))
                 }
-                Asked::Object { path, equals, exists, .. } => judge(path, equals.as_ref(), *exists, seen),
+                Asked::Object { path, equals, exists, .. } => judge(path, equals.as_ref(), *exists, &seen),
+                Asked::Each { kind, expression, .. } => {
+                    let expected = format!("of each of {kind}: {expression}");
+                    let right = seen.count - wrong.len() as u64;
+                    let actual = format!("of {} objects it is true of {right}", seen.count);
+                    (expected, actual, seen.count > 0 && wrong.is_empty())
+                }
+                Asked::List { kind, expression, .. } => {
+                    let (actual, why) = together(expression, &seen);
+                    let holds = why.is_none();
+                    wrong.extend(why.map(|why| (kind.clone(), why)));
+                    (format!("of all {kind} together: {expression}"), actual, holds)
+                }
             };
             let mut check = Check::new(&ask.name, expected);
             if !holds {
-                check.found(format!("it does not hold: {actual}"), 0);
+                check.group(format!("it does not hold: {actual}"), wrong.len() as u64, None, wrong);
             }
             results.end(check, actual, Duration::ZERO);
         }
     }
+}
+
+/// What is said of objects together, and why it does not hold, if it does not. The reason may tell of what is in them.
+fn together(expression: &Expression, seen: &Seen) -> (String, Option<String>) {
+    if seen.bytes > TOGETHER {
+        let text = format!("the {} objects are too large to be looked at together", seen.count);
+        return (text.clone(), Some(text));
+    }
+    let (word, why) = match expression.holds("objects", &Value::Array(seen.all.clone())) {
+        Ok(true) => ("it is true", None),
+        Ok(false) => ("it is not true", Some("it is not true".to_owned())),
+        Err(e) => ("it has no answer", Some(e.to_string())),
+    };
+    (format!("{word} of these {} objects", seen.count), why)
 }
 
 /// The values are not told: they may be somebody's.
