@@ -121,6 +121,7 @@ async fn restore_resources_kinds_brings_back_every_type() -> Result<()> {
         fill::apply(&client, EVERY).await?;
         let settled = [
             ("-n every pvc/claim", "{.status.phase}", "Bound"),
+            ("-n every pvc/data-state-0", "{.metadata.name}", "data-state-0"),
             ("-n every serviceaccount/default", "{.metadata.name}", "default"),
             ("-n every secret/robot-token", "{.metadata.annotations}", "service-account.uid"),
             ("clusterrole/every:all", "{.rules}", "/healthz"),
