@@ -1,0 +1,3 @@
+module lifeboat.dev/workload
+
+go 1.21
