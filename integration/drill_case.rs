@@ -5,8 +5,18 @@ use crate::{
     saved::tree,
 };
 use anyhow::Result;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+use tokio::process::Child;
 
 /// How a drill is started in every test.
 pub const RUN: [&str; 7] = ["drill", "run", "drill.yaml", "-i", "identity.txt", "-o", "json"];
@@ -36,6 +46,11 @@ pub fn nothing_left(boat: &Lifeboat) {
     assert!(files.is_empty(), "{:?}", files.iter().map(|(path, _)| path).collect::<Vec<_>>());
 }
 
+/// Sends a signal to a drill.
+pub fn signal(child: &Child, signal: Signal) -> Result<()> {
+    Ok(kill_process(Pid::from_raw(child.id().unwrap_or_default() as i32).unwrap(), signal)?)
+}
+
 /// The processes that were started for stagings below `base`.
 pub fn processes(base: &Path) -> Vec<String> {
     let mark = format!("LIFEBOAT_DRILL={}", base.display()).into_bytes();
@@ -63,4 +78,31 @@ pub fn failed(evidence: &Value) -> Vec<String> {
     let checks = evidence["checks"].as_array().into_iter().flatten();
     let failed = checks.filter(|check| check["outcome"] == "failed" && check["name"] != "references");
     failed.map(|check| check["name"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// Counts who comes.
+pub struct Door {
+    /// Where it is.
+    pub port: u16,
+    knocks: Arc<AtomicUsize>,
+}
+
+impl Door {
+    /// Opens one at a free port of this address.
+    pub fn open(address: &str) -> Result<Self> {
+        let listener = TcpListener::bind((address, 0))?;
+        let (port, knocks) = (listener.local_addr()?.port(), Arc::new(AtomicUsize::new(0)));
+        let counter = knocks.clone();
+        std::thread::spawn(move || {
+            for _ in listener.incoming() {
+                counter.fetch_add(1, Relaxed);
+            }
+        });
+        Ok(Door { port, knocks })
+    }
+
+    /// How many have come.
+    pub fn knocks(&self) -> usize {
+        self.knocks.load(Relaxed)
+    }
 }

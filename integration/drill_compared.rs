@@ -106,6 +106,8 @@ fn job(saved: &Saved) -> Result<Job> {
         within: Duration::from_secs(120),
         severities: Default::default(),
         asks: vec![],
+        ready: Vec::new(),
+        probes: Vec::new(),
         commands: vec![],
         filter: Filter::default(),
         identities: saved.identities()?,

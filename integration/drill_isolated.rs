@@ -2,44 +2,13 @@
 
 use crate::{
     boat::Lifeboat,
-    drill_case::{drill, write},
+    drill_case::{Door, drill, write},
     lab::{Cluster, ClusterOptions, LabDir, eventually},
 };
 use anyhow::Result;
 use kube::Client;
 use serde_json::{Value, json};
-use std::{
-    net::TcpListener,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
-};
-
-/// Counts who comes.
-struct Door {
-    port: u16,
-    knocks: Arc<AtomicUsize>,
-}
-
-impl Door {
-    fn open() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let (port, knocks) = (listener.local_addr()?.port(), Arc::new(AtomicUsize::new(0)));
-        let counter = knocks.clone();
-        std::thread::spawn(move || {
-            for _ in listener.incoming() {
-                counter.fetch_add(1, Relaxed);
-            }
-        });
-        Ok(Door { port, knocks })
-    }
-
-    fn knocks(&self) -> usize {
-        self.knocks.load(Relaxed)
-    }
-}
+use std::time::Duration;
 
 async fn create(client: &Client, path: &str, body: Value) -> Result<()> {
     let request = http::Request::post(path).header("Content-Type", "application/json");
@@ -49,7 +18,7 @@ async fn create(client: &Client, path: &str, body: Value) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn webhooks_and_aggregated_apis_of_the_source_are_never_called() -> Result<()> {
-    let (hook, aggregated) = (Door::open()?, Door::open()?);
+    let (hook, aggregated) = (Door::open("127.0.0.1")?, Door::open("127.0.0.1")?);
     let dir = LabDir::new()?;
     let cluster = Cluster::start(dir.path(), ClusterOptions::default()).await?;
     let client = cluster.client().await?;

@@ -2,12 +2,12 @@
 
 use crate::{
     boat::Ran,
-    drill_case::{RUN, drill, nothing_left, processes, write},
+    drill_case::{RUN, drill, nothing_left, processes, signal, write},
     lab::eventually,
     saved::{Saved, saved},
 };
 use anyhow::Result;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use std::{fs, time::Duration};
 use tokio::{process::Child, time::sleep};
 
@@ -20,10 +20,6 @@ async fn running(saved: &Saved) -> Result<Child> {
     })
     .await?;
     Ok(child)
-}
-
-fn signal(child: &Child, signal: Signal) -> Result<()> {
-    Ok(kill_process(Pid::from_raw(child.id().unwrap_or_default() as i32).unwrap(), signal)?)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

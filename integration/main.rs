@@ -22,6 +22,8 @@ mod drill_compared;
 mod drill_fails;
 mod drill_isolated;
 mod drill_killed;
+mod drill_kind;
+mod drill_kind_fails;
 mod etcd_access;
 mod etcd_comparison;
 mod etcd_doctor;

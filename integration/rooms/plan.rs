@@ -78,7 +78,10 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("rustls", &["source", "main.rs", "restore/static_pods"]),
     ("schemars", &["point", "config", "cli"]),
     // Manifests of static pods are YAML, and so are many objects that people keep in files.
-    ("serde_yaml", &["config", "cli", "restore/static_pods/pod.rs", "restore/resources/directory"]),
+    (
+        "serde_yaml",
+        &["config", "cli", "restore/static_pods/pod.rs", "restore/resources/directory", "drill/staging/kind"],
+    ),
     ("strsim", &["config", "restore/resources/select.rs"]),
     ("tar", &["pipeline", "catalogue"]),
     ("tokio_rustls", &["source/etcd", "restore/static_pods/probe.rs"]),

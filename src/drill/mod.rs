@@ -2,8 +2,8 @@
 //! evidence is left.
 //!
 //! ```text
-//!   pick ─▶ open and verify ─▶ staging: provision ─▶ restore ─▶ start ─▶ checks ─▶ tear down ─▶ evidence
-//!                                 └────────── always torn down, whatever comes between ──────────▲
+//!   pick ─▶ open and verify ─▶ staging: provision ─▶ restore ─▶ start ─▶ checks ─▶ release ─▶ service ─▶ tear down ─▶ evidence
+//!                                 └────────── always torn down, whatever comes between ──────────────────────▲
 //! ```
 //!
 //! [`staging`] is where a point is brought up, behind one trait; the checks say what must hold of it; the evidence is put
@@ -16,6 +16,6 @@ mod run;
 pub mod staging;
 mod timing;
 
-pub use checks::{Ask, Asked, Bound, Command, Detail, Severities};
+pub use checks::{Ask, Asked, Bound, Command, Detail, Probe, Ready, Severities};
 pub use pick::{NoChoice, Rule};
 pub use run::{Job, Outcome, run};

@@ -1,11 +1,11 @@
 //! One drill, from the pick to the evidence.
 
 use super::{
-    checks::{self, Ask, Command, Detail, Results, Severities},
+    checks::{self, Ask, Command, Detail, Probe, Ready, Results, Severities},
     evidence,
     pick::{Choice, NoChoice, Rule, choose},
-    staging::{Staging, StagingError},
-    timing::Stopwatch,
+    staging::{Staging, StagingError, Workload},
+    timing::{Stopwatch, millis},
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError, Depth, History, Listed, verify},
@@ -50,6 +50,10 @@ pub struct Job {
     pub severities: Severities,
     /// What is asked of the objects.
     pub asks: Vec<Ask>,
+    /// Workloads that have to become ready.
+    pub ready: Vec<Ready>,
+    /// What pods have to answer.
+    pub probes: Vec<Probe>,
     /// Commands to run against staging.
     pub commands: Vec<Command>,
     /// What exports of this cluster are narrowed to.
@@ -178,31 +182,49 @@ async fn attempt(
     staging.restore_etcd(catalogue, &manifest, job.identities.clone()).await?;
     begin(progress, Phase::ApiReady);
     let connection = staging.start().await?;
-    progress.ready = Some(progress.watch.since_start(Instant::now()));
+    let served = Instant::now();
+    if !staging.runs_workloads() {
+        progress.ready = Some(progress.watch.since_start(served));
+    }
 
     begin(progress, Phase::Checks);
-    looked_at(job, catalogue, &manifest, connection, progress).await
+    let cluster = Cluster::connect(&connection).await?;
+    progress.server = Some(cluster.server().to_owned());
+    looked_at(job, catalogue, &manifest, &cluster, &connection, progress).await?;
+    let kubeconfig = connection.kubeconfig.clone().unwrap_or_default();
+    if staging.runs_workloads() {
+        begin(progress, Phase::WorkloadsReady);
+        // A recovery does not wait for a comparison.
+        let compared = served.elapsed();
+        let kept: Vec<Workload> = job.ready.iter().map(|ask| ask.workload.clone()).collect();
+        staging.release(&kept).await?;
+        let kinds = cluster.discover(&Filter::default()).await?;
+        checks::ready(&job.ready, &cluster, &kinds, &mut progress.results).await;
+        progress.ready = Some(progress.watch.since_start(Instant::now()).saturating_sub(millis(compared)));
+        begin(progress, Phase::Service);
+        checks::probes(&job.probes, &cluster, &kinds, &mut progress.results).await;
+    }
+    checks::commands(&job.commands, &kubeconfig, &mut progress.results).await;
+    Ok(())
 }
 
 async fn looked_at(
     job: &Job,
     catalogue: &Catalogue,
     manifest: &Manifest,
-    connection: Connection,
+    cluster: &Cluster,
+    connection: &Connection,
     progress: &mut Progress,
 ) -> Result<(), Broken> {
-    let cluster = Cluster::connect(&connection).await?;
-    progress.server = Some(cluster.server().to_owned());
     let results = &mut progress.results;
     checks::versions(manifest, cluster.version(), results);
     checks::identity(manifest, cluster.facts().await?.uid.as_deref(), results);
-    let kubeconfig = connection.kubeconfig.clone().unwrap_or_default();
     if manifest.artifact(&ArtifactKind::ResourcesIndex).is_some() {
         let what = checks::Compared {
             catalogue,
             manifest,
             identities: job.identities.clone(),
-            connection,
+            connection: connection.clone(),
             filter: job.filter.clone(),
             asks: &job.asks,
         };
@@ -217,7 +239,6 @@ async fn looked_at(
             results.refuse(&ask.name, why);
         }
     }
-    checks::commands(&job.commands, &kubeconfig, results).await;
     Ok(())
 }
 

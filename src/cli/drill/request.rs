@@ -8,8 +8,8 @@ use crate::{
     },
     config::{DrillPoint, DrillSpec, DrillTest, DrillWeight},
     drill::{
-        Ask, Asked, Bound, Command, Job, Rule,
-        staging::{ControlPlane, ControlPlaneOptions, usual_base},
+        Ask, Asked, Bound, Command, Job, Probe, Ready, Rule,
+        staging::{ControlPlane, ControlPlaneOptions, Kind, KindOptions, Staging, Workload, usual_base},
     },
     object::Expression,
     pipeline::Identities,
@@ -46,6 +46,7 @@ pub(super) fn job(
     exclusions.push("events, leases and metrics, which change by themselves".to_owned());
     exclusions.push("data in persistent volumes".to_owned());
     let (mut asks, mut commands) = (Vec::new(), Vec::new());
+    let (mut ready, mut probes) = (Vec::new(), Vec::new());
     for check in &spec.checks {
         let name = check.name.to_string();
         if let Some(weight) = check.severity {
@@ -60,6 +61,26 @@ pub(super) fn job(
                 argv: run.argv.clone(),
                 directory: base.to_owned(),
                 timeout: run.timeout,
+            }),
+            Some(DrillTest::Workload(it)) => ready.push(Ready {
+                name,
+                workload: Workload {
+                    kind: it.kind.clone(),
+                    namespace: it.namespace.clone(),
+                    name: it.name.clone(),
+                    labels: it.labels.as_ref().map(|labels| labels.as_str().parse()).transpose()?,
+                },
+                within: it.ready_within,
+            }),
+            Some(DrillTest::Http(it)) => probes.push(Probe {
+                name,
+                namespace: it.namespace.clone(),
+                labels: it.labels.as_str().parse()?,
+                port: it.port,
+                path: it.path.clone(),
+                status: it.status,
+                contains: it.contains.clone(),
+                within: it.within,
             }),
             Some(test) => asks.extend(asked(test)?.map(|asked| Ask { name, asked })),
             None => {}
@@ -108,6 +129,8 @@ pub(super) fn job(
         within: spec.within,
         severities,
         asks,
+        ready,
+        probes,
         commands,
         filter: filter(context)?,
         identities,
@@ -166,7 +189,9 @@ fn filter(context: &Context) -> Result<Filter, Failure> {
 
 /// In which directory staging makes its own.
 pub(super) fn staging_base(spec: &DrillSpec, base: &Path) -> PathBuf {
-    spec.staging.controlplane.directory.as_ref().map_or_else(usual_base, |directory| base.join(directory))
+    let staging = &spec.staging;
+    let directory = staging.kind.as_ref().map_or(&staging.controlplane.directory, |kind| &kind.directory);
+    directory.as_ref().map_or_else(usual_base, |directory| base.join(directory))
 }
 
 pub(super) fn staging(
@@ -175,13 +200,30 @@ pub(super) fn staging(
     place: PathBuf,
     etcdutl: PathBuf,
     id: &PointId,
-) -> ControlPlane {
-    let it = &spec.staging.controlplane;
+) -> Box<dyn Staging> {
     // A bare name is looked for in PATH, as a shell does.
     let program = |path: &Option<PathBuf>| {
         path.as_ref().map(|path| if path.components().count() > 1 { base.join(path) } else { path.clone() })
     };
-    ControlPlane::new(ControlPlaneOptions {
+    if let Some(it) = &spec.staging.kind {
+        return Box::new(Kind::new(KindOptions {
+            base: place,
+            name: id.to_string(),
+            kind: program(&it.kind),
+            engine: program(&it.engine),
+            image: it.image.clone(),
+            config: it.config.as_ref().map(|path| base.join(path)),
+            load: it.load_images.clone(),
+            egress: it.egress,
+            etcdutl,
+            encryption_config: it.encryption_config.as_ref().map(|path| base.join(path)),
+            service_cluster_ip_range: it.service_cluster_ip_range.clone(),
+            args: it.args.clone(),
+            ready_within: it.ready_within,
+        }));
+    }
+    let it = &spec.staging.controlplane;
+    Box::new(ControlPlane::new(ControlPlaneOptions {
         base: place,
         name: id.to_string(),
         etcd: program(&it.etcd),
@@ -191,5 +233,5 @@ pub(super) fn staging(
         service_cluster_ip_range: it.service_cluster_ip_range.clone(),
         args: it.args.clone(),
         ready_within: it.ready_within,
-    })
+    }))
 }

@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Staging is an etcd and a kube-apiserver on this host's loopback, in a directory that nobody else can read: it needs no privileges, \
-and both programs (in PATH, or named in the drill's file). It is taken down whatever happens. What a drill left that was killed is \
+and both programs (in PATH, or named in the drill's file). With `staging: {kind: {}}` it is a node in a container, in which workloads \
+come up: that needs kind, and Docker or Podman. It is taken down whatever happens. What a drill left that was killed is \
 taken away first.
 
 The evidence is stored beside the recovery points, signed, also when the drill fails. `lifeboat drill report` makes a page of it.
@@ -96,8 +97,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let staging = request::staging(&spec, &base, place, etcdutl, &job.id);
     let shown = Spinner::phase(&context.global);
     let tell = |phase| shown.tell(format!("drill: {phase}"));
-    let outcome =
-        drill::run(job, Box::new(staging), &catalogue, author.borrowed().signer, interrupted(), &tell).await;
+    let outcome = drill::run(job, staging, &catalogue, author.borrowed().signer, interrupted(), &tell).await;
     shown.end();
     output::result(context.global.output, &outcome.evidence, || {
         let mut text = report::drill_text(&outcome.evidence);

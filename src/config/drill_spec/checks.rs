@@ -21,7 +21,7 @@ pub enum DrillWeight {
     Off,
 }
 
-/// One more check: exactly one of `count`, `object`, `cel` and `command`.
+/// One more check: exactly one of `count`, `object`, `cel`, `workload`, `http` and `command`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
@@ -40,9 +40,64 @@ pub struct DrillCheck {
     /// What is true of objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cel: Option<DrillCel>,
+    /// Workloads that come up in staging; needs `kind`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<DrillWorkload>,
+    /// What a pod of such a workload answers; needs `kind`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<DrillProbe>,
     /// A command on this host, which reaches staging by `KUBECONFIG`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<DrillRun>,
+}
+
+/// Workloads that come up. Of all that were restored, only those that some check names run in staging, on its one node and with
+/// the images that it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DrillWorkload {
+    /// `deployments`, `statefulsets` or `daemonsets`; else all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Where they are.
+    pub namespace: String,
+    /// Only the one that is called so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Only with fitting labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelSelector>,
+    /// How long it may take until they are ready.
+    #[serde(serialize_with = "duration::serialize")]
+    #[schemars(default, with = "duration::Text")]
+    pub ready_within: Duration,
+}
+
+/// What a pod answers over HTTP. It is reached as by `kubectl port-forward`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DrillProbe {
+    /// Where the pod is.
+    pub namespace: String,
+    /// Pods with fitting labels: of those that are ready one is asked.
+    pub labels: LabelSelector,
+    /// The port on which it listens.
+    pub port: u16,
+    /// What is asked for; `/` unless something else is said.
+    #[schemars(default)]
+    pub path: String,
+    /// The status that is right; 200 unless something else is said.
+    #[schemars(default)]
+    pub status: u16,
+    /// What the answer has to contain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+    /// How long it may take until the answer is right.
+    #[serde(serialize_with = "duration::serialize")]
+    #[schemars(default, with = "duration::Text")]
+    pub within: Duration,
 }
 
 /// How many objects there are.
@@ -141,6 +196,10 @@ pub enum DrillTest<'a> {
     Object(&'a DrillObject),
     /// What is true of objects.
     Cel(&'a DrillCel),
+    /// Workloads that come up.
+    Workload(&'a DrillWorkload),
+    /// What a pod answers.
+    Http(&'a DrillProbe),
     /// A command.
     Command(&'a DrillRun),
 }
@@ -151,6 +210,8 @@ impl DrillCheck {
         let count = self.count.as_ref().map(DrillTest::Count);
         let object = self.object.as_ref().map(DrillTest::Object);
         let cel = self.cel.as_ref().map(DrillTest::Cel);
-        count.or(object).or(cel).or(self.command.as_ref().map(DrillTest::Command))
+        let workload = self.workload.as_ref().map(DrillTest::Workload);
+        let http = self.http.as_ref().map(DrillTest::Http);
+        count.or(object).or(cel).or(workload).or(http).or(self.command.as_ref().map(DrillTest::Command))
     }
 }

@@ -2,15 +2,20 @@
 
 mod checks;
 mod read;
+mod staging;
 mod values;
 
 use super::error::ConfigError;
 use super::{duration, load, model::ApiVersion, retention::Age, values::ClusterName};
-pub use checks::{DrillCel, DrillCheck, DrillCount, DrillObject, DrillRun, DrillTest, DrillWeight};
+pub use checks::{
+    DrillCel, DrillCheck, DrillCount, DrillObject, DrillProbe, DrillRun, DrillTest, DrillWeight,
+    DrillWorkload,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
+pub use staging::{DrillControlPlane, DrillStaging};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 pub use values::{DrillKind, DrillPoint, DrillRestores};
 
@@ -33,8 +38,17 @@ pub const DRILL_CHECKS: [&str; 11] = [
 ];
 
 /// The phases of a drill for which an objective can be set.
-pub const DRILL_PHASES: [&str; 8] =
-    ["pick", "open", "provision", "restore", "api-ready", "workloads-ready", "checks", "tear-down"];
+pub const DRILL_PHASES: [&str; 9] = [
+    "pick",
+    "open",
+    "provision",
+    "restore",
+    "api-ready",
+    "checks",
+    "workloads-ready",
+    "service",
+    "tear-down",
+];
 
 /// A restore drill: which recovery point is brought up where, what must hold of it, and how long that may take.
 ///
@@ -77,46 +91,6 @@ pub struct DrillSpec {
     pub within: Duration,
 }
 
-/// Where a recovery point is brought up.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(default)]
-#[non_exhaustive]
-pub struct DrillStaging {
-    /// etcd and kube-apiserver as processes on this host's loopback.
-    pub controlplane: DrillControlPlane,
-}
-
-/// etcd and kube-apiserver as processes on this host's loopback.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(default)]
-#[non_exhaustive]
-pub struct DrillControlPlane {
-    /// The etcd to use; else the one in PATH.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub etcd: Option<PathBuf>,
-    /// The kube-apiserver to use; else the one in PATH.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kube_apiserver: Option<PathBuf>,
-    /// Where staging gets a directory of its own. It must belong to the user who runs this, with mode 0700. Else one below the
-    /// directory for temporary files.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub directory: Option<PathBuf>,
-    /// The EncryptionConfiguration of the source's API server, where it encrypts at rest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub encryption_config: Option<PathBuf>,
-    /// The source's `--service-cluster-ip-range`; else it is read from the snapshot (Kubernetes 1.33 or newer).
-    #[serde(rename = "serviceClusterIPRange", skip_serializing_if = "Option::is_none")]
-    pub service_cluster_ip_range: Option<String>,
-    /// More arguments of the API server, such as the source's feature gates.
-    pub args: Vec<String>,
-    /// How long it may take until the API server is ready.
-    #[serde(serialize_with = "duration::serialize")]
-    #[schemars(with = "duration::Text")]
-    pub ready_within: Duration,
-}
-
 /// What has to be reached.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -135,20 +109,6 @@ pub struct DrillObjectives {
     #[serde(serialize_with = "values::durations")]
     #[schemars(with = "BTreeMap<String, duration::Text>")]
     pub phases: BTreeMap<String, Duration>,
-}
-
-impl Default for DrillControlPlane {
-    fn default() -> Self {
-        DrillControlPlane {
-            etcd: None,
-            kube_apiserver: None,
-            directory: None,
-            encryption_config: None,
-            service_cluster_ip_range: None,
-            args: Vec::new(),
-            ready_within: Duration::from_secs(120),
-        }
-    }
 }
 
 impl DrillSpec {

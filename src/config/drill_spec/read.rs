@@ -3,10 +3,10 @@
 use super::super::decode::{Cursor, Decode};
 use super::super::node::Node;
 use super::super::restore_spec::{AnyValue, KindName, Namespace, Pointer};
-use super::values::{Cel, WITHIN};
+use super::values::{Cel, WITHIN, WorkloadKind};
 use super::{
-    DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillControlPlane, DrillCount, DrillObject,
-    DrillObjectives, DrillPoint, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillWeight,
+    DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillCount, DrillObject, DrillObjectives, DrillPoint,
+    DrillProbe, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillWeight, DrillWorkload,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -38,6 +38,12 @@ impl Decode for DrillSpec {
         for (check, at) in checks.iter().flatten().zip(at.entry("checks").iter().flat_map(Cursor::items)) {
             if !names.insert(check.name.as_str()) {
                 at.fail::<()>(format!("another check is called `{}`, too", check.name));
+            }
+        }
+        let in_kind = staging.as_ref().is_none_or(|staging| staging.kind.is_some());
+        for (check, at) in checks.iter().flatten().zip(at.entry("checks").iter().flat_map(Cursor::items)) {
+            if !in_kind && (check.workload.is_some() || check.http.is_some()) {
+                at.fail::<()>("needs workloads that run, and this staging has no node for them: write `staging: {kind: {}}`");
             }
         }
         Some(DrillSpec {
@@ -77,40 +83,6 @@ fn weights(at: &Cursor<'_>) -> Option<BTreeMap<String, DrillWeight>> {
     read.into_iter().collect()
 }
 
-impl Decode for DrillStaging {
-    fn decode(at: &Cursor<'_>) -> Option<Self> {
-        let mut fields = at.fields()?;
-        fields.later(&["kind", "existing"]);
-        let controlplane = fields.or("controlplane", DrillControlPlane::default());
-        fields.finish();
-        Some(DrillStaging { controlplane: controlplane? })
-    }
-}
-
-impl Decode for DrillControlPlane {
-    fn decode(at: &Cursor<'_>) -> Option<Self> {
-        let default = Self::default();
-        let mut fields = at.fields()?;
-        let etcd = fields.optional::<String>("etcd");
-        let kube_apiserver = fields.optional::<String>("kubeApiserver");
-        let directory = fields.optional::<String>("directory");
-        let encryption_config = fields.optional::<String>("encryptionConfig");
-        let range = fields.optional::<String>("serviceClusterIPRange");
-        let args = fields.or("args", default.args);
-        let ready_within = fields.or("readyWithin", default.ready_within);
-        fields.finish();
-        Some(DrillControlPlane {
-            etcd: etcd?.map(Into::into),
-            kube_apiserver: kube_apiserver?.map(Into::into),
-            directory: directory?.map(Into::into),
-            encryption_config: encryption_config?.map(Into::into),
-            service_cluster_ip_range: range?,
-            args: args?,
-            ready_within: ready_within?,
-        })
-    }
-}
-
 impl Decode for DrillObjectives {
     fn decode(at: &Cursor<'_>) -> Option<Self> {
         let mut fields = at.fields()?;
@@ -146,12 +118,15 @@ impl Decode for DrillCheck {
         let count = fields.optional("count");
         let object = fields.optional("object");
         let cel = fields.optional("cel");
+        let workload = fields.optional("workload");
+        let http = fields.optional("http");
         let command = fields.optional("command");
         fields.finish();
-        let given =
-            ["count", "object", "cel", "command"].iter().filter(|name| at.entry(name).is_some()).count();
-        if given != 1 {
-            return at.fail("needs exactly one of `count`, `object`, `cel` and `command`: what is checked");
+        let names = ["count", "object", "cel", "workload", "http", "command"];
+        if names.iter().filter(|name| at.entry(name).is_some()).count() != 1 {
+            return at.fail(
+                "needs exactly one of `count`, `object`, `cel`, `workload`, `http` and `command`: what is checked",
+            );
         }
         Some(DrillCheck {
             name: name?,
@@ -159,6 +134,8 @@ impl Decode for DrillCheck {
             count: count?,
             object: object?,
             cel: cel?,
+            workload: workload?,
+            http: http?,
             command: command?,
         })
     }
@@ -229,6 +206,61 @@ impl Decode for DrillCel {
         }
         let (kind, namespace) = (kind?.0, namespace?.map(|it| it.0));
         Some(DrillCel { kind, namespace, labels: labels?, each, list })
+    }
+}
+
+impl Decode for DrillWorkload {
+    fn decode(at: &Cursor<'_>) -> Option<Self> {
+        let mut fields = at.fields()?;
+        let kind = fields.optional::<WorkloadKind>("kind");
+        let namespace = fields.required::<Namespace>("namespace", "write where the workloads are");
+        let name = fields.optional("name");
+        let labels = fields.optional("labels");
+        let ready_within = fields.or("readyWithin", Duration::from_secs(300));
+        fields.finish();
+        Some(DrillWorkload {
+            kind: kind?.map(|it| it.0),
+            namespace: namespace?.0,
+            name: name?,
+            labels: labels?,
+            ready_within: ready_within?,
+        })
+    }
+}
+
+impl Decode for DrillProbe {
+    fn decode(at: &Cursor<'_>) -> Option<Self> {
+        let mut fields = at.fields()?;
+        let namespace = fields.required::<Namespace>("namespace", "write where the pod is");
+        let labels = fields.required("labels", "write which pods, such as `labels: app=storefront`");
+        let port = match fields.get("port") {
+            Some(at) => at.number(1, u16::MAX.into()).and_then(|port| u16::try_from(port).ok()),
+            None => at.fail("says not on which port the pod listens: write `port`"),
+        };
+        let path = fields.or("path", "/".to_owned());
+        let status = match fields.get("status") {
+            Some(at) => at.number(100, 599).and_then(|status| u16::try_from(status).ok()),
+            None => Some(200),
+        };
+        let contains = fields.optional("contains");
+        let within = fields.or("within", Duration::from_secs(60));
+        fields.finish();
+        let path: String = path?;
+        let plain = |c: char| c.is_ascii_graphic();
+        if !path.starts_with('/') || !path.chars().all(plain) {
+            return at.fail(
+                "needs a path that begins with a slash and holds no spaces, as it stands in a request",
+            );
+        }
+        Some(DrillProbe {
+            namespace: namespace?.0,
+            labels: labels?,
+            port: port?,
+            path,
+            status: status?,
+            contains: contains?,
+            within: within?,
+        })
     }
 }
 

@@ -61,6 +61,26 @@ impl FromText for DrillRestores {
     }
 }
 
+/// A type of workloads that come up.
+pub(super) struct WorkloadKind(pub(super) String);
+
+impl FromText for WorkloadKind {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let kinds = [("deploy", "deployments"), ("sts", "statefulsets"), ("ds", "daemonsets")];
+        let lower = text.to_lowercase();
+        let found = kinds.iter().find(|(short, name)| {
+            lower == *short || lower == *name || Some(lower.as_str()) == name.strip_suffix('s')
+        });
+        match found {
+            Some((_, name)) => Ok(Self((*name).to_owned())),
+            None => Err(format!(
+                "{} does not come up: write `deployments`, `statefulsets` or `daemonsets`",
+                shown(text)
+            )),
+        }
+    }
+}
+
 /// Which recovery point.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]

@@ -110,14 +110,31 @@ const CASES: &[(&str, &str)] = &[
     ),
     ("restore: []", "d.yaml:4:10: restore: restores nothing: write `[etcd]`"),
     (
-        "staging: {kind: {}}",
-        "d.yaml:4:11: staging.kind: this version of Lifeboat does not have this yet; remove it",
+        "staging: {existing: {}}",
+        "d.yaml:4:11: staging.existing: this version of Lifeboat does not have this yet; remove it",
+    ),
+    (
+        "staging: {kind: {}, controlplane: {}}",
+        "d.yaml:4:10: staging: names two places: a drill has one of `controlplane` and `kind`",
+    ),
+    (
+        "checks: [{name: up, workload: {namespace: shop}}]",
+        "d.yaml:4:10: checks[0]: needs workloads that run, and this staging has no node for them: write `staging: {kind: {}}`",
+    ),
+    (
+        "staging: {kind: {}}\nchecks: [{name: up, workload: {kind: jobs, namespace: shop}}]",
+        "d.yaml:5:38: checks[0].workload.kind: `jobs` does not come up: write `deployments`, `statefulsets` or `daemonsets`",
+    ),
+    (
+        "staging: {kind: {}}\nchecks: [{name: a, http: {namespace: shop, labels: a=b, port: 0}}, {name: b, http: {namespace: c, labels: d, port: 1, path: x}}]",
+        "d.yaml:5:63: checks[0].http.port: expected a whole number from 1 to 65535, found 0\n\
+         d.yaml:5:84: checks[1].http: needs a path that begins with a slash and holds no spaces, as it stands in a request",
     ),
     (
         "objectives: {rto: 15, phases: {boil: 1m}}",
         "d.yaml:4:19: objectives.rto: 15 has no unit: write `15s` for seconds, or use m, h or ms\n\
          d.yaml:4:32: objectives.phases.boil: no phase is called so; these are: pick, open, provision, restore, api-ready, \
-         workloads-ready, checks, tear-down",
+         checks, workloads-ready, service, tear-down",
     ),
     (
         "severity: {objects: fatal}",
@@ -129,7 +146,8 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "checks: [{name: a}, {name: b, count: {kind: pods}}, {name: c, command: {argv: []}}]",
-        "d.yaml:4:10: checks[0]: needs exactly one of `count`, `object`, `cel` and `command`: what is checked\n\
+        "d.yaml:4:10: checks[0]: needs exactly one of `count`, `object`, `cel`, `workload`, `http` and `command`: what is \
+         checked\n\
          d.yaml:4:38: checks[1].count: says not how many: write `atLeast`, `atMost` or `exactly`\n\
          d.yaml:4:72: checks[2].command: names no program: `argv` is empty",
     ),
@@ -152,7 +170,7 @@ fn the_shipped_examples_are_drills() {
         assert_eq!(path.file_stem().unwrap().to_str().unwrap(), spec.name.as_str());
         names.push(spec.name.to_string());
     }
-    assert!(names.len() >= 2, "{names:?}");
+    assert!(names.len() >= 3, "{names:?}");
 }
 
 #[test]
@@ -168,6 +186,9 @@ fn the_schema_has_the_fields_of_the_parser() {
         ("checks: [{object: _}]", "DrillObject"),
         ("checks: [{cel: _}]", "DrillCel"),
         ("checks: [{command: _}]", "DrillRun"),
+        ("staging: {kind: _}", "DrillKindCluster"),
+        ("checks: [{workload: _}]", "DrillWorkload"),
+        ("checks: [{http: _}]", "DrillProbe"),
     ] {
         let text = text.replace('_', "{qqqqqqqqqqqqqqqqqqqqqqqq: 1}");
         let error = if name.is_empty() { errors(&text) } else { errors(&format!("{HEAD}{text}")) };

@@ -4,6 +4,7 @@
 //!   the stored bytes ─▶ stored (signature, digests, revision, kv-hash)
 //!   the comparison of the export with the staging ─▶ objects (expected), counts, discovery, secrets (encryption)
 //!   every object of the staging as it is read ─▶ references, asked (what the drill's file asks for)
+//!   what runs in staging ─▶ workloads (ready, probes), command
 //! ```
 //!
 //! A finding counts objects by type. Their names go into the details, which are sealed: the evidence is for everybody who
@@ -18,6 +19,7 @@ mod references;
 mod served;
 mod stored;
 mod versions;
+mod workloads;
 
 pub use asked::{Ask, Asked, Bound};
 pub use command::Command;
@@ -26,6 +28,8 @@ pub(super) use encryption::encryption;
 pub(super) use objects::{Compared, compare};
 pub(super) use stored::stored;
 pub(super) use versions::{identity, versions};
+pub use workloads::{Probe, Ready};
+pub(super) use workloads::{probes, ready};
 
 use crate::point::{CheckOutcome, CheckResult, DrillFinding, Severity};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-use crate::restore::etcd::RestoreError;
+use crate::{restore::etcd::RestoreError, source::kube::KubeError};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -18,6 +18,9 @@ pub enum StagingError {
     /// The snapshot did not become a data directory.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// Its API server.
+    #[error("staging: {0}")]
+    Kube(#[from] KubeError),
     /// A server that ended, or was not ready in time.
     #[error("{server} {reason}; its last words: {said}")]
     NotReady {

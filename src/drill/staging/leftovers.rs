@@ -1,6 +1,6 @@
 //! What drills have left that were killed: found by their marks, and taken away.
 
-use super::{StagingError, home, process};
+use super::{StagingError, home, kind, process};
 use crate::point::Removed;
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use std::path::Path;
 pub struct Leftover {
     /// The drill.
     pub drill: String,
-    /// What there is: processes, and the directory.
+    /// What there is: processes, a cluster, and the directory.
     pub what: Vec<String>,
 }
 
@@ -22,6 +22,7 @@ pub fn leftovers(base: &Path) -> Result<Vec<Leftover>, StagingError> {
         let processes = process::of_staging(&left.path);
         let mut what: Vec<String> =
             processes.iter().map(|it| format!("{} (process {})", it.program, it.pid)).collect();
+        what.extend(kind::left(&left.path));
         what.push(left.path.display().to_string());
         Leftover { drill: left.name, what }
     };
@@ -36,17 +37,21 @@ pub fn leftovers(base: &Path) -> Result<Vec<Leftover>, StagingError> {
 pub async fn clean_up(base: &Path) -> Result<Vec<(String, Vec<Removed>)>, StagingError> {
     let mut all = Vec::new();
     for left in home::left(base)? {
-        let mut removed = Vec::new();
-        for process in process::of_staging(&left.path) {
-            let gone = process.kill().await;
-            let proof = if gone { "it was killed, and no such process is there" } else { "it does not end" };
-            let what = format!("{} (process {})", process.program, process.pid);
-            removed.push(Removed { what, gone, proof: proof.to_owned() });
-        }
-        removed.push(directory(&left.path, left.remove()));
+        let removed = take_away(&left.path, || left.remove()).await;
         all.push((left.name, removed));
     }
     Ok(all)
+}
+
+/// Takes away what a staging has made in this directory and for it. Processes first: whatever still works for it would go on
+/// making things. The directory last, and only after everything else: what is left is known by it alone.
+pub(super) async fn take_away(staging: &Path, remove: impl FnOnce() -> std::io::Result<()>) -> Vec<Removed> {
+    let mut removed = process::kill_all(staging).await;
+    removed.extend(kind::remove_left(staging).await);
+    if removed.iter().all(|it| it.gone) {
+        removed.push(directory(staging, remove()));
+    }
+    removed
 }
 
 /// What became of a directory.

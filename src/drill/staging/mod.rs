@@ -13,15 +13,25 @@ use async_trait::async_trait;
 use std::sync::Arc;
 
 mod controlplane;
+mod data;
+mod disarm;
 mod error;
+mod fate;
 mod home;
+mod kind;
 mod leftovers;
 mod process;
+mod ready;
+mod service_range;
+mod workload;
 
 pub use controlplane::{ControlPlane, ControlPlaneOptions};
 pub use error::StagingError;
 pub use home::usual_base;
+pub use kind::{Kind, KindOptions};
 pub use leftovers::{Leftover, clean_up, leftovers};
+pub(in crate::drill) use workload::WORKLOADS;
+pub use workload::Workload;
 
 /// A staging cluster, from nothing until nothing is left of it. The calls come in this order; [`Staging::tear_down`] may come
 /// after any of them, and comes always.
@@ -61,6 +71,23 @@ pub trait Staging: Send {
     /// # Errors
     /// When it does not come up, with the last words of what did not.
     async fn start(&mut self) -> Result<Connection, StagingError>;
+
+    /// Can workloads run in it?
+    fn runs_workloads(&self) -> bool {
+        false
+    }
+
+    /// Disarms what was restored, and then starts controllers and a node: of all workloads only these run.
+    ///
+    /// # Errors
+    /// When something cannot be disarmed, before anything runs; when the node does not become ready; when nothing runs in
+    /// this kind of staging.
+    async fn release(&mut self, kept: &[Workload]) -> Result<(), StagingError> {
+        let n = kept.len();
+        Err(StagingError::Refused(format!(
+            "no workload runs in this staging, and {n} were asked for: use `kind`"
+        )))
+    }
 
     /// Takes everything away that it has made, and looks whether it is gone. It never fails: what is left is told.
     async fn tear_down(&mut self) -> Vec<Removed>;

@@ -1,7 +1,9 @@
 //! The servers of a staging, as child processes: started with nothing of our environment, and found again by a mark in theirs.
 
 use super::StagingError;
+use crate::point::Removed;
 use std::{
+    env,
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -9,8 +11,9 @@ use std::{
     time::Duration,
 };
 use tokio::{
+    io::AsyncWriteExt,
     process::{Child, Command},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 /// The variable by which a process is known to belong to the staging in this directory.
@@ -75,20 +78,24 @@ impl Server {
         end_of(&self.log).is_ok_and(|log| log.contains(text))
     }
 
-    /// Kills it and waits until it is gone; what it is called, and its process id.
-    pub(super) async fn kill(mut self) -> (String, bool) {
+    /// Kills it and waits until it is gone.
+    pub(super) async fn kill(mut self) -> Removed {
         let gone = self.child.kill().await.is_ok() && !Path::new(&format!("/proc/{}", self.pid)).exists();
-        (format!("{} (process {})", self.name, self.pid), gone)
+        ended(format!("{} (process {})", self.name, self.pid), gone)
     }
 }
 
 /// The end of a log: its last lines, without what is the same in each.
 fn last_words(log: &Path) -> std::io::Result<String> {
-    let text = end_of(log)?;
+    Ok(short(&end_of(log)?))
+}
+
+/// The last lines of a text in one.
+pub(super) fn short(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = lines.get(lines.len().saturating_sub(4)..).unwrap_or_default();
-    let short = last.iter().map(|line| line.chars().take(400).collect::<String>());
-    Ok(super::super::checks::plain(&short.collect::<Vec<_>>().join(" | ")))
+    let short = last.iter().map(|line| line.trim().chars().take(400).collect::<String>());
+    super::super::checks::plain(&short.collect::<Vec<_>>().join(" | "))
 }
 
 fn end_of(log: &Path) -> std::io::Result<String> {
@@ -98,6 +105,59 @@ fn end_of(log: &Path) -> std::io::Result<String> {
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// A program that is run to its end, with nothing of our environment but what is named.
+pub(super) struct Call<'a> {
+    /// What it is called in errors.
+    pub(super) name: String,
+    pub(super) program: &'a Path,
+    pub(super) arguments: Vec<String>,
+    pub(super) environment: &'a [(String, String)],
+    /// The directory of the staging that it works for: its mark.
+    pub(super) staging: &'a Path,
+    pub(super) input: Vec<u8>,
+    pub(super) within: Duration,
+}
+
+impl Call<'_> {
+    /// Runs it, and gives what it wrote.
+    ///
+    /// # Errors
+    /// When it does not start, takes too long, or does not end with 0: with the end of what it wrote.
+    pub(super) async fn run(self) -> Result<String, StagingError> {
+        let wrong = |reason: String, said: &[u8]| {
+            let said = short(&String::from_utf8_lossy(said));
+            StagingError::NotReady { server: format!("`{}`", self.name), reason, said }
+        };
+        let mut command = Command::new(self.program);
+        command.args(&self.arguments).env_clear().env(MARK, self.staging);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.process_group(0).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let did_not_start =
+            |e| wrong(format!("did not start: {e}"), self.program.display().to_string().as_bytes());
+        let mut child = command.spawn().map_err(did_not_start)?;
+        let stdin = child.stdin.take();
+        let feed = async {
+            if let Some(mut stdin) = stdin {
+                // A program that ends before it has read everything tells why by itself.
+                let _ = stdin.write_all(&self.input).await;
+            }
+        };
+        let ended = async { tokio::join!(feed, child.wait_with_output()).1 };
+        match timeout(self.within, ended).await {
+            Err(_) => Err(wrong(format!("did not end within {} s", self.within.as_secs()), b"")),
+            Ok(Err(e)) => Err(wrong(format!("cannot be watched ({e})"), b"")),
+            Ok(Ok(output)) if output.status.success() => {
+                Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+            }
+            Ok(Ok(output)) => {
+                let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
+                Err(wrong(format!("ended ({})", output.status), said))
+            }
+        }
+    }
 }
 
 /// A process that belongs to a staging, whoever started it.
@@ -130,6 +190,22 @@ pub(super) fn of_staging(staging: &Path) -> Vec<Marked> {
     found.collect()
 }
 
+/// Kills every process of the staging in this directory.
+pub(super) async fn kill_all(staging: &Path) -> Vec<Removed> {
+    let mut removed = Vec::new();
+    for process in of_staging(staging) {
+        let gone = process.kill().await;
+        removed.push(ended(format!("{} (process {})", process.program, process.pid), gone));
+    }
+    removed
+}
+
+/// What became of a process that was killed.
+fn ended(what: String, gone: bool) -> Removed {
+    let proof = if gone { "it was killed, and no such process is there" } else { "it does not end" };
+    Removed { what, gone, proof: proof.to_owned() }
+}
+
 /// What a process is called and when it began (fields 2 and 22 of `/proc/PID/stat`, proc(5)); none when it is gone or a
 /// zombie.
 fn identity(pid: i32) -> Option<(String, u64)> {
@@ -159,6 +235,12 @@ impl Marked {
         }
         true
     }
+}
+
+/// The program of this name in `PATH`.
+pub(super) fn in_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
 /// What a program says to `--version`.

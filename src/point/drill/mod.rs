@@ -60,7 +60,8 @@ pub struct Evidence {
     pub phases: Vec<PhaseTime>,
     /// How old what came back is: from the recovery point to the incident.
     pub rpo: Objective,
-    /// How long it took until service was back: from the start of the drill until everything asked for was ready.
+    /// How long it took until service was back: from the start of the drill until everything asked for was ready, without the
+    /// checks of the data, for which a recovery does not wait.
     pub rto: Objective,
     /// What was checked.
     pub checks: Vec<CheckResult>,

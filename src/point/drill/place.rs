@@ -42,6 +42,13 @@ pub struct Isolation {
     pub measure: String,
 }
 
+impl Isolation {
+    /// A threat, and what keeps it from happening.
+    pub fn new(threat: &str, measure: impl Into<String>) -> Self {
+        Isolation { threat: threat.to_owned(), measure: measure.into() }
+    }
+}
+
 /// Something that was made for the drill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

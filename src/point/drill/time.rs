@@ -18,24 +18,27 @@ pub enum Phase {
     Restore,
     /// Until the API server is ready.
     ApiReady,
+    /// The checks of the data.
+    Checks,
     /// Until the workloads asked for are ready.
     WorkloadsReady,
-    /// The checks.
-    Checks,
+    /// The checks of what runs.
+    Service,
     /// Taking everything away.
     TearDown,
 }
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Phase; 8] = [
+    pub const ALL: [Phase; 9] = [
         Phase::Pick,
         Phase::Open,
         Phase::Provision,
         Phase::Restore,
         Phase::ApiReady,
-        Phase::WorkloadsReady,
         Phase::Checks,
+        Phase::WorkloadsReady,
+        Phase::Service,
         Phase::TearDown,
     ];
 
@@ -49,6 +52,7 @@ impl Phase {
             Phase::ApiReady => "api-ready",
             Phase::WorkloadsReady => "workloads-ready",
             Phase::Checks => "checks",
+            Phase::Service => "service",
             Phase::TearDown => "tear-down",
         }
     }

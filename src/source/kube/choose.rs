@@ -44,6 +44,13 @@ pub struct Discovery {
     pub unmatched: Vec<Unmatched>,
 }
 
+impl Discovery {
+    /// The type of this resource; none if the server does not serve it, or the filter leaves it out.
+    pub fn find(&self, group: &str, resource: &str) -> Option<&ResourceType> {
+        self.types.iter().find(|kind| kind.group == group && kind.resource == resource)
+    }
+}
+
 /// A pattern of the filter that matches nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmatched {

@@ -24,6 +24,11 @@ impl Api {
         Api { client, limit: RateLimit::new(per_second), timeout, server }
     }
 
+    /// What speaks to the server, for what is no plain request.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     /// The body of a `GET`, tried again as long as that makes sense.
     pub(super) async fn get(&self, uri: &str) -> Result<Bytes, Failure> {
         self.get_as(uri, "application/json", DOCUMENT, 0).await

@@ -22,6 +22,7 @@ mod filter;
 mod list;
 mod object;
 mod page;
+mod probe;
 mod rate;
 mod schedule;
 mod start;

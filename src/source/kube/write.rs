@@ -9,7 +9,7 @@ use super::{
 use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt;
 
 /// The answer to a write, cut down to what has to be known of it: the object as a whole is known already.
@@ -263,13 +263,32 @@ impl Cluster {
         name: &str,
         uid: &str,
     ) -> Result<(), Refusal> {
-        let options = json!({
-            "apiVersion": "v1", "kind": "DeleteOptions",
-            "preconditions": {"uid": uid}, "propagationPolicy": "Orphan",
-        });
+        let options = json!({"preconditions": {"uid": uid}, "propagationPolicy": "Orphan"});
+        self.delete_with(options, &kind.object_path(namespace, name)).await
+    }
+
+    /// The same without grace: a pod goes though no kubelet says that it has ended.
+    ///
+    /// # Errors
+    /// As for [`Cluster::delete`].
+    pub async fn delete_at_once(
+        &self,
+        kind: &ResourceType,
+        namespace: Option<&str>,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), Refusal> {
+        let preconditions = json!({"uid": uid});
+        let options =
+            json!({"preconditions": preconditions, "propagationPolicy": "Orphan", "gracePeriodSeconds": 0});
+        self.delete_with(options, &kind.object_path(namespace, name)).await
+    }
+
+    async fn delete_with(&self, mut options: Value, path: &str) -> Result<(), Refusal> {
+        options["apiVersion"] = "v1".into();
+        options["kind"] = "DeleteOptions".into();
         let options = Bytes::from(options.to_string());
-        let path = kind.object_path(namespace, name);
-        self.api.send(Method::DELETE, &path, "application/json", &options).await?;
+        self.api.send(Method::DELETE, path, "application/json", &options).await?;
         Ok(())
     }
 

@@ -6,20 +6,21 @@
 mod arguments;
 mod pki;
 mod programs;
-mod service_range;
 
 use super::{
     Staging, StagingError,
     home::Home,
     leftovers::directory,
     process::{self, Server},
+    ready::{self, CANNOT_DECRYPT},
+    service_range,
 };
 use crate::{
     catalogue::Catalogue,
     pipeline::Identities,
     point::{ArtifactKind, Isolation, Manifest, Program, Removed},
-    restore::etcd::{Membership, RestoreOptions, Version, apply, plan},
-    source::kube::{Cluster, Connection},
+    restore::etcd::{Membership, Version},
+    source::kube::Connection,
 };
 use arguments::{Api, MEMBER, Ports, TOKEN};
 use async_trait::async_trait;
@@ -36,11 +37,6 @@ use tokio::time::{Instant, sleep};
 const TRIES: usize = 4;
 /// How often a server is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(50);
-
-/// What a server that only waits until it has read everything once is not ready for.
-const ONLY_INFORMERS: &str = "it waits for informer-sync";
-/// What it writes over a value for which it has no key (`value.TransformFromStorage` of k8s.io/apiserver).
-const CANNOT_DECRYPT: &str = "unable to transform key";
 
 /// What a control plane is made of.
 #[derive(Debug, Clone)]
@@ -120,20 +116,13 @@ impl ControlPlane {
         let etcd = Server::start("etcd", &made.etcd, &etcd, made.home.path())?;
         let api = Server::start("kube-apiserver", &made.api, &api, made.home.path())?;
         let (etcd, api) = (self.etcd.insert(etcd), self.api.insert(api));
-        let connection = Connection {
-            kubeconfig: Some(kubeconfig),
-            qps: 0,
-            timeout: Duration::from_secs(60),
-            ..Connection::default()
-        };
+        let connection = ready::connection(kubeconfig);
         let mut last = String::new();
         while Instant::now() < end {
             etcd.alive()?;
             api.alive()?;
-            match ask(&connection).await {
+            match ready::serves(&connection, async { api.has_said(CANNOT_DECRYPT) }).await {
                 Ok(()) => return Ok(connection),
-                // It would wait for ever for what it cannot decrypt, and serves everything else: the checks tell what is missing.
-                Err(why) if why == ONLY_INFORMERS && api.has_said(CANNOT_DECRYPT) => return Ok(connection),
                 Err(why) => last = why,
             }
             sleep(ASK_EVERY).await;
@@ -145,25 +134,10 @@ impl ControlPlane {
     async fn stop(&mut self) -> Vec<Removed> {
         let mut removed = Vec::new();
         for server in [self.api.take(), self.etcd.take()].into_iter().flatten() {
-            let (what, gone) = server.kill().await;
-            let proof = if gone { "it was killed, and no such process is there" } else { "it does not end" };
-            removed.push(Removed { what, gone, proof: proof.to_owned() });
+            removed.push(server.kill().await);
         }
         removed
     }
-}
-
-/// Is the API server ready? If not, why.
-async fn ask(connection: &Connection) -> Result<(), String> {
-    let patience = Duration::from_secs(5);
-    let asked = async {
-        let cluster = Cluster::connect(connection).await.map_err(|e| e.to_string())?;
-        let ready = cluster.ready().await.map_err(|e| e.to_string())?;
-        let failing: Vec<&str> =
-            ready.failing.iter().map(|it| it.split(' ').next().unwrap_or_default()).collect();
-        if ready.ready { Ok(()) } else { Err(format!("it waits for {}", failing.join(", "))) }
-    };
-    tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| Err("it does not answer".to_owned()))
 }
 
 fn data(home: &Path) -> PathBuf {
@@ -199,30 +173,29 @@ impl Staging for ControlPlane {
     }
 
     fn isolation(&self) -> Vec<Isolation> {
-        let line = |threat: &str, measure: &str| Isolation { threat: threat.into(), measure: measure.into() };
         vec![
-            line(
+            Isolation::new(
                 "controllers of the source act from staging: balancers, volumes, DNS, pods",
                 "there is no controller manager, no scheduler and no kubelet: nothing acts on the objects, and no image is pulled",
             ),
-            line(
+            Isolation::new(
                 "the API server calls webhooks or aggregated APIs of the source",
                 "the admission plugins for webhooks are off, and its egress to cluster and control plane leads to a socket on which nobody \
                  listens",
             ),
-            line(
+            Isolation::new(
                 "somebody reaches staging",
                 "all servers listen on 127.0.0.1 alone, and ask for a certificate of staging's own authority",
             ),
-            line(
+            Isolation::new(
                 "tokens of the source hold in staging, or staging's in the source",
                 "service account tokens are signed and checked with a key that was made for this drill",
             ),
-            line(
+            Isolation::new(
                 "credentials of this host are used",
                 "the servers got an empty environment: no cloud credentials, no proxies, no kubeconfig",
             ),
-            line(
+            Isolation::new(
                 "restored Secrets stay behind",
                 "they lay in a directory of mode 0700, which was removed: see the clean-up",
             ),
@@ -288,17 +261,10 @@ impl Staging for ControlPlane {
             initial_advertise_peer_urls: peer,
             initial_cluster_token: TOKEN.to_owned(),
         };
-        // As the real restore does it.
-        let options =
-            RestoreOptions { data_dir, membership, bump_revision: 1_000_000_000, mark_compacted: true };
-        let plan = plan(manifest, &options, &self.options.etcdutl).await?;
-        apply(&plan, catalogue, manifest, identities).await?;
-        if self.options.service_cluster_ip_range.is_none() {
-            let database = options.data_dir.join("member").join("snap").join("db");
-            let read = tokio::task::spawn_blocking(move || service_range::of(&database)).await;
-            if let Ok(Some(range)) = read {
-                self.service_range = range;
-            }
+        let (what, to) = ((catalogue, manifest, identities), (data_dir, membership));
+        let known = self.options.service_cluster_ip_range.as_deref();
+        if let Some(range) = super::data::restore(what, to, &self.options.etcdutl, known).await? {
+            self.service_range = range;
         }
         Ok(())
     }
@@ -323,12 +289,7 @@ impl Staging for ControlPlane {
         let mut removed = self.stop().await;
         let Some(made) = self.made.take() else { return removed };
         // What a drill that was stopped in the middle of its restore still had at work.
-        for process in process::of_staging(made.home.path()) {
-            let gone = process.kill().await;
-            let what = format!("{} (process {})", process.program, process.pid);
-            let proof = if gone { "it was killed, and no such process is there" } else { "it does not end" };
-            removed.push(Removed { what, gone, proof: proof.to_owned() });
-        }
+        removed.extend(process::kill_all(made.home.path()).await);
         removed.push(directory(made.home.path(), made.home.remove()));
         removed
     }

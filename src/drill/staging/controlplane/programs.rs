@@ -1,10 +1,12 @@
 //! The programs of a control plane: found, asked for their version, and digested for the evidence.
 
-use super::super::{StagingError, process::version};
+use super::super::{
+    StagingError,
+    process::{in_path, version},
+};
 use crate::point::{Digest, Program};
 use sha2::{Digest as _, Sha256};
 use std::{
-    env,
     fs::File,
     io::{BufReader, Read},
     path::{Path, PathBuf},
@@ -48,11 +50,6 @@ pub(super) async fn find(
     let digest = tokio::task::spawn_blocking(move || digest(&read)).await;
     let sha256 = digest.ok().and_then(Result::ok);
     Ok(Found { path, facts: Program { name: name.to_owned(), version: word, sha256 } })
-}
-
-fn in_path(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
 fn digest(path: &Path) -> std::io::Result<Digest> {
