@@ -224,7 +224,12 @@ impl Lifeboat {
 
     /// Runs the program to its end.
     pub async fn run(&self, args: &[&str]) -> Ran {
-        let output = tokio::time::timeout(LIMIT, self.command(args).output());
+        self.run_within(LIMIT, args).await
+    }
+
+    /// Runs the program to its end, which may be so far away.
+    pub async fn run_within(&self, limit: Duration, args: &[&str]) -> Ran {
+        let output = tokio::time::timeout(limit, self.command(args).output());
         let ran: Ran =
             output.await.unwrap_or_else(|_| panic!("{args:?} is stuck")).expect("lifeboat runs").into();
         assert!(!ran.stderr.contains("panicked at"), "{args:?} panicked:\n{}", ran.stderr);

@@ -47,6 +47,9 @@ impl Staging for Meddled {
     async fn provision(&mut self, manifest: &Manifest) -> Result<(), StagingError> {
         self.0.provision(manifest).await
     }
+    async fn empty(&mut self) -> Result<(), StagingError> {
+        self.0.empty().await
+    }
     async fn restore_etcd(
         &mut self,
         catalogue: &Catalogue,

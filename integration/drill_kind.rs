@@ -10,9 +10,13 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
+
+/// A node is made of a whole system, beside other tests that make one.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A copy of a recovery point of a harbour that is gone, to drill in kind.
 pub struct Harbour {
@@ -69,7 +73,7 @@ impl Harbour {
 
     /// Runs the drill, and sees that nothing is left of it.
     pub async fn drill(&self) -> Result<Ran> {
-        let ran = self.boat.run(&RUN).await;
+        let ran = self.boat.run_within(LIMIT, &RUN).await;
         self.nothing_left()?;
         Ok(ran)
     }
@@ -168,6 +172,33 @@ async fn kind_brings_back_service_and_lets_nothing_out() -> Result<()> {
     let verified = ["drill", "verify", "latest", "-i", "identity.txt"];
     let verified = harbour.boat.run(&verified).await.expect(0).stdout;
     assert!(verified.contains("they open"), "{verified}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kind_brings_back_service_out_of_the_export() -> Result<()> {
+    let harbour = harbour().await?;
+    harbour.write(
+        "",
+        "restore: [resources]\nobjectives: {rto: 10m}\nchecks:\n\
+         - {name: store-is-up, workload: {kind: deployment, namespace: harbour, name: store, readyWithin: 3m}}\n\
+         - {name: it-sells, http: {namespace: harbour, labels: app=store, port: 8080, contains: bread}}",
+    )?;
+    let evidence = harbour.drill().await?.expect(0).json();
+    assert_eq!(
+        (evidence["verdict"].as_str(), failed(&evidence)),
+        (Some("passed"), Vec::new()),
+        "{evidence:#}"
+    );
+    assert_eq!(check(&evidence, "restored")["outcome"], "passed");
+    assert_eq!(check(&evidence, "it-sells")["actual"], "it answered with status 200");
+    assert!(evidence["isolation"].to_string().contains("scaled to nothing"), "{evidence:#}");
+    // Its snapshot comes after it into the same node.
+    harbour.write("", "restore: [etcd, resources]")?;
+    let evidence = harbour.drill().await?.expect(0).json();
+    for name in ["restored", "agreement", "identity", "objects"] {
+        assert_eq!(check(&evidence, name)["outcome"], "passed", "{evidence:#}");
+    }
     Ok(())
 }
 

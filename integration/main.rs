@@ -24,6 +24,7 @@ mod drill_isolated;
 mod drill_killed;
 mod drill_kind;
 mod drill_kind_fails;
+mod drill_resources;
 mod etcd_access;
 mod etcd_comparison;
 mod etcd_doctor;

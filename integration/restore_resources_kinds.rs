@@ -2,7 +2,7 @@
 
 use crate::{
     far_side::Saved,
-    lab::{ClusterOptions, eventually, fill, with_cluster},
+    lab::{Cluster, ClusterOptions, eventually, fill, with_cluster},
     live,
     restored::{as_given, comes_back, versions},
 };
@@ -113,29 +113,35 @@ fn is_to_come(name: &str, object: &Value) -> bool {
     BY_PEOPLE.contains(&name) || comes_back(name) && !by_controller
 }
 
+/// Fills a cluster with an object of every type, and waits until its controllers have added theirs.
+pub async fn fill_every_type(cluster: &Cluster) -> Result<()> {
+    let client = cluster.client().await?;
+    cluster.add_node("node-0").await?;
+    fill::apply(&client, EVERY).await?;
+    let settled = [
+        ("-n every pvc/claim", "{.status.phase}", "Bound"),
+        ("-n every pvc/data-state-0", "{.metadata.name}", "data-state-0"),
+        ("-n every serviceaccount/default", "{.metadata.name}", "default"),
+        ("-n every secret/robot-token", "{.metadata.annotations}", "service-account.uid"),
+        ("clusterrole/every:all", "{.rules}", "/healthz"),
+        ("apiservice/v1.far.example.com", "{.status.conditions}", "False"),
+    ];
+    for (what, field, wanted) in settled {
+        eventually(what, Duration::from_secs(60), async || {
+            let path = format!("jsonpath={field}");
+            let line: Vec<&str> = ["get"].into_iter().chain(what.split(' ')).chain(["-o", &path]).collect();
+            Ok(cluster.kubectl(&line).await.unwrap_or_default().contains(wanted).then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restore_resources_kinds_brings_back_every_type() -> Result<()> {
     with_cluster(ClusterOptions::full(), async |cluster| {
         let client = cluster.client().await?;
-        cluster.add_node("node-0").await?;
-        fill::apply(&client, EVERY).await?;
-        let settled = [
-            ("-n every pvc/claim", "{.status.phase}", "Bound"),
-            ("-n every pvc/data-state-0", "{.metadata.name}", "data-state-0"),
-            ("-n every serviceaccount/default", "{.metadata.name}", "default"),
-            ("-n every secret/robot-token", "{.metadata.annotations}", "service-account.uid"),
-            ("clusterrole/every:all", "{.rules}", "/healthz"),
-            ("apiservice/v1.far.example.com", "{.status.conditions}", "False"),
-        ];
-        for (what, field, wanted) in settled {
-            eventually(what, Duration::from_secs(60), async || {
-                let path = format!("jsonpath={field}");
-                let line: Vec<&str> =
-                    ["get"].into_iter().chain(what.split(' ')).chain(["-o", &path]).collect();
-                Ok(cluster.kubectl(&line).await.unwrap_or_default().contains(wanted).then_some(()))
-            })
-            .await?;
-        }
+        fill_every_type(cluster).await?;
         let boat = crate::boat::Lifeboat::init(cluster.etcd().dir(), None, Some(cluster)).await?;
         boat.edit(|text| {
             text.replacen("\nresources:\n", "\nresources:\n  exclude: [\"*.far.example.com\"]\n", 1)

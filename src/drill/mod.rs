@@ -12,6 +12,7 @@
 mod checks;
 mod evidence;
 mod pick;
+mod resources;
 mod run;
 pub mod staging;
 mod timing;

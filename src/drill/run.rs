@@ -4,6 +4,7 @@ use super::{
     checks::{self, Ask, Command, Detail, Probe, Ready, Results, Severities},
     evidence,
     pick::{Choice, NoChoice, Rule, choose},
+    resources::{self, Restored},
     staging::{Staging, StagingError, Workload},
     timing::{Stopwatch, millis},
 };
@@ -13,8 +14,9 @@ use crate::{
     pipeline::{Identities, Recipients, SealOptions, Signer},
     point::{
         ArtifactKind, Digest, DrillPlan, DrilledArtifact, DrilledPoint, Evidence, Manifest, Phase, Pick,
-        PointId,
+        PointId, Restores,
     },
+    restore::resources::ResourcesError,
     source::kube::{Cluster, Connection, Filter, KubeError},
 };
 use jiff::Timestamp;
@@ -89,6 +91,8 @@ pub(super) enum Broken {
     Kube(#[from] KubeError),
     #[error(transparent)]
     Compare(#[from] CompareError),
+    #[error("the export: {0}")]
+    Resources(#[from] ResourcesError),
     #[error("nothing was brought up: what is stored is not what was saved")]
     Unsound,
     #[error("stopped by {0}")]
@@ -178,24 +182,42 @@ async fn attempt(
 
     begin(progress, Phase::Provision);
     staging.provision(&manifest).await?;
-    begin(progress, Phase::Restore);
-    staging.restore_etcd(catalogue, &manifest, job.identities.clone()).await?;
-    begin(progress, Phase::ApiReady);
-    let connection = staging.start().await?;
+    let source = Source { job, catalogue, manifest: &manifest };
+    let [etcd, export] = [Restores::Etcd, Restores::Resources].map(|it| job.plan.restores.contains(&it));
+    let mut beside = Duration::ZERO;
+    if etcd && export {
+        begin(progress, Phase::Resources);
+        let began = Instant::now();
+        source.restored_beside(staging, &mut progress.results).await?;
+        beside = began.elapsed();
+    }
+    let (connection, restored) = if etcd {
+        begin(progress, Phase::Restore);
+        staging.restore_etcd(catalogue, &manifest, job.identities.clone()).await?;
+        begin(progress, Phase::ApiReady);
+        (staging.start().await?, None)
+    } else {
+        begin(progress, Phase::ApiReady);
+        staging.empty().await?;
+        let connection = staging.start().await?;
+        begin(progress, Phase::Restore);
+        let restored = source.restore(&connection, &mut progress.results).await?;
+        (connection, Some(restored))
+    };
     let served = Instant::now();
     if !staging.runs_workloads() {
-        progress.ready = Some(progress.watch.since_start(served));
+        progress.ready = Some(progress.watch.since_start(served).saturating_sub(millis(beside)));
     }
 
     begin(progress, Phase::Checks);
     let cluster = Cluster::connect(&connection).await?;
     progress.server = Some(cluster.server().to_owned());
-    looked_at(job, catalogue, &manifest, &cluster, &connection, progress).await?;
+    source.looked_at(&cluster, &connection, restored.as_ref(), &mut progress.results).await?;
     let kubeconfig = connection.kubeconfig.clone().unwrap_or_default();
     if staging.runs_workloads() {
         begin(progress, Phase::WorkloadsReady);
         // A recovery does not wait for a comparison.
-        let compared = served.elapsed();
+        let compared = served.elapsed() + beside;
         let kept: Vec<Workload> = job.ready.iter().map(|ask| ask.workload.clone()).collect();
         staging.release(&kept).await?;
         let kinds = cluster.discover(&Filter::default()).await?;
@@ -208,44 +230,90 @@ async fn attempt(
     Ok(())
 }
 
-async fn looked_at(
-    job: &Job,
-    catalogue: &Catalogue,
-    manifest: &Manifest,
-    cluster: &Cluster,
-    connection: &Connection,
-    progress: &mut Progress,
-) -> Result<(), Broken> {
-    let results = &mut progress.results;
-    checks::versions(manifest, cluster.version(), results);
-    checks::identity(manifest, cluster.facts().await?.uid.as_deref(), results);
-    if manifest.artifact(&ArtifactKind::ResourcesIndex).is_some() {
-        let what = checks::Compared {
-            catalogue,
-            manifest,
-            identities: job.identities.clone(),
+/// What is brought back.
+struct Source<'a> {
+    job: &'a Job,
+    catalogue: &'a Catalogue,
+    manifest: &'a Manifest,
+}
+
+impl Source<'_> {
+    /// What staging is compared with.
+    fn compared<'a>(
+        &'a self,
+        connection: &Connection,
+        restored: Option<&'a Restored>,
+    ) -> checks::Compared<'a> {
+        checks::Compared {
+            catalogue: self.catalogue,
+            manifest: self.manifest,
+            identities: self.job.identities.clone(),
             connection: connection.clone(),
-            filter: job.filter.clone(),
-            asks: &job.asks,
-        };
-        let unread = checks::compare(what, results).await?;
-        checks::encryption(catalogue, manifest, job.identities.clone(), unread, results).await?;
-    } else {
-        let why = "the recovery point holds no export to compare with: only etcd was saved";
-        for name in ["objects", "counts", "discovery", "references", "secrets"] {
-            results.skip(name, "staging serves what was exported", why);
-        }
-        for ask in &job.asks {
-            results.refuse(&ask.name, why);
+            filter: self.job.filter.clone(),
+            asks: &self.job.asks,
+            restored,
         }
     }
-    Ok(())
+
+    /// Restores the export into a staging that is ready, and holds nothing.
+    async fn restore(&self, connection: &Connection, results: &mut Results) -> Result<Restored, Broken> {
+        let began = Instant::now();
+        let cluster = Cluster::connect(connection).await?;
+        let identities = self.job.identities.clone();
+        let restored =
+            resources::restore(self.catalogue, self.manifest, identities, cluster, &self.job.id).await?;
+        checks::restored(&restored, began.elapsed(), results);
+        Ok(restored)
+    }
+
+    /// Restores the export before the snapshot takes its place: what comes of either is compared with what was exported.
+    async fn restored_beside(&self, staging: &mut dyn Staging, results: &mut Results) -> Result<(), Broken> {
+        staging.empty().await?;
+        let connection = staging.start().await?;
+        let restored = self.restore(&connection, results).await?;
+        Ok(checks::agree(self.compared(&connection, Some(&restored)), results).await?)
+    }
+
+    async fn looked_at(
+        &self,
+        cluster: &Cluster,
+        connection: &Connection,
+        restored: Option<&Restored>,
+        results: &mut Results,
+    ) -> Result<(), Broken> {
+        let Source { job, catalogue, manifest } = self;
+        checks::versions(manifest, cluster.version(), results);
+        if restored.is_none() {
+            checks::identity(manifest, cluster.facts().await?.uid.as_deref(), results);
+        }
+        if manifest.artifact(&ArtifactKind::ResourcesIndex).is_some() {
+            let unread = checks::compare(self.compared(connection, restored), results).await?;
+            checks::encryption(catalogue, manifest, job.identities.clone(), unread, results).await?;
+        } else {
+            let why = "the recovery point holds no export to compare with: only etcd was saved";
+            for name in ["objects", "counts", "discovery", "references", "secrets"] {
+                results.skip(name, "staging serves what was exported", why);
+            }
+            for ask in &job.asks {
+                results.refuse(&ask.name, why);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The recovery point by the drill's rule.
 async fn picked(job: &Job, catalogue: &Catalogue, progress: &mut Progress) -> Result<Listed, Broken> {
+    let needed = job.plan.restores.iter().map(|restores| match restores {
+        Restores::Etcd => ArtifactKind::Etcd,
+        Restores::Resources => ArtifactKind::Resources,
+    });
+    let needed: Vec<ArtifactKind> = needed.collect();
     let fits = |listed: &Listed| {
-        listed.manifest.as_ref().map_or(true, |manifest| manifest.artifact(&ArtifactKind::Etcd).is_some())
+        listed
+            .manifest
+            .as_ref()
+            .map_or(true, |manifest| needed.iter().all(|kind| manifest.artifact(kind).is_some()))
     };
     let mut points: Vec<Listed> = Vec::new();
     let mut verified = std::collections::BTreeSet::new();

@@ -6,7 +6,7 @@ use crate::{
         context::{Api, Context},
         failure::Failure,
     },
-    config::{DrillPoint, DrillSpec, DrillTest, DrillWeight},
+    config::{DrillPoint, DrillRestores, DrillSpec, DrillTest, DrillWeight},
     drill::{
         Ask, Asked, Bound, Command, Job, Probe, Ready, Rule,
         staging::{ControlPlane, ControlPlaneOptions, Kind, KindOptions, Staging, Workload, usual_base},
@@ -116,7 +116,7 @@ pub(super) fn job(
             name: spec.name.to_string(),
             scenario: spec.scenario.clone(),
             sha256: text.map(|text| Digest::from(Sha256::digest(text))),
-            restores: vec![Restores::Etcd],
+            restores: spec.restore.iter().map(restores).collect(),
             exclusions,
             approved_by,
         },
@@ -140,6 +140,13 @@ pub(super) fn job(
         },
         retest_of: None,
     })
+}
+
+fn restores(what: &DrillRestores) -> Restores {
+    match what {
+        DrillRestores::Resources => Restores::Resources,
+        DrillRestores::Etcd => Restores::Etcd,
+    }
 }
 
 fn asked(test: DrillTest<'_>) -> Result<Option<Asked>, Failure> {

@@ -23,7 +23,7 @@ const FILE: load::Kind =
     load::Kind { name: "drill", absent: "`lifeboat schema drill` describes one", usual: "drill.yaml" };
 
 /// The checks that every drill makes by itself.
-pub const DRILL_CHECKS: [&str; 11] = [
+pub const DRILL_CHECKS: [&str; 13] = [
     "signature",
     "digests",
     "revision",
@@ -35,13 +35,16 @@ pub const DRILL_CHECKS: [&str; 11] = [
     "discovery",
     "references",
     "secrets",
+    "restored",
+    "agreement",
 ];
 
 /// The phases of a drill for which an objective can be set.
-pub const DRILL_PHASES: [&str; 9] = [
+pub const DRILL_PHASES: [&str; 10] = [
     "pick",
     "open",
     "provision",
+    "resources",
     "restore",
     "api-ready",
     "checks",
@@ -70,7 +73,8 @@ pub struct DrillSpec {
     /// Which recovery point: `latest`, `newest-verified`, the beginning of an id, or `{random: {window: 90d}}`.
     #[schemars(default)]
     pub point: DrillPoint,
-    /// What is restored. This version restores `etcd`.
+    /// What is restored: `etcd` (the snapshot) and `resources` (the export, into an empty cluster). Of both, first the export and
+    /// then the snapshot: each is compared with what was exported.
     #[schemars(default)]
     pub restore: Vec<DrillRestores>,
     /// Where it is brought up.

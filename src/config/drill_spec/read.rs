@@ -32,7 +32,12 @@ impl Decode for DrillSpec {
         if let Some(list) = at.entry("restore")
             && restore.as_ref().is_some_and(Vec::is_empty)
         {
-            return list.fail("restores nothing: write `[etcd]`");
+            return list.fail("restores nothing: write `[etcd]`, `[resources]` or both");
+        }
+        if let Some(list) = at.entry("restore")
+            && restore.as_ref().is_some_and(|all| all.len() > 1 && all[1..].contains(&all[0]))
+        {
+            return list.fail("names one of them twice");
         }
         let mut names = BTreeSet::from(DRILL_CHECKS);
         for (check, at) in checks.iter().flatten().zip(at.entry("checks").iter().flat_map(Cursor::items)) {

@@ -49,14 +49,16 @@ impl FromText for DrillKind {
 pub enum DrillRestores {
     /// The etcd snapshot.
     Etcd,
+    /// The export, into a cluster that is empty.
+    Resources,
 }
 
 impl FromText for DrillRestores {
     fn from_text(text: &str) -> Result<Self, String> {
         match text {
             "etcd" => Ok(Self::Etcd),
-            "resources" => Err("this version drills the etcd snapshot alone: write `etcd`".to_owned()),
-            _ => Err(format!("{} is unknown: write `etcd`", shown(text))),
+            "resources" => Ok(Self::Resources),
+            _ => Err(format!("{} is unknown: write `etcd` or `resources`", shown(text))),
         }
     }
 }

@@ -105,10 +105,11 @@ const CASES: &[(&str, &str)] = &[
         "d.yaml:4:26: point.random.window: expected text, found a number: put it in quotes if it is meant as text",
     ),
     (
-        "restore: [resources]",
-        "d.yaml:4:11: restore[0]: this version drills the etcd snapshot alone: write `etcd`",
+        "restore: [everything]",
+        "d.yaml:4:11: restore[0]: `everything` is unknown: write `etcd` or `resources`",
     ),
-    ("restore: []", "d.yaml:4:10: restore: restores nothing: write `[etcd]`"),
+    ("restore: []", "d.yaml:4:10: restore: restores nothing: write `[etcd]`, `[resources]` or both"),
+    ("restore: [etcd, etcd]", "d.yaml:4:10: restore: names one of them twice"),
     (
         "staging: {existing: {}}",
         "d.yaml:4:11: staging.existing: this version of Lifeboat does not have this yet; remove it",
@@ -133,7 +134,7 @@ const CASES: &[(&str, &str)] = &[
     (
         "objectives: {rto: 15, phases: {boil: 1m}}",
         "d.yaml:4:19: objectives.rto: 15 has no unit: write `15s` for seconds, or use m, h or ms\n\
-         d.yaml:4:32: objectives.phases.boil: no phase is called so; these are: pick, open, provision, restore, api-ready, \
+         d.yaml:4:32: objectives.phases.boil: no phase is called so; these are: pick, open, provision, resources, restore, api-ready, \
          checks, workloads-ready, service, tear-down",
     ),
     (

@@ -4,22 +4,53 @@
 //! Source of the rules: what a kube-apiserver does after its start (`pkg/controlplane/controller`, `pkg/registry/rbac/rest`
 //! and `pkg/registry/flowcontrol/ensurer` of kubernetes/kubernetes), and what one did in the project's own drills.
 
-use crate::compare::{Became, Change};
+use crate::{
+    compare::{Became, Change},
+    drill::resources::Restored,
+    object::Identity,
+};
+use std::borrow::Cow;
 
 /// What is known of staging that makes things differ.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Situation {
+#[derive(Clone, Copy)]
+pub(super) struct Situation<'a> {
     /// Source and staging are of one minor version.
     pub(super) same_version: bool,
+    /// What is there was restored from the export.
+    pub(super) restored: Option<&'a Restored>,
 }
 
+/// What every object is that was restored from an export.
+pub(super) const ANEW: &str = "each object is a new one: a restore leaves out what binds it to its old cluster (UIDs, addresses and ports of \
+                               services, tokens, which volume a claim has, `status`), and the cluster gives that anew";
+
 /// Why a difference is none that counts; nothing if it counts.
-pub(super) fn expected(change: &Change, situation: Situation) -> Option<&'static str> {
+pub(super) fn expected(change: &Change, situation: Situation<'_>) -> Option<Cow<'static, str>> {
+    if let Some(restored) = situation.restored {
+        let object = Identity::new(change.kind.clone(), change.namespace.as_deref(), &change.name);
+        if let Some(reason) = restored.left.get(&object) {
+            return Some(format!("a restore leaves it out: {reason}").into());
+        }
+        if matches!(change.became, Became::Recreated | Became::Changed) && restored.as_meant.contains(&object)
+        {
+            return Some(ANEW.into());
+        }
+        if change.kind.is("networking.k8s.io", "ipaddresses") && change.became == Became::Added {
+            return Some("the API server notes the addresses that services were given".into());
+        }
+    }
+    by_server(change, situation).map(Cow::Borrowed)
+}
+
+/// Why a difference is the API server's own.
+fn by_server(change: &Change, situation: Situation<'_>) -> Option<&'static str> {
     let kind = &change.kind;
     let at = |namespace: &str, name: &str| {
         change.namespace.as_deref().unwrap_or_default() == namespace && change.name == name
     };
-    let changed = change.became == Became::Changed;
+    // What was restored has another UID, whatever else differs.
+    let made_anew = situation.restored.is_some() && change.became == Became::Recreated;
+    let changed = change.became == Became::Changed || made_anew;
     let only_status = changed && change.fields.iter().all(|field| field.path.starts_with(&["status"]));
     if kind.is("", "configmaps") && at("kube-system", "extension-apiserver-authentication") && changed {
         return Some("every API server writes its own certificate authorities here");
@@ -38,7 +69,7 @@ pub(super) fn expected(change: &Change, situation: Situation) -> Option<&'static
     let bootstrap = &*kind.group == "rbac.authorization.k8s.io"
         && (change.name.starts_with("system:")
             || ["admin", "edit", "view", "cluster-admin"].contains(&&*change.name));
-    if bootstrap && !situation.same_version && change.became != Became::Recreated {
+    if bootstrap && !situation.same_version && (made_anew || change.became != Became::Recreated) {
         return Some("every API server brings the default roles up to its own version");
     }
     None

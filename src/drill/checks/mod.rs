@@ -4,6 +4,7 @@
 //!   the stored bytes ─▶ stored (signature, digests, revision, kv-hash)
 //!   the comparison of the export with the staging ─▶ objects (expected), counts, discovery, secrets (encryption)
 //!   every object of the staging as it is read ─▶ references, asked (what the drill's file asks for)
+//!   what became of the export, where it was restored ─▶ restored, agreement (as objects)
 //!   what runs in staging ─▶ workloads (ready, probes), command
 //! ```
 //!
@@ -16,6 +17,7 @@ mod encryption;
 mod expected;
 mod objects;
 mod references;
+mod restored;
 mod served;
 mod stored;
 mod versions;
@@ -25,7 +27,8 @@ pub use asked::{Ask, Asked, Bound};
 pub use command::Command;
 pub(super) use command::commands;
 pub(super) use encryption::encryption;
-pub(super) use objects::{Compared, compare};
+pub(super) use objects::{Compared, agree, compare};
+pub(super) use restored::restored;
 pub(super) use stored::stored;
 pub(super) use versions::{identity, versions};
 pub use workloads::{Probe, Ready};

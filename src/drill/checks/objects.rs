@@ -2,7 +2,7 @@
 
 use super::{
     Check, Results, counted,
-    expected::{Situation, expected},
+    expected::{ANEW, Situation, expected},
     references::References,
     served,
     versions::same_minor,
@@ -10,13 +10,14 @@ use super::{
 use crate::{
     catalogue::Catalogue,
     compare::{self, Asked, Became, Change, CompareError, Comparison, Live, Observer, Selection, Summary},
-    drill::checks::asked,
+    drill::{checks::asked, resources::Restored},
     object::{Step, TypeName, is_restless},
     pipeline::Identities,
-    point::{Manifest, ResourceFacts},
+    point::{DrillFinding, Manifest, ResourceFacts},
     source::kube::{Connection, ExportedObject, Filter},
 };
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
@@ -33,6 +34,8 @@ pub(in crate::drill) struct Compared<'a> {
     pub(in crate::drill) filter: Filter,
     /// What the drill's file asks of the objects.
     pub(in crate::drill) asks: &'a [super::Ask],
+    /// What is there was restored from the export.
+    pub(in crate::drill) restored: Option<&'a Restored>,
 }
 
 /// Sees every object as it is read, for all checks that need to.
@@ -73,22 +76,46 @@ pub(in crate::drill) async fn compare(
         asked: asked::Watch::new(what.asks),
         aggregated: served::Aggregated::default(),
     }));
-    let live = Live { connection: what.connection, filter: what.filter, observer: Some(watch.clone()) };
-    let asked = [Asked::Point(Box::new(what.manifest.clone())), Asked::Live(Box::new(live))];
-    let mut selection = Selection::default();
-    selection.status = true;
-    let found =
-        compare::compare(what.catalogue, &asked, what.identities, selection, &[], rand::random()).await?;
+    let came_back = what.restored;
+    let found = with_export(what, Some(watch.clone())).await?;
     let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
-    let [saved, restored] = [0, 1].map(|at| found.sides.get(at).map(|side| side.resources.clone()));
-    let (Some(saved), Some(restored)) = (saved, restored) else { return Ok(None) };
-    let situation = Situation { same_version: same_minor(&saved.version, &restored.version) };
-    let shifts = objects(&found, situation, began, results)?;
+    let Some([saved, restored]) = facts(&found) else { return Ok(None) };
+    let shifts = objects("objects", &found, came_back, began, results)?;
     counts([&saved, &restored], &shifts, results);
     let unread = served::served(&found.notes(0), [&saved, &restored], &watch.aggregated, results);
     watch.references.end(results);
     watch.asked.end(results);
     Ok(unread)
+}
+
+/// Compares what was restored from the export with it, and ends the check `agreement`: what comes out of etcd is compared with the
+/// same export.
+///
+/// # Errors
+/// When a side cannot be read at all.
+pub(in crate::drill) async fn agree(what: Compared<'_>, results: &mut Results) -> Result<(), CompareError> {
+    let (began, restored) = (Instant::now(), what.restored);
+    let found = with_export(what, None).await?;
+    objects("agreement", &found, restored, began, results).map(drop)
+}
+
+/// The export, and what staging serves. What controllers observed is not restored from an export.
+async fn with_export(
+    what: Compared<'_>,
+    observer: Option<Arc<Mutex<Watch>>>,
+) -> Result<Comparison, CompareError> {
+    let observer = observer.map(|watch| watch as Arc<Mutex<dyn Observer>>);
+    let live = Live { connection: what.connection, filter: what.filter, observer };
+    let asked = [Asked::Point(Box::new(what.manifest.clone())), Asked::Live(Box::new(live))];
+    let mut selection = Selection::default();
+    selection.status = what.restored.is_none();
+    compare::compare(what.catalogue, &asked, what.identities, selection, &[], rand::random()).await
+}
+
+/// What is known of the export, and of staging.
+fn facts(found: &Comparison) -> Option<[ResourceFacts; 2]> {
+    let of = |at: usize| found.sides.get(at).map(|side| side.resources.clone());
+    Some([of(0)?, of(1)?])
 }
 
 /// By how many objects a type may differ.
@@ -97,20 +124,24 @@ type Shifts = BTreeMap<TypeName, i64>;
 /// What objects of one type have in common that differ alike.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Alike {
-    reason: Option<&'static str>,
-    kind: TypeName,
+    reason: Option<Cow<'static, str>>,
+    /// None where all types differ alike.
+    kind: Option<TypeName>,
     how: String,
 }
 
 fn objects(
+    name: &str,
     found: &Comparison,
-    situation: Situation,
+    restored: Option<&Restored>,
     began: Instant,
     results: &mut Results,
 ) -> Result<Shifts, CompareError> {
+    let same_version = facts(found).is_some_and(|[a, b]| same_minor(&a.version, &b.version));
+    let situation = Situation { same_version, restored };
     let text = "every object of the export is served by staging, equal in every field that people and controllers write; \
                 what the server writes for itself and objects that change by themselves (events, leases) are not compared";
-    let mut check = Check::new("objects", text);
+    let mut check = Check::new(name, text);
     let mut groups: BTreeMap<Alike, Vec<(String, String)>> = BTreeMap::new();
     let mut shifts = Shifts::new();
     let summary: Summary = found.each_change(0, |change| {
@@ -124,13 +155,17 @@ fn objects(
             Some(namespace) => format!("{} {namespace}/{}", change.kind, change.name),
             None => format!("{} {}", change.kind, change.name),
         };
-        let alike = Alike { reason, kind: change.kind.clone(), how: how(&change) };
+        let anew = reason.as_deref() == Some(ANEW);
+        let kind = (!anew).then(|| change.kind.clone());
+        let how_it_differs = if anew { "made anew".to_owned() } else { how(&change) };
+        let alike = Alike { reason, kind, how: how_it_differs };
         groups.entry(alike).or_default().push((name, what(&change)));
         Ok::<_, CompareError>(())
     })?;
     for (Alike { reason, kind, how }, names) in groups {
         let n = names.len() as u64;
-        check.group(format!("{n} {kind}: {how}"), n, reason, names);
+        let kind = kind.map_or_else(|| "objects of all types".to_owned(), |kind| kind.to_string());
+        check.group(format!("{n} {kind}: {how}"), n, reason.as_deref(), names);
     }
     if !found.notes(0).same_scope {
         check.found("the export was narrowed to other namespaces or labels than this configuration names", 0);
@@ -138,13 +173,18 @@ fn objects(
     let differing = summary.added + summary.removed + summary.changed + summary.recreated;
     let expected: u64 =
         check.findings.iter().filter(|it| it.expected_because.is_some()).map(|it| it.objects).sum();
-    let actual = format!(
-        "{} are equal to the byte, {} differ only in what the server writes, {} differ as they have to, {} differ and should not",
-        counted(summary.unchanged, "object"),
-        summary.only_noise,
-        expected,
-        differing - expected,
-    );
+    let wrong = format!("{} differ and should not", differing - expected);
+    let same = format!("{} are equal to the byte", counted(summary.unchanged, "object"));
+    let noise = format!("{} differ only in what the server writes", summary.only_noise);
+    let actual = match restored {
+        None => format!("{same}, {noise}, {expected} differ as they have to, {wrong}"),
+        Some(_) => {
+            let of_anew = |it: &&DrillFinding| it.expected_because.as_deref() == Some(ANEW);
+            let anew: u64 = check.findings.iter().filter(of_anew).map(|it| it.objects).sum();
+            let back = counted(anew + summary.unchanged + summary.only_noise, "object");
+            format!("{back} came back equal, {} are the cluster's own, {wrong}", expected - anew)
+        }
+    };
     results.end(check, actual, began.elapsed());
     Ok(shifts)
 }

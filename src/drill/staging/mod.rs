@@ -34,7 +34,7 @@ pub(in crate::drill) use workload::WORKLOADS;
 pub use workload::Workload;
 
 /// A staging cluster, from nothing until nothing is left of it. The calls come in this order; [`Staging::tear_down`] may come
-/// after any of them, and comes always.
+/// after any of them, and comes always. Data is put under it once more where both are restored.
 #[async_trait]
 pub trait Staging: Send {
     /// `controlplane`, `kind` or `existing`.
@@ -55,7 +55,13 @@ pub trait Staging: Send {
     /// When a program is missing or does not fit, or there is no room.
     async fn provision(&mut self, manifest: &Manifest) -> Result<(), StagingError>;
 
-    /// Puts the recovery point's etcd snapshot under it. Not called where only the export is restored: it is empty then.
+    /// Stops what runs in it, and takes its data away: what is started then is an empty cluster.
+    ///
+    /// # Errors
+    /// When something does not stop, or cannot be taken away.
+    async fn empty(&mut self) -> Result<(), StagingError>;
+
+    /// Stops what runs in it, and puts the recovery point's etcd snapshot under it.
     ///
     /// # Errors
     /// When the snapshot does not open, is not what was saved, or is refused.

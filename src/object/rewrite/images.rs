@@ -14,7 +14,7 @@ const WAYS: &[&str] = &[
 ];
 
 /// How names of images begin, and how they are to begin, the longest first.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Images(Vec<(String, String)>);
 
 impl Images {

@@ -29,7 +29,7 @@ use modifier::Change;
 use serde_json::Value;
 
 /// Rules that were checked, and make another object of one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Rewrite {
     rules: Rules,
     images: Images,

@@ -14,6 +14,8 @@ pub enum Phase {
     Open,
     /// Making what the data is restored into.
     Provision,
+    /// Where both are restored: bringing the export back into an empty staging, and comparing it. No recovery does both.
+    Resources,
     /// Bringing the data back.
     Restore,
     /// Until the API server is ready.
@@ -30,10 +32,11 @@ pub enum Phase {
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Phase; 9] = [
+    pub const ALL: [Phase; 10] = [
         Phase::Pick,
         Phase::Open,
         Phase::Provision,
+        Phase::Resources,
         Phase::Restore,
         Phase::ApiReady,
         Phase::Checks,
@@ -48,6 +51,7 @@ impl Phase {
             Phase::Pick => "pick",
             Phase::Open => "open",
             Phase::Provision => "provision",
+            Phase::Resources => "resources",
             Phase::Restore => "restore",
             Phase::ApiReady => "api-ready",
             Phase::WorkloadsReady => "workloads-ready",

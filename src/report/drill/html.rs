@@ -1,4 +1,6 @@
-use super::{super::bytes, HowToVerify, chart, clock, length, objective, outcome, staging, verdict};
+use super::{
+    super::bytes, HowToVerify, chart, clock, length, objective, outcome, restores, staging, verdict,
+};
 use crate::point::{CheckOutcome, DrillNote, DrillVerdict, Evidence, Severity};
 use std::fmt::Write;
 
@@ -142,6 +144,7 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
         ["Approved by".to_owned(), text(&it.plan.approved_by, "nobody had to")],
         ["Program".to_owned(), format!("{} {}", it.tool.name, it.tool.version)],
         ["Not looked at".to_owned(), excluded],
+        ["Restored".to_owned(), restores(it)],
         ["Staging".to_owned(), staging(it)],
     ];
     rows.extend(it.plan.sha256.iter().map(|sum| ["SHA-256 of the drill's file".to_owned(), sum.to_string()]));

@@ -1,4 +1,4 @@
-use super::{super::bytes, HowToVerify, clock, length, objective, outcome, staging, verdict};
+use super::{super::bytes, HowToVerify, clock, length, objective, outcome, restores, staging, verdict};
 use crate::point::{DrillNote, Evidence};
 use std::fmt::Write;
 
@@ -22,6 +22,7 @@ pub fn drill_markdown(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> 
     }
     row("RPO", objective(&it.rpo));
     row("RTO", objective(&it.rto));
+    row("Restored", restores(it));
     row("Staging", staging(it));
     row(
         "Not looked at",

@@ -10,7 +10,7 @@ pub use markdown::drill_markdown;
 pub use text::{drill_details, drill_note, drill_text, drills};
 
 use super::duration;
-use crate::point::{CheckOutcome, CheckResult, DrillVerdict, Evidence, Objective, Severity};
+use crate::point::{CheckOutcome, CheckResult, DrillVerdict, Evidence, Objective, Restores, Severity};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -64,6 +64,16 @@ fn outcome(check: &CheckResult) -> &'static str {
         (CheckOutcome::Failed, Severity::Error) => "FAILED",
         (CheckOutcome::Failed, Severity::Warning) => "warning",
     }
+}
+
+/// What was restored, in words.
+fn restores(evidence: &Evidence) -> String {
+    let word = |it: &Restores| match it {
+        Restores::Etcd => "the snapshot of etcd",
+        Restores::Resources => "the export, into an empty cluster",
+    };
+    let words: Vec<&str> = evidence.plan.restores.iter().map(word).collect();
+    words.join("; ")
 }
 
 /// What staging was made of, and where it was.

@@ -1,6 +1,6 @@
 use super::{
     super::{bytes, table},
-    clock, length, objective, outcome, staging, verdict,
+    clock, length, objective, outcome, restores, staging, verdict,
 };
 use crate::{
     catalogue::{Drill, Noted, Signature},
@@ -25,6 +25,7 @@ pub fn drill_text(it: &Evidence) -> String {
         }
         None => line("recovery point", format!("none could be used ({})", it.pick.rule)),
     }
+    line("restored", restores(it));
     line("staging", staging(it));
     line("RPO", objective(&it.rpo));
     line("RTO", objective(&it.rto));

@@ -119,6 +119,12 @@ impl Planned {
         self.reason = Some(Reason { text: text.to_owned(), detail });
     }
 
+    /// Is it there already, just as it is to be?
+    pub fn is_the_same(&self) -> bool {
+        let same = |reason: &Reason| reason.text == super::decide::SAME;
+        self.action == Action::Skip && self.reason.as_ref().is_some_and(same)
+    }
+
     /// Does it change the target?
     pub fn writes(&self) -> bool {
         matches!(self.action, Action::Create | Action::Update | Action::Recreate)
@@ -131,13 +137,12 @@ impl Planned {
 /// When the target cannot be read, or an object cannot be rewritten.
 pub async fn plan(
     target: &Target,
-    gathered: Gathered,
+    gathered: impl Into<Arc<Gathered>>,
     options: &Options,
     key: [u8; 32],
     now: Timestamp,
 ) -> Result<Plan, ResourcesError> {
-    let judge =
-        Judge { gathered: Arc::new(gathered), options: Arc::new(options.clone()), veil: Veil::new(key) };
+    let judge = Judge { gathered: gathered.into(), options: Arc::new(options.clone()), veil: Veil::new(key) };
     let mut draft = Draft::new(target, &judge);
     draft.types();
     draft.needed()?;

@@ -246,12 +246,22 @@ impl Staging for ControlPlane {
         }
     }
 
+    async fn empty(&mut self) -> Result<(), StagingError> {
+        self.stop().await;
+        let data = data(self.made()?.home.path());
+        match std::fs::remove_dir_all(&data) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(super::home::at(&data)(e)),
+            _ => Ok(()),
+        }
+    }
+
     async fn restore_etcd(
         &mut self,
         catalogue: &Catalogue,
         manifest: &Manifest,
         identities: Arc<Identities>,
     ) -> Result<(), StagingError> {
+        self.empty().await?;
         let data_dir = data(self.made()?.home.path());
         // Its peers' address is told anew when it starts.
         let peer = Ports { etcd: 0, peers: 2380, api: 0 }.peer_url();

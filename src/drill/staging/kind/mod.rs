@@ -33,6 +33,8 @@ pub use options::KindOptions;
 use std::{fs, path::Path, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
+/// Somebody else may take the port that kind has found; then it finds another.
+const TRIES: usize = 4;
 /// How often a server is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
@@ -89,7 +91,14 @@ impl Kind {
             "--kubeconfig",
             &own,
         ];
-        engine.call(kind, &arguments, Vec::new(), options.ready_within).await?;
+        let mut tries = 1;
+        while let Err(e) = engine.call(kind, &arguments, Vec::new(), options.ready_within).await {
+            // kind looks for a free port, lets it go and has the engine take it; what it had made so far it has taken away.
+            if tries == TRIES || !e.to_string().contains("address already in use") {
+                return Err(e);
+            }
+            tries += 1;
+        }
         for image in &options.load {
             let arguments = ["load", "docker-image", image, "--name", &name];
             engine.call(kind, &arguments, Vec::new(), options.ready_within).await?;
@@ -221,6 +230,14 @@ impl Staging for Kind {
         self.create(&kind, &image).await
     }
 
+    async fn empty(&mut self) -> Result<(), StagingError> {
+        let made = self.made.as_mut().ok_or_else(early)?;
+        let node = made.node.as_mut().ok_or_else(early)?;
+        let known = self.options.service_cluster_ip_range.as_deref();
+        made.service_range = known.or(node.service_range()).unwrap_or(service_range::USUAL).to_owned();
+        node.stop(self.options.egress).await
+    }
+
     async fn restore_etcd(
         &mut self,
         catalogue: &Catalogue,
@@ -228,7 +245,7 @@ impl Staging for Kind {
         identities: Arc<Identities>,
     ) -> Result<(), StagingError> {
         let made = self.made.as_mut().ok_or_else(early)?;
-        let node = made.node.as_ref().ok_or_else(early)?;
+        let node = made.node.as_mut().ok_or_else(early)?;
         let (name, peer) = node.member()?;
         let membership = Membership {
             initial_cluster: format!("{name}={peer}"),
@@ -257,6 +274,8 @@ impl Staging for Kind {
         let server =
             kubeconfig.pointer("/clusters/0/cluster/server").and_then(|it| it.as_str()).unwrap_or_default();
         let kubeconfig = node.administrator(server)?;
+        // Of an earlier start, with other data.
+        let _ = fs::remove_file(made.home.path().join("kubeconfig"));
         let kubeconfig = made.home.write("kubeconfig", &kubeconfig)?;
         let options = &self.options;
         node.start_server(&made.service_range, options.encryption_config.as_deref(), &self.flags).await?;

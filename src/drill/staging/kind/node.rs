@@ -60,6 +60,9 @@ done";
 #[derive(Debug)]
 pub(super) struct Node {
     engine: Engine,
+    /// How often what runs on it was stopped.
+    stops: u32,
+    closed: bool,
     /// The kubelet's version.
     pub(super) version: String,
     kubelet: Value,
@@ -79,6 +82,8 @@ impl Node {
         let mut next = |name: &str| parse(name, files.next().unwrap_or_default());
         Ok(Node {
             engine: engine.clone(),
+            stops: 0,
+            closed: false,
             version,
             kubelet: next(KUBELET)?,
             administrator: next("super-admin.conf")?,
@@ -104,9 +109,13 @@ impl Node {
     }
 
     /// Stops everything that runs on it, and lets nothing out any more.
-    pub(super) async fn stop(&self, egress: bool) -> Result<(), StagingError> {
-        let script = if egress { STOP.to_owned() } else { format!("{STOP}\n{NO_EGRESS}") };
-        self.engine.in_node(&script, Vec::new(), SMALL).await.map(drop)
+    pub(super) async fn stop(&mut self, egress: bool) -> Result<(), StagingError> {
+        let closes = !egress && !self.closed;
+        let script = if closes { format!("{STOP}\n{NO_EGRESS}") } else { STOP.to_owned() };
+        self.engine.in_node(&script, Vec::new(), SMALL).await?;
+        self.closed |= closes;
+        self.stops += 1;
+        Ok(())
     }
 
     /// Puts a data directory under its etcd.
@@ -127,7 +136,8 @@ impl Node {
     /// A static pod's manifest, as a step of a script.
     fn place(&self, name: &str, pod: &Value, flags: &[(String, String)]) -> Result<String, StagingError> {
         let odd = || StagingError::Refused(format!("the node's {name} is not the manifest of a pod"));
-        let pod = with_flags(pod.clone(), flags, &self.engine.cluster).ok_or_else(odd)?;
+        let mark = format!("{}-{}", self.engine.cluster, self.stops);
+        let pod = with_flags(pod.clone(), flags, &mark).ok_or_else(odd)?;
         Ok(write(&format!("/etc/kubernetes/manifests/{name}"), &pod))
     }
 
