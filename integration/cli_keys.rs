@@ -15,7 +15,8 @@ async fn recipients_that_are_none_stop_a_backup_before_it_begins() -> Result<()>
     let saved = saved().await?;
     let (good, identity) = (fs::read_to_string(saved.boat.path("lifeboat.yaml"))?, identity(&saved)?);
     let recipient = saved.manifest()?.artifacts[0].recipients[0].clone();
-    let damaged = format!("{}q", &recipient[..recipient.len() - 1]);
+    let (but_the_last, last) = recipient.split_at(recipient.len() - 1);
+    let damaged = format!("{but_the_last}{}", if last == "q" { "p" } else { "q" });
     let with = |recipients: &str| good.replace(&format!("- \"{recipient}\""), recipients);
     let file = "recipientsFile: recipients.txt";
     for (config, listed, words) in [
