@@ -110,6 +110,7 @@ fn job(saved: &Saved) -> Result<Job> {
         severities: Default::default(),
         asks: vec![],
         ready: Vec::new(),
+        execs: Vec::new(),
         probes: Vec::new(),
         commands: vec![],
         filter: Filter::default(),

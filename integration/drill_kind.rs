@@ -182,12 +182,18 @@ async fn kind_brings_back_service_out_of_the_export() -> Result<()> {
         "",
         "restore: [resources]\nobjectives: {rto: 10m}\nchecks:\n\
          - {name: store-is-up, workload: {kind: deployment, namespace: harbour, name: store, readyWithin: 3m}}\n\
-         - {name: it-sells, http: {namespace: harbour, labels: app=store, port: 8080, contains: bread}}",
+         - {name: it-sells, http: {namespace: harbour, labels: app=store, port: 8080, contains: bread}}\n\
+         - {name: it-knows-the-pin, exec: {namespace: harbour, labels: app=store, container: store, argv: [workload, env, pin, not-a-secret-pin]}}\n\
+         - {name: it-knows-no-other, severity: warning, exec: {namespace: harbour, labels: app=store, argv: [workload, env, pin, wrong]}}\n\
+         - {name: no-such, severity: warning, exec: {namespace: harbour, labels: app=store, argv: [/nowhere]}}",
     )?;
     let evidence = harbour.drill().await?.expect(0).json();
+    assert_eq!(check(&evidence, "it-knows-the-pin")["actual"], "it ended with 0");
+    assert_eq!(check(&evidence, "it-knows-no-other")["actual"], "it ended with 3");
+    assert_eq!(check(&evidence, "no-such")["actual"], "it could not be started");
     assert_eq!(
         (evidence["verdict"].as_str(), failed(&evidence)),
-        (Some("passed"), Vec::new()),
+        (Some("passed"), vec!["it-knows-no-other".to_owned(), "no-such".to_owned()]),
         "{evidence:#}"
     );
     assert_eq!(check(&evidence, "restored")["outcome"], "passed");

@@ -34,8 +34,9 @@ mod values;
 mod tests;
 
 pub use drill_spec::{
-    DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillControlPlane, DrillCount, DrillKind, DrillObject,
-    DrillObjectives, DrillPoint, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillTest, DrillWeight,
+    DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillControlPlane, DrillCount, DrillExec, DrillKind,
+    DrillObject, DrillObjectives, DrillPoint, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillTest,
+    DrillWeight,
 };
 pub use duration::parse as parse_duration;
 pub use error::{ConfigError, Problem};

@@ -17,6 +17,6 @@ mod run;
 pub mod staging;
 mod timing;
 
-pub use checks::{Ask, Asked, Bound, Command, Detail, Probe, Ready, Severities};
+pub use checks::{Ask, Asked, Bound, Command, Detail, Exec, Probe, Ready, Severities};
 pub use pick::{NoChoice, Rule};
 pub use run::{Job, Outcome, run};

@@ -1,7 +1,7 @@
 //! One drill, from the pick to the evidence.
 
 use super::{
-    checks::{self, Ask, Command, Detail, Probe, Ready, Results, Severities},
+    checks::{self, Ask, Command, Detail, Exec, Probe, Ready, Results, Severities},
     evidence,
     pick::{Choice, NoChoice, Rule, choose},
     resources::{self, Restored},
@@ -56,6 +56,8 @@ pub struct Job {
     pub ready: Vec<Ready>,
     /// What pods have to answer.
     pub probes: Vec<Probe>,
+    /// Commands to run in pods.
+    pub execs: Vec<Exec>,
     /// Commands to run against staging.
     pub commands: Vec<Command>,
     /// What exports of this cluster are narrowed to.
@@ -225,6 +227,7 @@ async fn attempt(
         progress.ready = Some(progress.watch.since_start(Instant::now()).saturating_sub(millis(compared)));
         begin(progress, Phase::Service);
         checks::probes(&job.probes, &cluster, &kinds, &mut progress.results).await;
+        checks::execs(&job.execs, &cluster, &kinds, &mut progress.results).await;
     }
     checks::commands(&job.commands, &kubeconfig, &mut progress.results).await;
     Ok(())

@@ -1,5 +1,5 @@
 // A program for pods of the lab. Alone it waits and reaps, as the first process of a pod's sandbox has to; with `serve`, an
-// address and a text it answers HTTP.
+// address and a text it answers HTTP; with `env`, a name and a text it says whether it was given that.
 package main
 
 import (
@@ -13,6 +13,13 @@ import (
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == "serve" {
 		go serve(os.Args[2], os.Args[3])
+	}
+	if len(os.Args) == 4 && os.Args[1] == "env" {
+		fmt.Println("looked at", os.Args[2])
+		if os.Getenv(os.Args[2]) != os.Args[3] {
+			os.Exit(3)
+		}
+		return
 	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGCHLD)

@@ -8,7 +8,7 @@ use crate::{
     },
     config::{DrillPoint, DrillRestores, DrillSpec, DrillTest, DrillWeight},
     drill::{
-        Ask, Asked, Bound, Command, Job, Probe, Ready, Rule,
+        Ask, Asked, Bound, Command, Exec, Job, Probe, Ready, Rule,
         staging::{ControlPlane, ControlPlaneOptions, Kind, KindOptions, Staging, Workload, usual_base},
     },
     object::Expression,
@@ -46,7 +46,7 @@ pub(super) fn job(
     exclusions.push("events, leases and metrics, which change by themselves".to_owned());
     exclusions.push("data in persistent volumes".to_owned());
     let (mut asks, mut commands) = (Vec::new(), Vec::new());
-    let (mut ready, mut probes) = (Vec::new(), Vec::new());
+    let (mut ready, mut probes, mut execs) = (Vec::new(), Vec::new(), Vec::new());
     for check in &spec.checks {
         let name = check.name.to_string();
         if let Some(weight) = check.severity {
@@ -81,6 +81,14 @@ pub(super) fn job(
                 status: it.status,
                 contains: it.contains.clone(),
                 within: it.within,
+            }),
+            Some(DrillTest::Exec(it)) => execs.push(Exec {
+                name,
+                namespace: it.namespace.clone(),
+                labels: it.labels.as_str().parse()?,
+                container: it.container.clone(),
+                argv: it.argv.clone(),
+                timeout: it.timeout,
             }),
             Some(test) => asks.extend(asked(test)?.map(|asked| Ask { name, asked })),
             None => {}
@@ -131,6 +139,7 @@ pub(super) fn job(
         asks,
         ready,
         probes,
+        execs,
         commands,
         filter: filter(context)?,
         identities,

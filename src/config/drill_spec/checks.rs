@@ -21,7 +21,7 @@ pub enum DrillWeight {
     Off,
 }
 
-/// One more check: exactly one of `count`, `object`, `cel`, `workload`, `http` and `command`.
+/// One more check: exactly one of `count`, `object`, `cel`, `workload`, `http`, `exec` and `command`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
@@ -46,6 +46,9 @@ pub struct DrillCheck {
     /// What a pod of such a workload answers; needs `kind`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<DrillProbe>,
+    /// A command in a pod of such a workload; needs `kind`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exec: Option<DrillExec>,
     /// A command on this host, which reaches staging by `KUBECONFIG`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<DrillRun>,
@@ -98,6 +101,27 @@ pub struct DrillProbe {
     #[serde(serialize_with = "duration::serialize")]
     #[schemars(default, with = "duration::Text")]
     pub within: Duration,
+}
+
+/// A command in a pod that is ready, as `kubectl exec` runs it. It has to end with 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DrillExec {
+    /// Where the pod is.
+    pub namespace: String,
+    /// Pods with fitting labels: it runs in one of those that are ready, once.
+    pub labels: LabelSelector,
+    /// In which container; else in the pod's first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// The program and its arguments; no shell is between.
+    #[schemars(length(min = 1))]
+    pub argv: Vec<String>,
+    /// How long it may take.
+    #[serde(serialize_with = "duration::serialize")]
+    #[schemars(default, with = "duration::Text")]
+    pub timeout: Duration,
 }
 
 /// How many objects there are.
@@ -200,6 +224,8 @@ pub enum DrillTest<'a> {
     Workload(&'a DrillWorkload),
     /// What a pod answers.
     Http(&'a DrillProbe),
+    /// A command in a pod.
+    Exec(&'a DrillExec),
     /// A command.
     Command(&'a DrillRun),
 }
@@ -212,6 +238,13 @@ impl DrillCheck {
         let cel = self.cel.as_ref().map(DrillTest::Cel);
         let workload = self.workload.as_ref().map(DrillTest::Workload);
         let http = self.http.as_ref().map(DrillTest::Http);
-        count.or(object).or(cel).or(workload).or(http).or(self.command.as_ref().map(DrillTest::Command))
+        let exec = self.exec.as_ref().map(DrillTest::Exec);
+        count
+            .or(object)
+            .or(cel)
+            .or(workload)
+            .or(http)
+            .or(exec)
+            .or(self.command.as_ref().map(DrillTest::Command))
     }
 }

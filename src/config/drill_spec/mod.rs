@@ -8,7 +8,7 @@ mod values;
 use super::error::ConfigError;
 use super::{duration, load, model::ApiVersion, retention::Age, values::ClusterName};
 pub use checks::{
-    DrillCel, DrillCheck, DrillCount, DrillObject, DrillProbe, DrillRun, DrillTest, DrillWeight,
+    DrillCel, DrillCheck, DrillCount, DrillExec, DrillObject, DrillProbe, DrillRun, DrillTest, DrillWeight,
     DrillWorkload,
 };
 use schemars::JsonSchema;

@@ -5,8 +5,8 @@ use super::super::node::Node;
 use super::super::restore_spec::{AnyValue, KindName, Namespace, Pointer};
 use super::values::{Cel, WITHIN, WorkloadKind};
 use super::{
-    DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillCount, DrillObject, DrillObjectives, DrillPoint,
-    DrillProbe, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillWeight, DrillWorkload,
+    DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillCount, DrillExec, DrillObject, DrillObjectives,
+    DrillPoint, DrillProbe, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillWeight, DrillWorkload,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Decode for DrillSpec {
         }
         let in_kind = staging.as_ref().is_none_or(|staging| staging.kind.is_some());
         for (check, at) in checks.iter().flatten().zip(at.entry("checks").iter().flat_map(Cursor::items)) {
-            if !in_kind && (check.workload.is_some() || check.http.is_some()) {
+            if !in_kind && (check.workload.is_some() || check.http.is_some() || check.exec.is_some()) {
                 at.fail::<()>("needs workloads that run, and this staging has no node for them: write `staging: {kind: {}}`");
             }
         }
@@ -125,12 +125,13 @@ impl Decode for DrillCheck {
         let cel = fields.optional("cel");
         let workload = fields.optional("workload");
         let http = fields.optional("http");
+        let exec = fields.optional("exec");
         let command = fields.optional("command");
         fields.finish();
-        let names = ["count", "object", "cel", "workload", "http", "command"];
+        let names = ["count", "object", "cel", "workload", "http", "exec", "command"];
         if names.iter().filter(|name| at.entry(name).is_some()).count() != 1 {
             return at.fail(
-                "needs exactly one of `count`, `object`, `cel`, `workload`, `http` and `command`: what is checked",
+                "needs exactly one of `count`, `object`, `cel`, `workload`, `http`, `exec` and `command`: what is checked",
             );
         }
         Some(DrillCheck {
@@ -141,6 +142,7 @@ impl Decode for DrillCheck {
             cel: cel?,
             workload: workload?,
             http: http?,
+            exec: exec?,
             command: command?,
         })
     }
@@ -265,6 +267,29 @@ impl Decode for DrillProbe {
             status: status?,
             contains: contains?,
             within: within?,
+        })
+    }
+}
+
+impl Decode for DrillExec {
+    fn decode(at: &Cursor<'_>) -> Option<Self> {
+        let mut fields = at.fields()?;
+        let namespace = fields.required::<Namespace>("namespace", "write where the pod is");
+        let labels = fields.required("labels", "write which pods, such as `labels: app=storefront`");
+        let container = fields.optional("container");
+        let argv: Option<Vec<String>> =
+            fields.required("argv", "write the program and its arguments, such as `argv: [pg_isready]`");
+        let timeout = fields.or("timeout", Duration::from_secs(60));
+        fields.finish();
+        if argv.as_ref().is_some_and(Vec::is_empty) {
+            return at.fail("names no program: `argv` is empty");
+        }
+        Some(DrillExec {
+            namespace: namespace?.0,
+            labels: labels?,
+            container: container?,
+            argv: argv?,
+            timeout: timeout?,
         })
     }
 }

@@ -147,7 +147,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "checks: [{name: a}, {name: b, count: {kind: pods}}, {name: c, command: {argv: []}}]",
-        "d.yaml:4:10: checks[0]: needs exactly one of `count`, `object`, `cel`, `workload`, `http` and `command`: what is \
+        "d.yaml:4:10: checks[0]: needs exactly one of `count`, `object`, `cel`, `workload`, `http`, `exec` and `command`: what is \
          checked\n\
          d.yaml:4:38: checks[1].count: says not how many: write `atLeast`, `atMost` or `exactly`\n\
          d.yaml:4:72: checks[2].command: names no program: `argv` is empty",
@@ -190,6 +190,7 @@ fn the_schema_has_the_fields_of_the_parser() {
         ("staging: {kind: _}", "DrillKindCluster"),
         ("checks: [{workload: _}]", "DrillWorkload"),
         ("checks: [{http: _}]", "DrillProbe"),
+        ("checks: [{exec: _}]", "DrillExec"),
     ] {
         let text = text.replace('_', "{qqqqqqqqqqqqqqqqqqqqqqqq: 1}");
         let error = if name.is_empty() { errors(&text) } else { errors(&format!("{HEAD}{text}")) };

@@ -35,9 +35,6 @@ pub(super) fn expected(change: &Change, situation: Situation<'_>) -> Option<Cow<
         {
             return Some(ANEW.into());
         }
-        if change.kind.is("networking.k8s.io", "ipaddresses") && change.became == Became::Added {
-            return Some("the API server notes the addresses that services were given".into());
-        }
     }
     by_server(change, situation).map(Cow::Borrowed)
 }
@@ -54,6 +51,9 @@ fn by_server(change: &Change, situation: Situation<'_>) -> Option<&'static str> 
     let only_status = changed && change.fields.iter().all(|field| field.path.starts_with(&["status"]));
     if kind.is("", "configmaps") && at("kube-system", "extension-apiserver-authentication") && changed {
         return Some("every API server writes its own certificate authorities here");
+    }
+    if change.became == Became::Added && is_made_by_itself(change) {
+        return Some("every API server makes these for itself when they are not there");
     }
     if kind.is("apiregistration.k8s.io", "apiservices") && only_status {
         return Some(
@@ -75,7 +75,87 @@ fn by_server(change: &Change, situation: Situation<'_>) -> Option<&'static str> 
     None
 }
 
+/// Is it what an API server makes after its start: the service by which pods reach it, the system's namespaces, and a note of each
+/// address that a service has?
+fn is_made_by_itself(change: &Change) -> bool {
+    let kind = &change.kind;
+    let at = |namespace: Option<&str>, names: &[&str]| {
+        change.namespace.as_deref() == namespace && names.contains(&&*change.name)
+    };
+    let way_in = ["services", "endpoints"].iter().any(|it| kind.is("", it))
+        || kind.is("discovery.k8s.io", "endpointslices");
+    way_in && at(Some("default"), &["kubernetes"])
+        || kind.is("", "namespaces")
+            && at(None, &["default", "kube-node-lease", "kube-public", "kube-system"])
+        || kind.is("networking.k8s.io", "servicecidrs") && at(None, &["kubernetes"])
+        || kind.is("networking.k8s.io", "ipaddresses")
+}
+
 /// Why a type of which staging serves nothing is none that is missing.
 pub(super) fn unserved(aggregated: bool) -> Option<&'static str> {
     aggregated.then_some("it is served by an aggregated API, which is not part of etcd and is not brought up")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::TypeName;
+
+    #[test]
+    fn what_an_api_server_makes_is_its_own_and_nothing_else_is() {
+        let change = |became, (group, resource), namespace: Option<&str>, name: &str| Change {
+            became,
+            kind: TypeName::new(group, resource),
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+            uid_before: None,
+            uid_after: None,
+            by: None,
+            fields: Vec::new(),
+            says: Vec::new(),
+        };
+        let situation = Situation { same_version: true, restored: None };
+        let is = |change: &Change| expected(change, situation).is_some();
+        let service = ("", "services");
+        assert!(is(&change(Became::Added, service, Some("default"), "kubernetes")));
+        assert!(is(&change(Became::Added, ("", "namespaces"), None, "kube-public")));
+        assert!(is(&change(Became::Added, ("networking.k8s.io", "ipaddresses"), None, "10.0.0.1")));
+        assert!(!is(&change(Became::Removed, service, Some("default"), "kubernetes")));
+        assert!(!is(&change(Became::Added, service, Some("shop"), "kubernetes")));
+        assert!(!is(&change(Became::Added, ("", "namespaces"), None, "shop")));
+    }
+
+    #[test]
+    fn what_was_restored_differs_only_where_a_restore_means_it_to() {
+        let object = |name: &str| Identity::new(TypeName::new("apps", "deployments"), Some("shop"), name);
+        let restored = Restored {
+            outcomes: Vec::new(),
+            left: [(object("owned"), "its controller makes it again".to_owned())].into(),
+            as_meant: [object("web")].into(),
+        };
+        let situation = Situation { same_version: true, restored: Some(&restored) };
+        let told = |became, name: &str| {
+            let change = Change {
+                became,
+                kind: TypeName::new("apps", "deployments"),
+                namespace: Some("shop".to_owned()),
+                name: name.to_owned(),
+                uid_before: None,
+                uid_after: None,
+                by: None,
+                fields: Vec::new(),
+                says: Vec::new(),
+            };
+            expected(&change, situation).map(Cow::into_owned)
+        };
+        assert_eq!(told(Became::Recreated, "web").as_deref(), Some(ANEW));
+        assert!(
+            told(Became::Removed, "owned").is_some_and(|why| why.ends_with("its controller makes it again"))
+        );
+        for (became, name) in
+            [(Became::Removed, "web"), (Became::Recreated, "other"), (Became::Added, "other")]
+        {
+            assert_eq!(told(became, name), None, "{name}");
+        }
+    }
 }

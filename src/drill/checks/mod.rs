@@ -5,7 +5,7 @@
 //!   the comparison of the export with the staging ─▶ objects (expected), counts, discovery, secrets (encryption)
 //!   every object of the staging as it is read ─▶ references, asked (what the drill's file asks for)
 //!   what became of the export, where it was restored ─▶ restored, agreement (as objects)
-//!   what runs in staging ─▶ workloads (ready, probes), command
+//!   what runs in staging ─▶ workloads (ready), service (probes, commands in pods), command
 //! ```
 //!
 //! A finding counts objects by type. Their names go into the details, which are sealed: the evidence is for everybody who
@@ -19,6 +19,7 @@ mod objects;
 mod references;
 mod restored;
 mod served;
+mod service;
 mod stored;
 mod versions;
 mod workloads;
@@ -29,10 +30,12 @@ pub(super) use command::commands;
 pub(super) use encryption::encryption;
 pub(super) use objects::{Compared, agree, compare};
 pub(super) use restored::restored;
+pub use service::{Exec, Probe};
+pub(super) use service::{execs, probes};
 pub(super) use stored::stored;
 pub(super) use versions::{identity, versions};
-pub use workloads::{Probe, Ready};
-pub(super) use workloads::{probes, ready};
+pub use workloads::Ready;
+pub(super) use workloads::ready;
 
 use crate::point::{CheckOutcome, CheckResult, DrillFinding, Severity};
 use serde::Serialize;

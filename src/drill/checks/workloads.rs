@@ -1,9 +1,8 @@
-//! Whether service came back: workloads that become ready in staging, and what their pods answer.
+//! Whether workloads become ready in staging; and if not, what holds them up.
 
 use super::{Check, Results, counted};
 use crate::{
     drill::staging::{WORKLOADS, Workload},
-    object::LabelSelector,
     source::kube::{Cluster, Discovery, ResourceType},
 };
 use futures_util::future::join_all;
@@ -12,7 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// How often is looked.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Workloads that have to become ready.
 #[derive(Debug, Clone)]
@@ -22,27 +21,6 @@ pub struct Ready {
     /// Which.
     pub workload: Workload,
     /// How long that may take.
-    pub within: Duration,
-}
-
-/// What a pod has to answer.
-#[derive(Debug, Clone)]
-pub struct Probe {
-    /// The check's name.
-    pub name: String,
-    /// Where the pod is.
-    pub namespace: String,
-    /// Pods with fitting labels; of those that are ready one is asked.
-    pub labels: LabelSelector,
-    /// The port on which it listens.
-    pub port: u16,
-    /// What is asked for.
-    pub path: String,
-    /// The status that is right.
-    pub status: u16,
-    /// What the answer has to contain.
-    pub contains: Option<String>,
-    /// How long it may take until the answer is right.
     pub within: Duration,
 }
 
@@ -60,7 +38,11 @@ pub(in crate::drill) async fn ready(
 }
 
 /// Every object of a type in a namespace.
-async fn all(cluster: &Cluster, kind: &ResourceType, namespace: &str) -> Result<Vec<Value>, String> {
+pub(super) async fn all(
+    cluster: &Cluster,
+    kind: &ResourceType,
+    namespace: &str,
+) -> Result<Vec<Value>, String> {
     let (mut list, mut found) = (cluster.live(kind, Some(namespace)), Vec::new());
     while let Some(page) = list.next().await.map_err(|refusal| refusal.to_string())? {
         found.extend(page.iter().filter_map(|object| serde_json::from_slice(&object.json).ok()));
@@ -161,7 +143,7 @@ fn belongs(pod: &Value, workload: &str) -> bool {
 }
 
 /// What holds a pod up that is not ready: a word, and what is said of it.
-fn held_up(pod: &Value) -> Option<(String, String)> {
+pub(super) fn held_up(pod: &Value) -> Option<(String, String)> {
     let conditions = || pod["status"]["conditions"].as_array().into_iter().flatten();
     let condition = |name: &str| conditions().find(|condition| condition["type"] == name);
     if condition("Ready").is_some_and(|it| it["status"] == "True") {
@@ -205,73 +187,6 @@ fn behind(resource: &str, object: &Value) -> Option<String> {
     };
     let ready = updated >= wanted && available >= wanted;
     (!ready).then(|| format!("{available} of {wanted} are ready"))
-}
-
-/// Asks pods, one after the other.
-pub(in crate::drill) async fn probes(
-    asks: &[Probe],
-    cluster: &Cluster,
-    kinds: &Discovery,
-    results: &mut Results,
-) {
-    for ask in asks {
-        let began = Instant::now();
-        let holding = ask.contains.as_ref().map(|_| " and a body that holds the text").unwrap_or_default();
-        let expected = format!(
-            "a pod answers on port {} with status {}{holding} within {} s",
-            ask.port,
-            ask.status,
-            ask.within.as_secs()
-        );
-        let mut check = Check::new(&ask.name, expected);
-        let mut last = (Err("no pod is ready".to_owned()), String::new());
-        while began.elapsed() < ask.within {
-            last = probe(ask, cluster, kinds).await;
-            if last.0.is_ok() {
-                break;
-            }
-            sleep(LOOK_EVERY).await;
-        }
-        let actual = match last {
-            (Ok(status), _) => format!("it answered with status {status}"),
-            (Err(why), said) => {
-                let names = vec![(format!("{} {}", ask.namespace, ask.path), said)];
-                check.group(why.clone(), 0, None, names);
-                why
-            }
-        };
-        results.end(check, actual, began.elapsed());
-    }
-}
-
-/// One question: the status if the answer is right; else why it is not, and what was said.
-async fn probe(ask: &Probe, cluster: &Cluster, kinds: &Discovery) -> (Result<u16, String>, String) {
-    let Some(pods) = kinds.find("", "pods") else {
-        return (Err("staging serves no pods".into()), String::new());
-    };
-    let pods = match all(cluster, pods, &ask.namespace).await {
-        Ok(pods) => pods,
-        Err(why) => return (Err(why), String::new()),
-    };
-    let fits = |pod: &&Value| ask.labels.matches(pod) && held_up(pod).is_none();
-    let Some(pod) = pods.iter().find(fits).and_then(|pod| pod["metadata"]["name"].as_str()) else {
-        return (Err("no pod is ready".to_owned()), String::new());
-    };
-    let within = Duration::from_secs(10).min(ask.within);
-    match cluster.get_from_pod((&ask.namespace, pod), ask.port, &ask.path, within).await {
-        Err(why) => (Err(why), pod.to_owned()),
-        Ok((status, body)) if status != ask.status => (Err(format!("the status is {status}")), short(&body)),
-        Ok((status, body)) => match &ask.contains {
-            Some(text) if !body.contains(text.as_str()) => {
-                (Err("the answer does not hold the text".to_owned()), short(&body))
-            }
-            _ => (Ok(status), String::new()),
-        },
-    }
-}
-
-fn short(body: &str) -> String {
-    body.chars().take(300).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! A question to a pod over HTTP, through the API server: as `kubectl port-forward` reaches it.
+//! What a pod answers through the API server: over HTTP as `kubectl port-forward` reaches it, or to a command as of `kubectl exec`.
 
 use super::Cluster;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status};
+use kube::api::AttachParams;
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,6 +11,8 @@ use tokio::{
 
 /// No more of an answer is read.
 const LARGEST: u64 = 1 << 20;
+/// So much of what a command printed is told.
+const TOLD: usize = 2_000;
 
 impl Cluster {
     /// Status and body of a `GET` to a port of a pod. HTTP/1.0, so that the answer ends with the connection.
@@ -45,6 +48,70 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// Runs a command in a container of a pod (the first, unless one is named) until it ends with 0.
+    ///
+    /// # Errors
+    /// Why it did not, in words, and what it printed last.
+    pub async fn run_in_pod(
+        &self,
+        (namespace, pod): (&str, &str),
+        container: Option<&str>,
+        argv: &[String],
+        within: Duration,
+    ) -> Result<(), (String, String)> {
+        let ran = async {
+            let pods: kube::Api<Pod> = kube::Api::namespaced(self.api.client(), namespace);
+            let mut how = AttachParams::default().stdin(false).stdout(true).stderr(true);
+            if let Some(container) = container {
+                how = how.container(container);
+            }
+            let wrong = |e: String| (e, String::new());
+            let mut process = pods.exec(pod, argv, &how).await.map_err(|e| wrong(e.to_string()))?;
+            let (out, err) = (process.stdout(), process.stderr());
+            let status = process.take_status();
+            let (out, err) = tokio::join!(last_of(out), last_of(err));
+            let status = match status {
+                Some(status) => status.await,
+                None => None,
+            };
+            let _ = process.join().await;
+            match ended(status.as_ref()) {
+                None => Ok(()),
+                Some(why) => Err((why, [out, err].concat())),
+            }
+        };
+        timeout(within, ran).await.unwrap_or_else(|_| Err(("it took too long".to_owned(), String::new())))
+    }
+}
+
+/// The end of what a stream brings.
+async fn last_of(stream: Option<impl AsyncReadExt + Unpin>) -> String {
+    let Some(mut stream) = stream else { return String::new() };
+    let (mut kept, mut piece) = (Vec::new(), [0; 4096]);
+    while let Ok(n @ 1..) = stream.read(&mut piece).await {
+        kept.extend_from_slice(&piece[..n]);
+        let over = kept.len().saturating_sub(TOLD);
+        kept.drain(..over);
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// How a command ended, if not with 0.
+fn ended(status: Option<&Status>) -> Option<String> {
+    let Some(status) = status else { return Some("the connection was lost before it ended".to_owned()) };
+    if status.status.as_deref() == Some("Success") {
+        return None;
+    }
+    let causes = status.details.iter().flat_map(|details| details.causes.iter().flatten());
+    let code =
+        causes.filter(|cause| cause.reason.as_deref() == Some("ExitCode")).find_map(|it| it.message.clone());
+    Some(match code {
+        Some(code) => format!("it ended with {code}"),
+        None => "it could not be started".to_owned(),
+    })
+}
+
 /// Status and body of an answer.
 fn parse(answer: &[u8]) -> Option<(u16, String)> {
     let text = String::from_utf8_lossy(answer);
@@ -57,6 +124,18 @@ fn parse(answer: &[u8]) -> Option<(u16, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ends_are_told() {
+        let status = |json: serde_json::Value| serde_json::from_value::<Status>(json).unwrap();
+        assert_eq!(ended(Some(&status(serde_json::json!({"status": "Success"})))), None);
+        let three = serde_json::json!({"status": "Failure", "reason": "NonZeroExitCode",
+            "details": {"causes": [{"reason": "ExitCode", "message": "3"}]}});
+        assert_eq!(ended(Some(&status(three))).as_deref(), Some("it ended with 3"));
+        let absent = serde_json::json!({"status": "Failure", "message": "no such file"});
+        assert_eq!(ended(Some(&status(absent))).as_deref(), Some("it could not be started"));
+        assert!(ended(None).is_some());
+    }
 
     #[test]
     fn answers_are_read() {
