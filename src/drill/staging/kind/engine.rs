@@ -39,6 +39,12 @@ const RECORD: &str = "kind.json";
 /// An engine that takes longer for something small does not answer.
 pub(super) const SMALL: Duration = Duration::from_secs(60);
 
+/// Before a node is killed nothing may be starting in it: runc freezes what it starts for a moment, and where control groups are of
+/// version 1 a process whose runc is killed then stays frozen, cannot be killed, and keeps the whole container.
+const QUIET: &str = "systemctl stop kubelet; n=0; while pgrep runc >/dev/null && test $n -lt 40; do n=$((n + 1)); sleep 0.05; done";
+/// So long is waited for that.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// A container that is being removed already is refused, until it is gone.
 const TRIES: usize = 120;
 
@@ -188,6 +194,13 @@ impl Engine {
                 continue;
             }
             tries += 1;
+            if tries == 1 {
+                for container in &found {
+                    // One that does not run, or does not answer, is removed as it is.
+                    let arguments = ["exec", container.as_str(), "sh", "-c", QUIET];
+                    let _ = self.call(&self.program, &arguments, Vec::new(), PATIENCE).await;
+                }
+            }
             let mut arguments = vec!["rm", "--force", "--volumes"];
             arguments.extend(found.iter().map(String::as_str));
             let asked = self.ask(&arguments).await;
