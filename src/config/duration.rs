@@ -55,6 +55,16 @@ pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Resul
     serializer.serialize_str(&format(*value))
 }
 
+pub(super) fn serialize_optional<S: Serializer>(
+    value: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serialize(value, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 impl Decode for Duration {
     fn decode(at: &Cursor<'_>) -> Option<Self> {
         match at.node {

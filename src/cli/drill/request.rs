@@ -9,7 +9,9 @@ use crate::{
     config::{DrillPoint, DrillRestores, DrillSpec, DrillTest, DrillWeight},
     drill::{
         Ask, Asked, Bound, Command, Exec, Job, Probe, Ready, Rule,
-        staging::{ControlPlane, ControlPlaneOptions, Kind, KindOptions, Staging, Workload, usual_base},
+        staging::{
+            ControlPlane, ControlPlaneOptions, Kind, KindOptions, ServerOptions, Staging, Workload, usual_base,
+        },
     },
     object::Expression,
     pipeline::Identities,
@@ -205,8 +207,7 @@ fn filter(context: &Context) -> Result<Filter, Failure> {
 
 /// In which directory staging makes its own.
 pub(super) fn staging_base(spec: &DrillSpec, base: &Path) -> PathBuf {
-    let staging = &spec.staging;
-    let directory = staging.kind.as_ref().map_or(&staging.controlplane.directory, |kind| &kind.directory);
+    let directory = &spec.staging.server().directory;
     directory.as_ref().map_or_else(usual_base, |directory| base.join(directory))
 }
 
@@ -221,33 +222,33 @@ pub(super) fn staging(
     let program = |path: &Option<PathBuf>| {
         path.as_ref().map(|path| if path.components().count() > 1 { base.join(path) } else { path.clone() })
     };
-    if let Some(it) = &spec.staging.kind {
-        return Box::new(Kind::new(KindOptions {
+    let server = |usual| {
+        let it = spec.staging.server();
+        ServerOptions {
             base: place,
             name: id.to_string(),
+            etcdutl,
+            encryption_config: it.encryption_config.as_ref().map(|path| base.join(path)),
+            service_cluster_ip_range: it.service_cluster_ip_range.clone(),
+            args: it.args.clone(),
+            ready_within: it.ready_within.unwrap_or(usual),
+        }
+    };
+    if let Some(it) = &spec.staging.kind {
+        return Box::new(Kind::new(KindOptions {
+            server: server(Kind::READY_WITHIN),
             kind: program(&it.kind),
             engine: program(&it.engine),
             image: it.image.clone(),
             config: it.config.as_ref().map(|path| base.join(path)),
             load: it.load_images.clone(),
             egress: it.egress,
-            etcdutl,
-            encryption_config: it.encryption_config.as_ref().map(|path| base.join(path)),
-            service_cluster_ip_range: it.service_cluster_ip_range.clone(),
-            args: it.args.clone(),
-            ready_within: it.ready_within,
         }));
     }
     let it = &spec.staging.controlplane;
     Box::new(ControlPlane::new(ControlPlaneOptions {
-        base: place,
-        name: id.to_string(),
+        server: server(ControlPlane::READY_WITHIN),
         etcd: program(&it.etcd),
         kube_apiserver: program(&it.kube_apiserver),
-        etcdutl,
-        encryption_config: it.encryption_config.as_ref().map(|path| base.join(path)),
-        service_cluster_ip_range: it.service_cluster_ip_range.clone(),
-        args: it.args.clone(),
-        ready_within: it.ready_within,
     }))
 }

@@ -106,7 +106,7 @@ pub struct DrillObjectives {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpo: Option<Age>,
     /// How long it may take from the start of the drill until service is back.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "values::some_duration")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "duration::serialize_optional")]
     #[schemars(with = "Option<duration::Text>")]
     pub rto: Option<Duration>,
     /// How long each phase may take.

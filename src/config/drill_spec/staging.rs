@@ -1,6 +1,7 @@
 //! Where a recovery point is brought up.
 
 use super::super::decode::{Cursor, Decode};
+use super::super::fields::Fields;
 use super::super::duration;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -20,18 +21,12 @@ pub struct DrillStaging {
     pub kind: Option<DrillKindCluster>,
 }
 
-/// etcd and kube-apiserver as processes on this host's loopback.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// The API server of a staging cluster, wherever that runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 #[schemars(default)]
 #[non_exhaustive]
-pub struct DrillControlPlane {
-    /// The etcd to use; else the one in PATH.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub etcd: Option<PathBuf>,
-    /// The kube-apiserver to use; else the one in PATH.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kube_apiserver: Option<PathBuf>,
+pub struct DrillServer {
     /// Where staging gets a directory of its own. It must belong to the user who runs this, with mode 0700. Else one below the
     /// directory for temporary files.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,14 +39,32 @@ pub struct DrillControlPlane {
     pub service_cluster_ip_range: Option<String>,
     /// More arguments of the API server, such as the source's feature gates.
     pub args: Vec<String>,
-    /// How long it may take until the API server is ready.
-    #[serde(serialize_with = "duration::serialize")]
-    #[schemars(with = "duration::Text")]
-    pub ready_within: Duration,
+    /// How long each step may take: until the cluster is made, the API server is ready, the node is ready. Else two minutes on
+    /// loopback, and five in kind.
+    #[serde(serialize_with = "duration::serialize_optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<duration::Text>")]
+    pub ready_within: Option<Duration>,
+}
+
+/// etcd and kube-apiserver as processes on this host's loopback.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(default)]
+#[non_exhaustive]
+pub struct DrillControlPlane {
+    /// The etcd to use; else the one in PATH.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub etcd: Option<PathBuf>,
+    /// The kube-apiserver to use; else the one in PATH.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kube_apiserver: Option<PathBuf>,
+    /// What its API server is told.
+    #[serde(flatten)]
+    pub server: DrillServer,
 }
 
 /// A cluster of kind: one node in a container.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(default)]
 #[non_exhaustive]
@@ -72,53 +85,15 @@ pub struct DrillKindCluster {
     pub load_images: Vec<String>,
     /// May what runs there speak to the world? Images can be pulled then, and the source can be reached.
     pub egress: bool,
-    /// Where staging gets a directory of its own. It must belong to the user who runs this, with mode 0700. Else one below the
-    /// directory for temporary files.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub directory: Option<PathBuf>,
-    /// The EncryptionConfiguration of the source's API server, where it encrypts at rest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub encryption_config: Option<PathBuf>,
-    /// The source's `--service-cluster-ip-range`; else it is read from the snapshot (Kubernetes 1.33 or newer).
-    #[serde(rename = "serviceClusterIPRange", skip_serializing_if = "Option::is_none")]
-    pub service_cluster_ip_range: Option<String>,
-    /// More arguments of the API server, such as the source's feature gates.
-    pub args: Vec<String>,
-    /// How long each step may take: until kind has made the cluster, the API server is ready, the node is ready.
-    #[serde(serialize_with = "duration::serialize")]
-    #[schemars(with = "duration::Text")]
-    pub ready_within: Duration,
+    /// What its API server is told.
+    #[serde(flatten)]
+    pub server: DrillServer,
 }
 
-impl Default for DrillControlPlane {
-    fn default() -> Self {
-        DrillControlPlane {
-            etcd: None,
-            kube_apiserver: None,
-            directory: None,
-            encryption_config: None,
-            service_cluster_ip_range: None,
-            args: Vec::new(),
-            ready_within: Duration::from_secs(120),
-        }
-    }
-}
-
-impl Default for DrillKindCluster {
-    fn default() -> Self {
-        DrillKindCluster {
-            kind: None,
-            engine: None,
-            image: None,
-            config: None,
-            load_images: Vec::new(),
-            egress: false,
-            directory: None,
-            encryption_config: None,
-            service_cluster_ip_range: None,
-            args: Vec::new(),
-            ready_within: Duration::from_secs(300),
-        }
+impl DrillStaging {
+    /// What the API server is told, of the place that is used.
+    pub fn server(&self) -> &DrillServer {
+        self.kind.as_ref().map_or(&self.controlplane.server, |kind| &kind.server)
     }
 }
 
@@ -136,23 +111,20 @@ impl Decode for DrillStaging {
     }
 }
 
-impl Decode for DrillControlPlane {
-    fn decode(at: &Cursor<'_>) -> Option<Self> {
-        let default = Self::default();
-        let mut fields = at.fields()?;
-        let etcd = fields.optional::<String>("etcd");
-        let kube_apiserver = fields.optional::<String>("kubeApiserver");
-        let directory = fields.optional::<String>("directory");
-        let encryption_config = fields.optional::<String>("encryptionConfig");
+fn path(fields: &mut Fields<'_>, name: &'static str) -> Option<Option<PathBuf>> {
+    fields.optional::<String>(name).map(|path| path.map(Into::into))
+}
+
+impl DrillServer {
+    /// Reads its fields among those of the place where it runs.
+    fn among(fields: &mut Fields<'_>) -> Option<Self> {
+        let (directory, encryption_config) = (path(fields, "directory"), path(fields, "encryptionConfig"));
         let range = fields.optional::<String>("serviceClusterIPRange");
-        let args = fields.or("args", default.args);
-        let ready_within = fields.or("readyWithin", default.ready_within);
-        fields.finish();
-        Some(DrillControlPlane {
-            etcd: etcd?.map(Into::into),
-            kube_apiserver: kube_apiserver?.map(Into::into),
-            directory: directory?.map(Into::into),
-            encryption_config: encryption_config?.map(Into::into),
+        let args = fields.or("args", Vec::new());
+        let ready_within = fields.optional("readyWithin");
+        Some(DrillServer {
+            directory: directory?,
+            encryption_config: encryption_config?,
             service_cluster_ip_range: range?,
             args: args?,
             ready_within: ready_within?,
@@ -160,34 +132,33 @@ impl Decode for DrillControlPlane {
     }
 }
 
+impl Decode for DrillControlPlane {
+    fn decode(at: &Cursor<'_>) -> Option<Self> {
+        let mut fields = at.fields()?;
+        let (etcd, kube_apiserver) = (path(&mut fields, "etcd"), path(&mut fields, "kubeApiserver"));
+        let server = DrillServer::among(&mut fields);
+        fields.finish();
+        Some(DrillControlPlane { etcd: etcd?, kube_apiserver: kube_apiserver?, server: server? })
+    }
+}
+
 impl Decode for DrillKindCluster {
     fn decode(at: &Cursor<'_>) -> Option<Self> {
-        let default = Self::default();
         let mut fields = at.fields()?;
-        let kind = fields.optional::<String>("kind");
-        let engine = fields.optional::<String>("engine");
-        let image = fields.optional("image");
-        let config = fields.optional::<String>("config");
-        let load_images = fields.or("loadImages", default.load_images);
-        let egress = fields.or("egress", default.egress);
-        let directory = fields.optional::<String>("directory");
-        let encryption_config = fields.optional::<String>("encryptionConfig");
-        let range = fields.optional::<String>("serviceClusterIPRange");
-        let args = fields.or("args", default.args);
-        let ready_within = fields.or("readyWithin", default.ready_within);
+        let (kind, engine) = (path(&mut fields, "kind"), path(&mut fields, "engine"));
+        let (image, config) = (fields.optional("image"), path(&mut fields, "config"));
+        let load_images = fields.or("loadImages", Vec::new());
+        let egress = fields.or("egress", false);
+        let server = DrillServer::among(&mut fields);
         fields.finish();
         Some(DrillKindCluster {
-            kind: kind?.map(Into::into),
-            engine: engine?.map(Into::into),
+            kind: kind?,
+            engine: engine?,
             image: image?,
-            config: config?.map(Into::into),
+            config: config?,
             load_images: load_images?,
             egress: egress?,
-            directory: directory?.map(Into::into),
-            encryption_config: encryption_config?.map(Into::into),
-            service_cluster_ip_range: range?,
-            args: args?,
-            ready_within: ready_within?,
+            server: server?,
         })
     }
 }

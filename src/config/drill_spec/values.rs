@@ -210,16 +210,6 @@ impl FromText for DrillWeight {
     }
 }
 
-pub(super) fn some_duration<S: Serializer>(
-    value: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => duration::serialize(value, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
 pub(super) fn durations<S: Serializer>(
     values: &BTreeMap<String, Duration>,
     serializer: S,

@@ -50,7 +50,7 @@ fn every_field_is_read() {
     assert!(matches!(&spec.point, DrillPoint::Random { window: Some(window), seed: Some(7) }
         if window.length() == Duration::from_secs(13 * 7 * 86_400)));
     let control = &spec.staging.controlplane;
-    assert_eq!((control.ready_within, control.args.len()), (Duration::from_secs(90), 1));
+    assert_eq!((control.server.ready_within, control.server.args.len()), (Some(Duration::from_secs(90)), 1));
     assert_eq!(control.kube_apiserver.as_deref(), Some(Path::new("kube-apiserver")));
     assert_eq!(spec.objectives.rto, Some(Duration::from_secs(900)));
     assert_eq!(spec.objectives.phases["api-ready"], Duration::from_secs(60));

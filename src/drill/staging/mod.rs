@@ -20,6 +20,7 @@ mod fate;
 mod home;
 mod kind;
 mod leftovers;
+mod options;
 mod process;
 mod ready;
 mod service_range;
@@ -30,6 +31,7 @@ pub use error::StagingError;
 pub use home::usual_base;
 pub use kind::{Kind, KindOptions};
 pub use leftovers::{Leftover, clean_up, leftovers};
+pub use options::ServerOptions;
 pub(in crate::drill) use workload::WORKLOADS;
 pub use workload::Workload;
 

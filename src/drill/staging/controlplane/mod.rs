@@ -8,7 +8,7 @@ mod pki;
 mod programs;
 
 use super::{
-    Staging, StagingError,
+    ServerOptions, Staging, StagingError,
     home::Home,
     leftovers::directory,
     process::{self, Server},
@@ -41,24 +41,12 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 /// What a control plane is made of.
 #[derive(Debug, Clone)]
 pub struct ControlPlaneOptions {
-    /// In which directory it makes its own.
-    pub base: PathBuf,
-    /// What its own is called: the drill's id.
-    pub name: String,
+    /// What its API server is told.
+    pub server: ServerOptions,
     /// The etcd to use; else the one in `PATH`.
     pub etcd: Option<PathBuf>,
     /// The kube-apiserver to use; else the one in `PATH`.
     pub kube_apiserver: Option<PathBuf>,
-    /// The etcdutl to use.
-    pub etcdutl: PathBuf,
-    /// The source's EncryptionConfiguration, where it encrypts at rest.
-    pub encryption_config: Option<PathBuf>,
-    /// The addresses of services; else they are read from the snapshot.
-    pub service_cluster_ip_range: Option<String>,
-    /// More arguments of the API server.
-    pub args: Vec<String>,
-    /// How long it may take until it is ready.
-    pub ready_within: Duration,
 }
 
 /// A control plane of its own for one drill.
@@ -83,9 +71,12 @@ struct Made {
 }
 
 impl ControlPlane {
+    /// How long it may take until it is ready, if nobody says.
+    pub const READY_WITHIN: Duration = Duration::from_secs(120);
+
     /// Nothing is made yet.
     pub fn new(options: ControlPlaneOptions) -> Self {
-        let service_range = options.service_cluster_ip_range.clone();
+        let service_range = options.server.service_cluster_ip_range.clone();
         let service_range = service_range.unwrap_or_else(|| service_range::USUAL.to_owned());
         ControlPlane { options, made: None, programs: Vec::new(), service_range, etcd: None, api: None }
     }
@@ -109,9 +100,9 @@ impl ControlPlane {
             pki: &made.pki,
             directory: made.home.path(),
             egress: &made.egress,
-            encryption: self.options.encryption_config.as_deref(),
+            encryption: self.options.server.encryption_config.as_deref(),
             service_range: &self.service_range,
-            more: &self.options.args,
+            more: &self.options.server.args,
         });
         let etcd = Server::start("etcd", &made.etcd, &etcd, made.home.path())?;
         let api = Server::start("kube-apiserver", &made.api, &api, made.home.path())?;
@@ -127,7 +118,7 @@ impl ControlPlane {
             }
             sleep(ASK_EVERY).await;
         }
-        let within = self.options.ready_within.as_secs();
+        let within = self.options.server.ready_within.as_secs();
         Err(api.not_ready(&format!("is not ready after {within} s ({last})")))
     }
 
@@ -169,7 +160,7 @@ impl Staging for ControlPlane {
     }
 
     fn name(&self) -> &str {
-        &self.options.name
+        &self.options.server.name
     }
 
     fn isolation(&self) -> Vec<Isolation> {
@@ -226,11 +217,11 @@ impl Staging for ControlPlane {
                         .to_owned(),
             });
         }
-        if let Some(config) = &options.encryption_config {
+        if let Some(config) = &options.server.encryption_config {
             // The API server would end over it, long after.
             std::fs::File::open(config).map_err(super::home::at(config))?;
         }
-        let home = Home::make(&options.base, &options.name)?;
+        let home = Home::make(&options.server.base, &options.server.name)?;
         let pki = Pki::make(&home);
         let egress = home.write("egress.json", &arguments::egress(&home.path().join("nowhere.sock")));
         // What is made has to be known before anything can fail: it is taken away by what is known.
@@ -272,15 +263,15 @@ impl Staging for ControlPlane {
             initial_cluster_token: TOKEN.to_owned(),
         };
         let (what, to) = ((catalogue, manifest, identities), (data_dir, membership));
-        let known = self.options.service_cluster_ip_range.as_deref();
-        if let Some(range) = super::data::restore(what, to, &self.options.etcdutl, known).await? {
+        let known = self.options.server.service_cluster_ip_range.as_deref();
+        if let Some(range) = super::data::restore(what, to, &self.options.server.etcdutl, known).await? {
             self.service_range = range;
         }
         Ok(())
     }
 
     async fn start(&mut self) -> Result<Connection, StagingError> {
-        let end = Instant::now() + self.options.ready_within;
+        let end = Instant::now() + self.options.server.ready_within;
         let mut tries = 1;
         loop {
             match self.launch(end).await {

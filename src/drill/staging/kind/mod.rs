@@ -60,6 +60,9 @@ struct Made {
 }
 
 impl Kind {
+    /// How long each step may take, if nobody says.
+    pub const READY_WITHIN: Duration = Duration::from_secs(300);
+
     /// Nothing is made yet.
     pub fn new(options: KindOptions) -> Self {
         Kind { options, made: None, programs: Vec::new(), disarmed: None, flags: Vec::new() }
@@ -92,7 +95,7 @@ impl Kind {
             &own,
         ];
         let mut tries = 1;
-        while let Err(e) = engine.call(kind, &arguments, Vec::new(), options.ready_within).await {
+        while let Err(e) = engine.call(kind, &arguments, Vec::new(), options.server.ready_within).await {
             // kind looks for a free port, lets it go and has the engine take it; what it had made so far it has taken away.
             if tries == TRIES || !e.to_string().contains("address already in use") {
                 return Err(e);
@@ -101,7 +104,7 @@ impl Kind {
         }
         for image in &options.load {
             let arguments = ["load", "docker-image", image, "--name", &name];
-            engine.call(kind, &arguments, Vec::new(), options.ready_within).await?;
+            engine.call(kind, &arguments, Vec::new(), options.server.ready_within).await?;
         }
         let id = engine.ask(&["inspect", "--format", "{{.Image}}", &engine.node()]).await?;
         let facts = |name: &str, version: &str, sha256| Program {
@@ -143,7 +146,7 @@ impl Staging for Kind {
     }
 
     fn name(&self) -> &str {
-        &self.options.name
+        &self.options.server.name
     }
 
     fn isolation(&self) -> Vec<Isolation> {
@@ -195,7 +198,7 @@ impl Staging for Kind {
 
     async fn provision(&mut self, manifest: &Manifest) -> Result<(), StagingError> {
         let options = &self.options;
-        let mut engine = Engine::find(options.engine.as_deref(), &options.name)?;
+        let mut engine = Engine::find(options.engine.as_deref(), &options.server.name)?;
         let kind = options.kind.clone().or_else(|| in_path("kind")).ok_or_else(|| StagingError::Program {
             program: "kind".to_owned(),
             reason: "it is not in PATH".to_owned(),
@@ -205,7 +208,7 @@ impl Staging for Kind {
         })?;
         let image = options.image(manifest)?;
         self.flags = options.flags()?;
-        if let Some(config) = &options.encryption_config {
+        if let Some(config) = &options.server.encryption_config {
             // The API server would end over it, long after.
             fs::File::open(config).map_err(at(config))?;
         }
@@ -216,7 +219,7 @@ impl Staging for Kind {
         })?;
         let version = said.trim().trim_start_matches("kind version ").to_owned();
         self.programs = vec![Program { name: "kind".to_owned(), version, sha256: None }];
-        let home = Home::make(&options.base, &options.name)?;
+        let home = Home::make(&options.server.base, &options.server.name)?;
         if let Err(e) = engine.settle(home.path()) {
             let _ = home.remove();
             return Err(e);
@@ -233,7 +236,7 @@ impl Staging for Kind {
     async fn empty(&mut self) -> Result<(), StagingError> {
         let made = self.made.as_mut().ok_or_else(early)?;
         let node = made.node.as_mut().ok_or_else(early)?;
-        let known = self.options.service_cluster_ip_range.as_deref();
+        let known = self.options.server.service_cluster_ip_range.as_deref();
         made.service_range = known.or(node.service_range()).unwrap_or(service_range::USUAL).to_owned();
         node.stop(self.options.egress).await
     }
@@ -255,8 +258,8 @@ impl Staging for Kind {
         };
         let data_dir = made.home.path().join("data");
         let (what, to) = ((catalogue, manifest, identities), (data_dir.clone(), membership));
-        let known = self.options.service_cluster_ip_range.as_deref();
-        let found = super::data::restore(what, to, &self.options.etcdutl, known).await?;
+        let known = self.options.server.service_cluster_ip_range.as_deref();
+        let found = super::data::restore(what, to, &self.options.server.etcdutl, known).await?;
         let usual = || node.service_range().unwrap_or(service_range::USUAL);
         made.service_range = known.or(found.as_deref()).unwrap_or_else(usual).to_owned();
         node.stop(self.options.egress).await?;
@@ -265,7 +268,7 @@ impl Staging for Kind {
     }
 
     async fn start(&mut self) -> Result<Connection, StagingError> {
-        let end = Instant::now() + self.options.ready_within;
+        let end = Instant::now() + self.options.server.ready_within;
         let made = self.made.as_mut().ok_or_else(early)?;
         let node = made.node.as_ref().ok_or_else(early)?;
         let own = made.home.path().join("kind.kubeconfig");
@@ -278,7 +281,7 @@ impl Staging for Kind {
         let _ = fs::remove_file(made.home.path().join("kubeconfig"));
         let kubeconfig = made.home.write("kubeconfig", &kubeconfig)?;
         let options = &self.options;
-        node.start_server(&made.service_range, options.encryption_config.as_deref(), &self.flags).await?;
+        node.start_server(&made.service_range, options.server.encryption_config.as_deref(), &self.flags).await?;
         let connection = ready::connection(kubeconfig);
         let mut last = String::new();
         while Instant::now() < end {
@@ -293,7 +296,7 @@ impl Staging for Kind {
         }
         Err(StagingError::NotReady {
             server: "kube-apiserver".to_owned(),
-            reason: format!("is not ready after {} s ({last})", options.ready_within.as_secs()),
+            reason: format!("is not ready after {} s ({last})", options.server.ready_within.as_secs()),
             said: short(&node.last_words().await),
         })
     }
@@ -303,12 +306,12 @@ impl Staging for Kind {
     }
 
     async fn release(&mut self, kept: &[Workload]) -> Result<(), StagingError> {
-        let end = Instant::now() + self.options.ready_within;
+        let end = Instant::now() + self.options.server.ready_within;
         let made = self.made.as_ref().ok_or_else(early)?;
         let (Some(node), Some(connection)) = (&made.node, &made.connection) else { return Err(early()) };
         let cluster = Cluster::connect(connection).await?;
         let kinds = cluster.discover(&Filter::default()).await?;
-        let disarm = Disarm { cluster: &cluster, kinds: &kinds, mark: &self.options.name, kept };
+        let disarm = Disarm { cluster: &cluster, kinds: &kinds, mark: &self.options.server.name, kept };
         // From here on controllers may run, whatever comes: the evidence must not say that none did.
         self.disarmed = Some(disarm.run().await?);
         disarm.let_the_server_reach_kubelets().await?;
@@ -317,7 +320,7 @@ impl Staging for Kind {
         if let Err(why) = ready {
             return Err(StagingError::NotReady {
                 server: "the node".to_owned(),
-                reason: format!("is not ready after {} s ({why})", self.options.ready_within.as_secs()),
+                reason: format!("is not ready after {} s ({why})", self.options.server.ready_within.as_secs()),
                 said: short(&node.last_words().await),
             });
         }

@@ -1,14 +1,12 @@
-use super::super::StagingError;
+use super::super::{ServerOptions, StagingError};
 use crate::point::{ArtifactKind, Manifest};
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 /// What a cluster of kind is made of.
 #[derive(Debug, Clone)]
 pub struct KindOptions {
-    /// In which directory it makes its own.
-    pub base: PathBuf,
-    /// What its own is called: the drill's id.
-    pub name: String,
+    /// What its API server is told.
+    pub server: ServerOptions,
     /// The kind to use; else the one in `PATH`.
     pub kind: Option<PathBuf>,
     /// Docker or what speaks as it does; else what is in `PATH`.
@@ -21,16 +19,6 @@ pub struct KindOptions {
     pub load: Vec<String>,
     /// May anything in it speak to the world?
     pub egress: bool,
-    /// The etcdutl to use.
-    pub etcdutl: PathBuf,
-    /// The source's EncryptionConfiguration, where it encrypts at rest.
-    pub encryption_config: Option<PathBuf>,
-    /// The addresses of services; else they are read from the snapshot.
-    pub service_cluster_ip_range: Option<String>,
-    /// More arguments of the API server.
-    pub args: Vec<String>,
-    /// How long each of its steps may take: to make the cluster, to start the API server, to start the node.
-    pub ready_within: Duration,
 }
 
 impl KindOptions {
@@ -51,7 +39,7 @@ impl KindOptions {
 
     /// Arguments as flags: the node's API server has some already, which these take the place of.
     pub(super) fn flags(&self) -> Result<Vec<(String, String)>, StagingError> {
-        let each = self.args.iter().map(|word| {
+        let each = self.server.args.iter().map(|word| {
             let flag = word.strip_prefix("--").and_then(|word| word.split_once('='));
             let (name, value) = flag.ok_or_else(|| {
                 StagingError::Refused(format!("staging.kind.args: `{word}` is not of the form --name=value"))
