@@ -17,7 +17,7 @@ use lifeboat::{
     catalogue::{Catalogue, signed_comment},
     drill::{
         Job, Rule,
-        staging::{ControlPlane, ControlPlaneOptions, Staging, StagingError},
+        staging::{ControlPlane, ControlPlaneOptions, ServerOptions, Staging, StagingError},
     },
     pipeline::{Identities, Signer, Verifier},
     point::{DrillPlan, DrillVerdict, Isolation, Manifest, PointId, Program, Removed, Restores},
@@ -116,6 +116,7 @@ fn job(saved: &Saved) -> Result<Job> {
         filter: Filter::default(),
         identities: saved.identities()?,
         seal: None,
+        keep: None,
         retest_of: None,
     })
 }
@@ -128,15 +129,17 @@ async fn an_object_that_is_changed_in_staging_is_seen() -> Result<()> {
     let verifier = Verifier::new(&fs::read_to_string(saved.boat.path("signing.pub"))?)?;
     let catalogue = Catalogue::new(Arc::new(store), "lab", Some(verifier));
     let staging = ControlPlane::new(ControlPlaneOptions {
-        base: saved.boat.path("staging"),
-        name: "meddled".into(),
+        server: ServerOptions {
+            base: saved.boat.path("staging"),
+            name: "meddled".into(),
+            etcdutl: tool("etcdutl")?,
+            encryption_config: None,
+            service_cluster_ip_range: None,
+            args: vec![],
+            ready_within: Duration::from_secs(90),
+        },
         etcd: Some(tool("etcd")?),
         kube_apiserver: Some(tool("kube-apiserver")?),
-        etcdutl: tool("etcdutl")?,
-        encryption_config: None,
-        service_cluster_ip_range: None,
-        args: vec![],
-        ready_within: Duration::from_secs(90),
     });
     let signer = Signer::new(&fs::read_to_string(saved.boat.path("signing.key"))?.into(), None)?;
     let outcome = lifeboat::drill::run(

@@ -69,6 +69,24 @@ fn the_readme_s_restore_specification_is_read() {
 }
 
 #[test]
+fn the_readme_s_playbook_and_its_approvers_are_read() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let blocks: Vec<&str> =
+        text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let playbooks: Vec<&&str> = blocks.iter().filter(|block| block.contains("kind: Playbook")).collect();
+    assert!(!playbooks.is_empty());
+    for playbook in playbooks {
+        lifeboat::config::PlaybookFile::parse(playbook, Path::new("README.md")).unwrap();
+    }
+    let section = blocks.iter().find(|block| block.starts_with("playbooks:")).unwrap();
+    let whole = format!(
+        "apiVersion: lifeboat.dev/v1\nkind: Config\ncluster: c\nstores: [{{name: m, url: \"file:///s\"}}]\n{section}"
+    );
+    let config = lifeboat::config::Config::parse(&whole, Path::new("README.md")).unwrap();
+    assert_eq!(config.playbooks.approvers.len(), 1);
+}
+
+#[test]
 fn a_wrong_command_is_noticed() {
     assert!(refused(&commands("lifeboat backup --etcd-only | cat")[0]).is_none());
     for wrong in

@@ -20,9 +20,42 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
         "drill",
         &["source", "object", "snapshot", "pipeline", "store", "catalogue", "compare", "restore", "point"],
     ),
+    // Its steps do what the commands do.
+    (
+        "playbook",
+        &[
+            "source",
+            "object",
+            "pipeline",
+            "store",
+            "catalogue",
+            "backup",
+            "compare",
+            "restore",
+            "drill",
+            "point",
+        ],
+    ),
+    // It tells what came of a drill, by what is recorded of it.
+    ("notify", &["point"]),
     // Types of results only.
-    ("report", &["backup", "catalogue", "compare", "drill", "object", "point", "restore", "snapshot"]),
-    ("config", &[]),
+    (
+        "report",
+        &[
+            "backup",
+            "catalogue",
+            "compare",
+            "drill",
+            "notify",
+            "object",
+            "playbook",
+            "point",
+            "restore",
+            "snapshot",
+        ],
+    ),
+    // A playbook is read with what its actions can be told.
+    ("config", &["playbook"]),
     (
         "cli",
         &[
@@ -37,6 +70,8 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
             "compare",
             "restore",
             "drill",
+            "playbook",
+            "notify",
             "report",
             "config",
         ],
@@ -62,8 +97,11 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("crc_fast", &["snapshot"]),
     ("ct_codecs", &["object/clean/left_out.rs", "pipeline/sign"]),
     ("etcd_client", &["source/etcd"]),
-    ("http", &["source/kube"]),
-    ("http_body_util", &["source/kube"]),
+    ("hmac", &["notify"]),
+    ("http", &["source/kube", "notify"]),
+    ("http_body_util", &["source/kube", "notify"]),
+    ("hyper_rustls", &["notify"]),
+    ("hyper_util", &["notify"]),
     ("indicatif", &["cli"]),
     ("json_patch", &["object/rewrite"]),
     ("k8s_openapi", &["source/kube"]),
@@ -74,13 +112,14 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("rcgen", &["drill/staging", "restore/static_pods/probe.rs"]),
     ("prost", &["snapshot/decode"]),
     ("rustix", &["store", "restore", "pipeline/hidden.rs", "drill/staging"]),
+    ("regex", &["playbook", "config/playbook_file", "config/tests"]),
     // A swap of static pods asks the API server whether it is ready.
     ("rustls", &["source", "main.rs", "restore/static_pods"]),
-    ("schemars", &["point", "config", "cli"]),
-    // Manifests of static pods are YAML, and so are many objects that people keep in files.
+    ("schemars", &["point", "config", "cli", "playbook"]),
+    // Manifests of static pods and kubeconfigs are YAML, and so are many objects that people keep in files.
     (
         "serde_yaml",
-        &["config", "cli", "restore/static_pods/pod.rs", "restore/resources/directory", "drill/staging/kind"],
+        &["config", "cli", "restore/static_pods/pod.rs", "restore/resources/directory", "drill/staging"],
     ),
     ("strsim", &["config", "restore/resources/select.rs"]),
     ("tar", &["pipeline", "catalogue"]),

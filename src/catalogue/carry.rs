@@ -110,7 +110,7 @@ async fn one<T: Facts>(
     Ok(Ok(true))
 }
 
-async fn put(to: &Catalogue, key: &Key, bytes: Vec<u8>) -> Result<(), CatalogueError> {
+pub(super) async fn put(to: &Catalogue, key: &Key, bytes: Vec<u8>) -> Result<(), CatalogueError> {
     match to.store.put(key, store::body(bytes)).await {
         // Another copy was faster, or an earlier one ended here.
         Ok(_) | Err(StoreError::Exists { .. }) => Ok(()),

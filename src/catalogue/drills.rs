@@ -4,7 +4,7 @@
 use super::{AT_ONCE, Author, Catalogue, CatalogueError, Signature};
 use crate::{
     pipeline::{Identities, Origin, Recipients, SealOptions, Signer, open, seal},
-    point::{Details, DrillNote, Evidence, Key, PointId},
+    point::{Details, Digest, DrillNote, Evidence, Key, PointId},
     store::{self, StoreError, read_all},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -18,7 +18,7 @@ use std::{
 pub const EVIDENCE: &str = "evidence.json";
 /// The file with the sealed details.
 pub const DETAILS: &str = "details.json.zst.age";
-const NOTES: &str = "notes";
+pub(super) const NOTES: &str = "notes";
 /// Evidence of thousands of findings is far smaller.
 const LIMIT: u64 = 16 << 20;
 /// Opened details are no larger.
@@ -88,6 +88,20 @@ impl Catalogue {
         recipients: &Recipients,
         options: SealOptions,
     ) -> Result<Details, CatalogueError> {
+        let key = Key::drill(&self.cluster, drill)?.join(DETAILS)?;
+        let (stored_bytes, stored_sha256) = self.put_sealed(drill, &key, plain, recipients, options).await?;
+        Ok(Details { key: DETAILS.to_owned(), stored_bytes, stored_sha256 })
+    }
+
+    /// Seals what belongs to a drill or a run, and stores it. Gives how many bytes are stored, and their digest.
+    pub(super) async fn put_sealed(
+        &self,
+        of: &PointId,
+        key: &Key,
+        plain: &[u8],
+        recipients: &Recipients,
+        options: SealOptions,
+    ) -> Result<(u64, Digest), CatalogueError> {
         let (mut feed, sealed, sealing) = seal(recipients, options);
         let feeding = async {
             feed.write(plain).await?;
@@ -98,13 +112,12 @@ impl Catalogue {
             Ok(all)
         });
         let (fed, stored) = futures_util::future::join(feeding, collecting).await;
-        let failed = |source| CatalogueError::Details { id: drill.to_string(), source };
+        let failed = |source| CatalogueError::Details { id: of.to_string(), source };
         fed.map_err(failed)?;
         let sums = sealing.result().await.map_err(failed)?;
         let stored = stored.map_err(|e| failed(e.into()))?;
-        self.store.put(&Key::drill(&self.cluster, drill)?.join(DETAILS)?, store::body(stored)).await?;
-        let (stored_bytes, stored_sha256) = (sums.stored_bytes, sums.stored_sha256);
-        Ok(Details { key: DETAILS.to_owned(), stored_bytes, stored_sha256 })
+        self.store.put(key, store::body(stored)).await?;
+        Ok((sums.stored_bytes, sums.stored_sha256))
     }
 
     /// Opens the details of a drill.
@@ -164,7 +177,7 @@ impl Catalogue {
         self.put_signed(&at, note.to_bytes()?, author.signer, &comment).await
     }
 
-    async fn put_signed(
+    pub(super) async fn put_signed(
         &self,
         key: &Key,
         bytes: Vec<u8>,
@@ -266,7 +279,7 @@ impl Catalogue {
         Ok(found)
     }
 
-    async fn read_signed(
+    pub(super) async fn read_signed(
         &self,
         key: &Key,
         comment: &str,
@@ -291,6 +304,6 @@ impl Catalogue {
     }
 }
 
-fn signature_of(key: &Key) -> Result<Key, CatalogueError> {
+pub(super) fn signature_of(key: &Key) -> Result<Key, CatalogueError> {
     Ok(Key::new(format!("{key}.minisig"))?)
 }

@@ -54,6 +54,19 @@ pub enum CatalogueError {
         /// The store's URL.
         store: String,
     },
+    /// No run of a playbook has that id.
+    #[error(
+        "{store} holds no run of a playbook of `{cluster}` that begins with `{wanted}`: `lifeboat playbook status` shows what is \
+         there"
+    )]
+    NoRun {
+        /// What was asked for.
+        wanted: String,
+        /// The cluster's name.
+        cluster: String,
+        /// The store's URL.
+        store: String,
+    },
     /// The evidence of a drill cannot be used.
     #[error("the evidence of drill {id} is not to be trusted: {reason}")]
     Evidence {

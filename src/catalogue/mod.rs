@@ -1,6 +1,7 @@
 //! What a store holds. The catalogue *is* the store: nothing else needs to survive for a restore.
 
 mod carry;
+mod carry_drills;
 mod copy;
 mod deep;
 mod drills;
@@ -14,6 +15,7 @@ mod points;
 pub mod prune;
 mod records;
 pub mod retention;
+mod runs;
 mod sample;
 mod standing;
 mod survey;
@@ -22,6 +24,7 @@ mod verify;
 
 pub use crate::point::Level;
 pub use carry::{Carried, carry};
+pub use carry_drills::{CarriedDrills, carry_drills};
 pub use copy::{Copied, copy, owed, owed_and_kept};
 pub use drills::{DETAILS, Drill, EVIDENCE, Noted};
 pub use error::CatalogueError;
@@ -30,6 +33,7 @@ pub use finding::{Aspect, Finding, Verdict};
 pub use hold::Holding;
 pub use points::{Catalogue, Listed, Loaded, Signature};
 pub use records::{Author, Recorded, Records};
+pub use runs::{Run, Said};
 pub use sample::{Candidate, Sample, sample};
 pub use standing::{Doubt, Held, Standing};
 pub use survey::{History, Survey};

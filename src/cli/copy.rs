@@ -7,7 +7,10 @@ use super::{
     retention::policy,
 };
 use crate::{
-    catalogue::{Carried, Catalogue, CatalogueError, Copied, carry, copy, owed, owed_and_kept},
+    catalogue::{
+        Carried, CarriedDrills, Catalogue, CatalogueError, Copied, carry, carry_drills, copy, owed,
+        owed_and_kept,
+    },
     point::PointId,
     report,
     store::Store,
@@ -24,7 +27,8 @@ Payloads go first and the manifest last, as in a backup, and every payload is co
 an earlier try left there is used, after its SHA-256 was compared. Nothing is overwritten, and nothing of the first store is \
 touched.
 
-Holds, tags and recorded verifications go along; those that cannot be trusted stay behind, but for holds. In a bucket with \
+Holds, tags and recorded verifications go along, and so do the evidence of drills and the notes about them; those that cannot be \
+trusted stay behind, but for holds. In a bucket with \
 Object Lock the legal holds follow.
 
 Without --to the points go to every store that `copyTo` names. `lifeboat backup` does the same by itself.
@@ -50,6 +54,7 @@ pub(super) struct Outcome {
     store: String,
     url: String,
     records: Carried,
+    drills: CarriedDrills,
     copied: Vec<Copied>,
     failed: Vec<Failed>,
 }
@@ -156,6 +161,13 @@ async fn all(context: &Context, name: &str, from: &Catalogue, to: &Catalogue, id
     for doubt in &records.left {
         tracing::warn!("this record is not believed, and was not copied: {doubt}");
     }
+    let drills = carry_drills(from, to, Timestamp::now()).await.unwrap_or_else(|e| {
+        failed.push(Failed { id: Some("the evidence of drills".to_owned()), error: e.to_string() });
+        CarriedDrills::default()
+    });
+    for (what, why) in &drills.left {
+        tracing::warn!("{what} is not believed, and was not copied: {why}");
+    }
     for (at, id) in ids.iter().enumerate() {
         let what = format!("{id} to {name} ({} of {})", at + 1, ids.len());
         let _shown = Spinner::point(&context.global, from, id, &what).await;
@@ -181,12 +193,12 @@ async fn all(context: &Context, name: &str, from: &Catalogue, to: &Catalogue, id
             failed.push(Failed { id: Some(id.to_string()), error: e.to_string() });
         }
     }
-    Outcome { store: name.to_owned(), url: to.store_url().to_owned(), records, copied, failed }
+    Outcome { store: name.to_owned(), url: to.store_url().to_owned(), records, drills, copied, failed }
 }
 
 fn exit(outcomes: &[Outcome]) -> Exit {
     let failed = outcomes.iter().any(|o| !o.failed.is_empty());
-    let copied = outcomes.iter().any(|o| !o.copied.is_empty() || o.records.sent > 0);
+    let copied = outcomes.iter().any(|o| !o.copied.is_empty() || o.records.sent > 0 || o.drills.sent() > 0);
     match (failed, copied) {
         (false, _) => Exit::Done,
         (true, true) => Exit::Partial,
@@ -198,10 +210,17 @@ fn table(outcomes: &[Outcome]) -> String {
     let mut rows = Vec::new();
     for outcome in outcomes {
         let to = format!("{} ({})", outcome.store, outcome.url);
-        if outcome.records.sent > 0 {
-            let what = format!("{} records of recovery points sent", outcome.records.sent);
+        let sent = (outcome.records.sent, outcome.drills.sent());
+        if sent.0 > 0 {
+            let what = format!("{} records of recovery points sent", sent.0);
             rows.push(vec![to.clone(), "-".into(), what]);
-        } else if outcome.copied.is_empty() && outcome.failed.is_empty() {
+        }
+        if sent.1 > 0 {
+            let (evidence, notes) = (outcome.drills.evidence.len(), outcome.drills.notes);
+            let what = format!("evidence of {evidence} drills and {notes} notes sent");
+            rows.push(vec![to.clone(), "-".into(), what]);
+        }
+        if sent == (0, 0) && outcome.copied.is_empty() && outcome.failed.is_empty() {
             rows.push(vec![to.clone(), "-".into(), "nothing is missing there".into()]);
         }
         for done in &outcome.copied {

@@ -5,6 +5,7 @@ use crate::{
     config::ConfigError,
     object::BadPattern,
     pipeline::PipelineError,
+    playbook::JournalError,
     restore::{etcd::RestoreError, resources::ResourcesError, static_pods::SwapError},
     source::{etcd::EtcdError, kube::KubeError},
     store::StoreError,
@@ -115,6 +116,13 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
     }
     if let Some(e) = error.downcast_ref::<ResourcesError>() {
         return of_resources(e);
+    }
+    if let Some(e) = error.downcast_ref::<JournalError>() {
+        return match e {
+            JournalError::InUse(_) => (Exit::Conflict, None),
+            JournalError::Tampered { .. } => (Exit::Verification, None),
+            JournalError::Io { .. } => (Exit::Failed, None),
+        };
     }
     if let Some(e) = error.downcast_ref::<CompareError>() {
         return of_compare(e);

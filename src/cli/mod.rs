@@ -15,7 +15,9 @@ mod hold;
 mod init;
 mod inspect;
 mod list;
+mod notify;
 mod output;
+mod playbook;
 mod progress;
 mod prune;
 mod resources;
@@ -95,6 +97,8 @@ enum Command {
     Restore(Restore),
     #[command(subcommand)]
     Drill(drill::Drill),
+    #[command(subcommand)]
+    Playbook(playbook::Playbook),
     Schema(schema::Args),
     Completions(schema::Completions),
     Man(schema::Man),
@@ -153,6 +157,7 @@ pub async fn main() -> ExitCode {
         Command::Restore(Restore::Resources(args)) => resources::run(&context, *args).await,
         Command::Restore(Restore::Undo(args)) => swap::undo(&context, args).await,
         Command::Drill(command) => drill::run(&context, command).await,
+        Command::Playbook(command) => playbook::run(&context, command).await,
         Command::Schema(args) => schema::schema(args),
         Command::Completions(args) => schema::completions(args, command()),
         Command::Man(args) => schema::man(&args, command()),

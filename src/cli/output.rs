@@ -98,7 +98,8 @@ pub(super) fn start_log(global: &Global) {
         (false, 0) => "lifeboat=warn",
         (false, 1) => "lifeboat=info",
         (false, 2) => "lifeboat=debug",
-        _ => "debug",
+        // What carries requests would tell the addresses of webhooks, which are secrets.
+        _ => "debug,hyper=info,hyper_util=info,rustls=info",
     };
     let terminal = global.terminal.clone();
     let log = fmt().with_env_filter(EnvFilter::new(level)).with_writer(move || terminal.log());

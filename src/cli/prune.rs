@@ -12,12 +12,15 @@ use crate::{
 use jiff::Timestamp;
 use serde_json::json;
 
-/// Deletes the recovery points that retention lets go of
+/// Deletes the recovery points and the evidence that retention lets go of
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 What is kept is in `retention` of the configuration. The newest complete recovery point, the newest verified ones, what is \
 held or locked, and what cannot be read or has a wrong signature stay in any case. Counts apply to each job, and to each \
 set of kinds of artifacts, by themselves; only the configured cluster is touched.
+
+The evidence of a drill is kept as long as the drill's file said when it ran (`evidence: {keep: 7y}`; for ever, if it said nothing), and \
+the newest of each name in any case.
 
 The manifest goes first: killed at any instant, nothing is listed that is not whole. Remains of interrupted runs are removed \
 when they are older than `orphanGrace`. A run that would delete more than `maxDelete` of the points, or that finds one from \

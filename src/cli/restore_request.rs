@@ -190,6 +190,7 @@ impl Request {
                 among: None,
             },
             rewrite: Rewrite::new(rules).map_err(|e| Failure::usage(e.to_string()))?,
+            terms: None,
             keep: Keep {
                 status: spec.keep.status,
                 cluster_ips: spec.keep.cluster_ips,

@@ -11,6 +11,7 @@ use clap::ValueEnum;
   lifeboat schema config > lifeboat.schema.json
   lifeboat schema restore
   lifeboat schema drill
+  lifeboat schema playbook
   lifeboat schema manifest
   lifeboat schema record")]
 pub(super) struct Args {
@@ -27,6 +28,8 @@ enum Of {
     Restore,
     /// A drill's file
     Drill,
+    /// A playbook, with the arguments of every action
+    Playbook,
     /// evidence.json of a drill
     DrillEvidence,
     /// manifest.json of a recovery point
@@ -61,6 +64,7 @@ pub(super) fn schema(args: Args) -> Result<Exit, Failure> {
         Of::Config => config::schema(),
         Of::Restore => config::restore_schema(),
         Of::Drill => config::drill_schema(),
+        Of::Playbook => config::playbook_schema(),
         Of::DrillEvidence => schemars::schema_for!(Evidence).to_value(),
         Of::Record => schemars::schema_for!(AnyRecord).to_value(),
         Of::Manifest => schemars::schema_for!(Manifest).to_value(),

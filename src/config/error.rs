@@ -98,6 +98,16 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// The file that this error is about.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Invalid { file: path, .. }
+            | Self::Unreadable { path, .. }
+            | Self::TooLarge { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// The mistakes in the file, if that is what this error is about.
     pub fn problems(&self) -> &[Problem] {
         match self {

@@ -41,6 +41,15 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// A field that cannot be absent and is read by somebody else.
+    pub(super) fn required_at(&mut self, name: &'static str, hint: &str) -> Option<Cursor<'a>> {
+        let found = self.get(name);
+        if found.is_none() {
+            self.missing.push((name, format!("missing; {hint}")));
+        }
+        found
+    }
+
     pub(super) fn or<T: Decode>(&mut self, name: &'static str, default: T) -> Option<T> {
         self.optional(name).map(|value| value.unwrap_or(default))
     }
@@ -104,7 +113,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+/// The name that was probably meant.
+pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let flat = |text: &str| {
         text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
     };

@@ -79,6 +79,16 @@ const CONFIG: Kind =
 
 /// Reads a text; the errors are those of [`Config::parse`].
 pub(super) fn parse<T: Decode>(kind: &Kind, text: &str, file: &Path) -> Result<T, ConfigError> {
+    parse_by(kind, text, file, T::decode)
+}
+
+/// The same, where reading takes more than the text.
+pub(super) fn parse_by<T>(
+    kind: &Kind,
+    text: &str,
+    file: &Path,
+    decode: impl FnOnce(&Cursor<'_>) -> Option<T>,
+) -> Result<T, ConfigError> {
     let invalid = |problems| ConfigError::Invalid { file: file.to_path_buf(), problems };
     if text.len() > MAX_BYTES {
         return Err(ConfigError::TooLarge { what: kind.name, path: file.to_path_buf() });
@@ -86,7 +96,7 @@ pub(super) fn parse<T: Decode>(kind: &Kind, text: &str, file: &Path) -> Result<T
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let tree = node::parse(text).map_err(|problem| invalid(vec![problem]))?;
     let log = Log::new(text);
-    let value = T::decode(&Cursor::root(&tree, &log));
+    let value = decode(&Cursor::root(&tree, &log));
     let problems = log.into_problems();
     match value {
         Some(value) if problems.is_empty() => Ok(value),

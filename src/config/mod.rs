@@ -1,5 +1,6 @@
-//! The configuration file: one YAML file, its schema, secrets by reference. Beside it, and read alike, the file that says
-//! what of a recovery point is put back and how: [`RestoreSpec`].
+//! The configuration file: one YAML file, its schema, secrets by reference. Beside it, and read alike, the files that say
+//! what of a recovery point is put back and how ([`RestoreSpec`]), what a drill rehearses ([`DrillSpec`]), and what is done in an
+//! incident ([`PlaybookFile`]).
 //!
 //! [`Config::load`] finds and reads it, [`schema`] describes it to editors, [`template`] writes the first one.
 //!
@@ -12,13 +13,17 @@
 
 mod decode;
 mod drill_spec;
+mod drills;
 mod duration;
 mod error;
 mod fields;
 mod load;
 mod model;
 mod node;
+mod notifications;
 mod pattern;
+mod playbook_file;
+mod playbooks;
 mod read;
 mod restore_spec;
 mod retention;
@@ -34,18 +39,22 @@ mod values;
 mod tests;
 
 pub use drill_spec::{
-    DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillControlPlane, DrillCount, DrillExec, DrillKind,
-    DrillObject, DrillObjectives, DrillPoint, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillTest,
-    DrillWeight,
+    DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillControlPlane, DrillCount, DrillEvidence,
+    DrillExec, DrillExisting, DrillKind, DrillNotify, DrillNotifyOn, DrillObject, DrillObjectives,
+    DrillPoint, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillTest, DrillWeight, Term,
 };
+pub use drills::{DrillCluster, Drills, ServerUrl};
 pub use duration::parse as parse_duration;
 pub use error::{ConfigError, Problem};
 pub use load::{Loaded, PLACES, VARIABLE};
 pub use model::{ApiVersion, Config, Encryption, Kind, Restore, Signing};
+pub use notifications::{Notification, Webhook};
 pub use pattern::{LabelSelector, NamespaceGlob, ResourcePattern};
+pub use playbook_file::{PlaybookDirectory, PlaybookFile, check_calls};
+pub use playbooks::{Approver, Lease, Playbooks};
 pub use restore_spec::{Conflicts, Keep, Modifier, OnConflict, Rename, RestoreSpec, Select};
 pub use retention::{Age, Retention, Share, Tag, ZoneName};
-pub use schema::{drill_schema, restore_schema, schema};
+pub use schema::{drill_schema, playbook_schema, restore_schema, schema};
 pub use secret::{Secret, SecretRef, SecretSource};
 pub use size::{Rate, Size};
 pub use source::{Etcd, EtcdAuth, EtcdTls, Kubernetes, Resources};

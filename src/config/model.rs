@@ -1,6 +1,9 @@
 //! The configuration file as the rest of the program sees it.
 
+use super::drills::Drills;
 use super::error::ConfigError;
+use super::notifications::Notification;
+use super::playbooks::Playbooks;
 use super::retention::Retention;
 use super::secret::SecretRef;
 use super::source::{Etcd, Kubernetes, Resources};
@@ -75,6 +78,15 @@ pub struct Config {
     /// Which recovery points are kept. Without it, `lifeboat prune` deletes none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// Playbooks, and what their runs need.
+    #[schemars(default)]
+    pub playbooks: Playbooks,
+    /// What holds for every drill.
+    #[schemars(default)]
+    pub drills: Drills,
+    /// Whom to tell: channels that drills name.
+    #[schemars(default)]
+    pub notifications: Vec<Notification>,
 }
 
 impl Config {

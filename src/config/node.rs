@@ -14,6 +14,8 @@ use std::fmt;
 
 /// More values than any such file has; aliases can multiply a small text into more.
 const MOST_NODES: usize = 50_000;
+/// More text than any such file has, for the same reason.
+const MOST_BYTES: usize = 4 * super::MAX_BYTES;
 const TOO_MANY: &str = "too many values for this file";
 
 /// One YAML value. It has no `Debug`: it may hold a secret that was written here by mistake.
@@ -43,7 +45,7 @@ impl Node {
 }
 
 /// One step from a value to a part of it, by position: keys may be duplicates, or no text at all.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Item(usize),
     Key(usize),
@@ -52,8 +54,8 @@ pub(super) enum Step {
 
 /// Reads the one document of `text`.
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {
-    let budget = Cell::new(MOST_NODES);
-    let build = Build { budget: &budget };
+    let (nodes, bytes) = (Cell::new(MOST_NODES), Cell::new(MOST_BYTES));
+    let build = Build { nodes: &nodes, bytes: &bytes };
     build.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| syntax_problem(text, &error))
 }
 
@@ -136,14 +138,20 @@ fn syntax_message(said: &str, here: &str, rest: &str) -> String {
 
 #[derive(Clone, Copy)]
 struct Build<'a> {
-    budget: &'a Cell<usize>,
+    nodes: &'a Cell<usize>,
+    bytes: &'a Cell<usize>,
+}
+
+/// Takes from what may still be read.
+fn spend<E: serde::de::Error>(left: &Cell<usize>, cost: usize) -> Result<(), E> {
+    left.set(left.get().checked_sub(cost).ok_or_else(|| E::custom(TOO_MANY))?);
+    Ok(())
 }
 
 impl<'de> DeserializeSeed<'de> for Build<'_> {
     type Value = Node;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-        let left = self.budget.get().checked_sub(1);
-        self.budget.set(left.ok_or_else(|| D::Error::custom(TOO_MANY))?);
+        spend(self.nodes, 1)?;
         deserializer.deserialize_any(self)
     }
 }
@@ -177,7 +185,8 @@ impl<'de> Visitor<'de> for Build<'_> {
     fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
         Ok(Node::Float(value))
     }
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Node, E> {
+        spend(self.bytes, value.len())?;
         Ok(Node::Text(value.to_owned()))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {

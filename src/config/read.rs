@@ -1,9 +1,11 @@
 //! How each section is read, and the rules between fields.
 
 use super::decode::{Cursor, Decode, FromText};
+use super::drills::Drills;
 use super::error::shown;
 use super::model::{ApiVersion, Config, Encryption, Kind, Restore, Signing};
 use super::node::Node;
+use super::playbooks::Playbooks;
 use super::source::{self, Etcd, EtcdAuth, EtcdTls, Kubernetes, Resources};
 use super::storage::Store;
 use super::values::Endpoint;
@@ -45,8 +47,15 @@ impl Decode for Config {
         let signing = fields.optional("signing");
         let restore = fields.or("restore", Restore::default());
         let retention = fields.optional("retention");
-        fields.later(&["schedules", "drills", "playbooks"]);
+        let playbooks = fields.or("playbooks", Playbooks::default());
+        let drills = fields.or("drills", Drills::default());
+        let notifications = fields.or("notifications", Vec::new());
+        fields.later(&["schedules"]);
         fields.finish();
+        if let Some(list) = at.entry("notifications") {
+            let names = list.items().into_iter().filter_map(|item| item.entry("name"));
+            unique(names, "another channel has this name");
+        }
         if let Some(list) = at.entry("stores") {
             if stores.as_ref().is_some_and(Vec::is_empty) {
                 list.fail::<()>(format!("must not be empty; {hint}"));
@@ -69,6 +78,9 @@ impl Decode for Config {
             signing: signing?,
             restore: restore?,
             retention: retention?,
+            playbooks: playbooks?,
+            drills: drills?,
+            notifications: notifications?,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::drill_spec::DrillSpec;
 use super::model::Config;
+use super::playbook_file;
 use super::restore_spec::RestoreSpec;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
@@ -23,6 +24,11 @@ pub fn drill_schema() -> Value {
     of::<DrillSpec>()
 }
 
+/// The same of a playbook, with the arguments of every action.
+pub fn playbook_schema() -> Value {
+    playbook_file::playbook_schema(crate::playbook::actions::all())
+}
+
 fn of<T: JsonSchema>() -> Value {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
     allow_empty(&mut schema);
@@ -33,7 +39,7 @@ fn of<T: JsonSchema>() -> Value {
 }
 
 /// The parser takes an optional field without a value (`etcd:` and nothing more) as absent, and so must the schema.
-fn allow_empty(section: &mut Value) {
+pub(super) fn allow_empty(section: &mut Value) {
     let required = section.get("required").cloned().unwrap_or_default();
     let is_required =
         |name: &str| required.as_array().is_some_and(|names| names.iter().any(|other| other == name));

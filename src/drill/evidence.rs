@@ -10,8 +10,8 @@ use crate::{
     catalogue::{Catalogue, CatalogueError, Drill},
     pipeline::Signer,
     point::{
-        DrillVerdict, EarlierDrill, Evidence, FormatVersion, Objective, Phase, Removed, StagingFacts,
-        ToolFacts,
+        ArtifactKind, Digest, DrillVerdict, DrilledArtifact, DrilledPoint, EarlierDrill, Evidence,
+        FormatVersion, Manifest, Objective, Phase, Removed, StagingFacts, ToolFacts,
     },
 };
 use jiff::Timestamp;
@@ -80,6 +80,7 @@ pub(super) fn of(
         because(DrillVerdict::ObjectiveMissed, late);
     }
     let staged = phases.iter().any(|phase| phase.phase == Phase::Provision);
+    let ended = Timestamp::now();
     let evidence = Evidence {
         format: FormatVersion::CURRENT,
         id: job.id.clone(),
@@ -88,7 +89,7 @@ pub(super) fn of(
         by: job.by.clone(),
         tool: ToolFacts::current(),
         began,
-        ended: Timestamp::now(),
+        ended,
         verdict,
         reasons,
         pick: progress.pick,
@@ -107,6 +108,7 @@ pub(super) fn of(
         cleanup,
         details: None,
         earlier: Vec::new(),
+        retain: job.keep.as_ref().map(|keep| keep.from(ended)),
         retest_of: job.retest_of.clone(),
     };
     (evidence, progress.results.details)
@@ -154,4 +156,30 @@ fn earlier(drills: &[Drill]) -> Vec<EarlierDrill> {
         })
         .collect();
     all.get(all.len().saturating_sub(EARLIER)..).unwrap_or_default().to_vec()
+}
+
+/// What is told of the recovery point.
+pub(super) fn drilled(manifest: &Manifest, manifest_sha256: Digest, catalogue: &Catalogue) -> DrilledPoint {
+    let artifact = |kind| manifest.artifact(kind);
+    DrilledPoint {
+        id: manifest.id.clone(),
+        taken_at: manifest.created_at,
+        manifest_sha256,
+        store: catalogue.store_url().to_owned(),
+        artifacts: manifest
+            .artifacts
+            .iter()
+            .map(|artifact| DrilledArtifact {
+                kind: artifact.kind.clone(),
+                stored_bytes: artifact.stored_bytes,
+                plain_bytes: artifact.plain_bytes,
+                stored_sha256: artifact.stored_sha256,
+                plain_sha256: artifact.plain_sha256,
+            })
+            .collect(),
+        cluster_uid: manifest.cluster.uid.clone(),
+        etcd_version: artifact(&ArtifactKind::Etcd).and_then(|a| Some(a.etcd.as_ref()?.version.clone())),
+        kubernetes_version: artifact(&ArtifactKind::Resources)
+            .and_then(|a| Some(a.resources.as_ref()?.version.clone())),
+    }
 }

@@ -11,6 +11,7 @@
 
 mod checks;
 mod evidence;
+mod keep;
 mod pick;
 mod resources;
 mod run;
@@ -18,5 +19,6 @@ pub mod staging;
 mod timing;
 
 pub use checks::{Ask, Asked, Bound, Command, Detail, Exec, Probe, Ready, Severities};
+pub use keep::Keep;
 pub use pick::{NoChoice, Rule};
 pub use run::{Job, Outcome, run};

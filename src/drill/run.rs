@@ -3,19 +3,17 @@
 use super::{
     checks::{self, Ask, Command, Detail, Exec, Probe, Ready, Results, Severities},
     evidence,
+    keep::Keep,
     pick::{Choice, NoChoice, Rule, choose},
-    resources::{self, Restored},
-    staging::{Staging, StagingError, Workload},
+    resources::{self, Occupied, Restored},
+    staging::{Guarded, Staging, StagingError, Workload},
     timing::{Stopwatch, millis},
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError, Depth, History, Listed, verify},
     compare::CompareError,
     pipeline::{Identities, Recipients, SealOptions, Signer},
-    point::{
-        ArtifactKind, Digest, DrillPlan, DrilledArtifact, DrilledPoint, Evidence, Manifest, Phase, Pick,
-        PointId, Restores,
-    },
+    point::{ArtifactKind, DrillPlan, DrilledPoint, Evidence, Manifest, Phase, Pick, PointId, Restores},
     restore::resources::ResourcesError,
     source::kube::{Cluster, Connection, Filter, KubeError},
 };
@@ -66,6 +64,8 @@ pub struct Job {
     pub identities: Arc<Identities>,
     /// To whom the details are sealed; without anybody there are none.
     pub seal: Option<(Recipients, SealOptions)>,
+    /// How long its evidence is kept; for ever if nothing is said.
+    pub keep: Option<Keep>,
     /// The drill that this one repeats.
     pub retest_of: Option<PointId>,
 }
@@ -97,6 +97,10 @@ pub(super) enum Broken {
     Resources(#[from] ResourcesError),
     #[error("nothing was brought up: what is stored is not what was saved")]
     Unsound,
+    #[error(
+        "{0} objects of the export are in that cluster already, and not this drill's: nothing was made (the sealed details name them)"
+    )]
+    Occupied(usize),
     #[error("stopped by {0}")]
     Stopped(&'static str),
     #[error("it was given up after {0} s, which the drill's file allows it (`within`)")]
@@ -177,14 +181,14 @@ async fn attempt(
     let has_snapshot = manifest.as_ref().is_some_and(|m| m.artifact(&ArtifactKind::Etcd).is_some());
     checks::stored(&verdict, has_snapshot, opening.elapsed(), &mut progress.results);
     let digest = verdict.manifest_sha256;
-    progress.point = manifest.as_ref().zip(digest).map(|(m, digest)| drilled(m, digest, catalogue));
+    progress.point = manifest.as_ref().zip(digest).map(|(m, digest)| evidence::drilled(m, digest, catalogue));
     let (Some(manifest), true) = (manifest, progress.results.failed().is_empty()) else {
         return Err(Broken::Unsound);
     };
 
     begin(progress, Phase::Provision);
     staging.provision(&manifest).await?;
-    let source = Source { job, catalogue, manifest: &manifest };
+    let source = Source { job, catalogue, manifest: &manifest, guarded: staging.guarded() };
     let [etcd, export] = [Restores::Etcd, Restores::Resources].map(|it| job.plan.restores.contains(&it));
     let mut beside = Duration::ZERO;
     if etcd && export {
@@ -238,6 +242,7 @@ struct Source<'a> {
     job: &'a Job,
     catalogue: &'a Catalogue,
     manifest: &'a Manifest,
+    guarded: Option<Guarded>,
 }
 
 impl Source<'_> {
@@ -253,18 +258,29 @@ impl Source<'_> {
             identities: self.job.identities.clone(),
             connection: connection.clone(),
             filter: self.job.filter.clone(),
+            label: self.guarded.as_ref().map(|guarded| guarded.label.clone()),
             asks: &self.job.asks,
             restored,
         }
     }
 
-    /// Restores the export into a staging that is ready, and holds nothing.
+    /// Restores the export into a staging that is ready, and holds nothing of it.
     async fn restore(&self, connection: &Connection, results: &mut Results) -> Result<Restored, Broken> {
         let began = Instant::now();
         let cluster = Cluster::connect(connection).await?;
         let identities = self.job.identities.clone();
+        let terms = self.guarded.as_ref().map(|guarded| guarded.terms.clone());
         let restored =
-            resources::restore(self.catalogue, self.manifest, identities, cluster, &self.job.id).await?;
+            resources::restore(self.catalogue, self.manifest, identities, cluster, &self.job.id, terms)
+                .await?;
+        let restored = match restored {
+            Ok(restored) => restored,
+            Err(Occupied(names)) => {
+                let n = names.len();
+                checks::occupied(names, began.elapsed(), results);
+                return Err(Broken::Occupied(n));
+            }
+        };
         checks::restored(&restored, began.elapsed(), results);
         Ok(restored)
     }
@@ -284,7 +300,7 @@ impl Source<'_> {
         restored: Option<&Restored>,
         results: &mut Results,
     ) -> Result<(), Broken> {
-        let Source { job, catalogue, manifest } = self;
+        let Source { job, catalogue, manifest, .. } = self;
         checks::versions(manifest, cluster.version(), results);
         if restored.is_none() {
             checks::identity(manifest, cluster.facts().await?.uid.as_deref(), results);
@@ -362,29 +378,4 @@ async fn picked(job: &Job, catalogue: &Catalogue, progress: &mut Progress) -> Re
     progress.pick = Pick { among: among.unwrap_or(pick.among), ..pick };
     let listed = points.into_iter().find(|listed| listed.id == id);
     listed.ok_or_else(|| NoChoice::Nothing(format!("{id} has gone meanwhile")).into())
-}
-
-fn drilled(manifest: &Manifest, manifest_sha256: Digest, catalogue: &Catalogue) -> DrilledPoint {
-    let artifact = |kind| manifest.artifact(kind);
-    DrilledPoint {
-        id: manifest.id.clone(),
-        taken_at: manifest.created_at,
-        manifest_sha256,
-        store: catalogue.store_url().to_owned(),
-        artifacts: manifest
-            .artifacts
-            .iter()
-            .map(|artifact| DrilledArtifact {
-                kind: artifact.kind.clone(),
-                stored_bytes: artifact.stored_bytes,
-                plain_bytes: artifact.plain_bytes,
-                stored_sha256: artifact.stored_sha256,
-                plain_sha256: artifact.plain_sha256,
-            })
-            .collect(),
-        cluster_uid: manifest.cluster.uid.clone(),
-        etcd_version: artifact(&ArtifactKind::Etcd).and_then(|a| Some(a.etcd.as_ref()?.version.clone())),
-        kubernetes_version: artifact(&ArtifactKind::Resources)
-            .and_then(|a| Some(a.resources.as_ref()?.version.clone())),
-    }
 }

@@ -37,10 +37,47 @@ pub struct BadSelector {
 }
 
 impl LabelSelector {
+    /// The selector that a field of an object holds: `matchLabels` and `matchExpressions`. An empty one fits everything.
+    pub fn of(field: &Value) -> Self {
+        let texts = |list: &Value| -> BTreeSet<String> {
+            list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let labels = field.get("matchLabels").and_then(Value::as_object).into_iter().flatten();
+        let mut terms: Vec<Term> = labels
+            .filter_map(|(key, value)| {
+                Some(Term { key: key.clone(), test: Test::In(BTreeSet::from([value.as_str()?.to_owned()])) })
+            })
+            .collect();
+        let expressions = field.get("matchExpressions").and_then(Value::as_array);
+        terms.extend(expressions.into_iter().flatten().filter_map(|it| {
+            let key = it.get("key")?.as_str()?.to_owned();
+            let values = || it.get("values").map(texts).unwrap_or_default();
+            let test = match it.get("operator")?.as_str()? {
+                "In" => Test::In(values()),
+                "NotIn" => Test::NotIn(values()),
+                "Exists" => Test::Exists,
+                "DoesNotExist" => Test::Absent,
+                _ => return None,
+            };
+            Some(Term { key, test })
+        }));
+        LabelSelector(terms)
+    }
+
+    /// Does it fit everything?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Does the object have such labels?
     pub fn matches(&self, object: &Value) -> bool {
+        object.pointer("/metadata/labels").map_or_else(|| self.fits(&Value::Null), |labels| self.fits(labels))
+    }
+
+    /// Are these labels, a mapping, such ones?
+    pub fn fits(&self, labels: &Value) -> bool {
         self.0.iter().all(|term| {
-            let value = text(object, &["metadata", "labels", &term.key]);
+            let value = text(labels, &[&term.key]);
             match &term.test {
                 Test::Exists => value.is_some(),
                 Test::Absent => value.is_none(),
@@ -269,6 +306,20 @@ mod tests {
         }
         let text = serde_json::from_value::<LabelSelector>(json!("a b")).unwrap_err().to_string();
         assert!(text.starts_with("`a b` is not a label selector: column 3: "), "{text}");
+    }
+
+    #[test]
+    fn selectors_of_objects_mean_the_same() {
+        let field = json!({"matchLabels": {"app": "web"}, "matchExpressions": [
+            {"key": "env", "operator": "In", "values": ["prod", "test"]}, {"key": "tier", "operator": "NotIn", "values": ["db"]},
+            {"key": "a", "operator": "Exists"}, {"key": "b", "operator": "DoesNotExist"}]});
+        let selector = LabelSelector::of(&field);
+        assert_eq!(selector.to_string(), "app=web,env in (prod,test),tier!=db,a,!b");
+        assert!(selector.fits(&json!({"app": "web", "env": "test", "a": ""})));
+        assert!(!selector.fits(&json!({"app": "web", "env": "test", "a": "", "tier": "db"})));
+        for empty in [json!({}), Value::Null] {
+            assert!(LabelSelector::of(&empty).is_empty() && LabelSelector::of(&empty).fits(&Value::Null));
+        }
     }
 
     fn selectors() -> impl Strategy<Value = LabelSelector> {

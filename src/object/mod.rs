@@ -12,6 +12,7 @@
 mod clean;
 mod demand;
 mod diff;
+mod exposure;
 mod expression;
 mod field_path;
 mod kinds;
@@ -32,7 +33,8 @@ pub mod access;
 pub use clean::{Keep, Owner, carry_over, clean, left_out, made_again, owners};
 pub use demand::{Amounts, Demand, demand};
 pub use diff::{FieldChange, diff};
-pub use expression::{BadExpression, Expression};
+pub use exposure::{Exposure, Way, exposure};
+pub use expression::{Asked, BadExpression, Expression, FUNCTIONS};
 pub use field_path::{FieldPath, Step};
 pub use kinds::{Unresolved, resolve};
 pub use labels::{BadSelector, LabelSelector};

@@ -27,6 +27,11 @@ impl Quantity {
         Quantity((i128::from(number) * ONE).min(MOST))
     }
 
+    /// The same as a number; `None` when it is not a whole one, or less than nothing.
+    pub fn to_whole(self) -> Option<u64> {
+        if self.0 % ONE == 0 { u64::try_from(self.0 / ONE).ok() } else { None }
+    }
+
     /// Reads a quantity; `None` when it is none.
     pub fn parse(text: &str) -> Option<Self> {
         let (negative, text) = match text.strip_prefix('-') {

@@ -95,6 +95,16 @@ impl Key {
         Key::new(format!("{cluster}/drills/{id}"))
     }
 
+    /// Where the evidence of a cluster's playbooks is.
+    pub fn runs(cluster: &str) -> Result<Self, PointError> {
+        Key::new(format!("{cluster}/playbooks"))
+    }
+
+    /// Where everything about one run of a playbook is.
+    pub fn run(cluster: &str, id: &PointId) -> Result<Self, PointError> {
+        Key::new(format!("{cluster}/playbooks/{id}"))
+    }
+
     /// This key with one more segment (or several, joined by `/`).
     pub fn join(&self, rest: &str) -> Result<Self, PointError> {
         Key::new(format!("{}/{rest}", self.0))

@@ -9,6 +9,7 @@ mod key;
 mod manifest;
 mod path;
 mod record;
+mod run;
 mod tag;
 mod verification;
 
@@ -20,7 +21,7 @@ pub use digest::Digest;
 pub use drill::{
     CheckOutcome, CheckResult, Details, DrillFinding, DrillNote, DrillPlan, DrillVerdict, DrilledArtifact,
     DrilledPoint, EarlierDrill, Evidence, Isolation, Objective, Phase, PhaseTime, Pick, Program, Removed,
-    Restores, Severity, StagingFacts,
+    Restores, Retain, Severity, StagingFacts,
 };
 pub use error::PointError;
 pub use id::PointId;
@@ -31,5 +32,6 @@ pub use manifest::{
 };
 pub use path::{ObjectPlace, object_path, parse_object_path};
 pub use record::{AnyRecord, Facts, Family, HoldAction, HoldFacts, Record, TagFacts};
+pub use run::{KeptEvidence, RunRecord};
 pub use tag::Tag;
 pub use verification::{FindingCounts, Level, Outcome, RecordedFinding, VerificationFacts, VerifiedDepth};

@@ -1,5 +1,5 @@
 use super::{between, bytes, table};
-use crate::catalogue::prune::{Done, Plan, Planned, Remains};
+use crate::catalogue::prune::{Done, Plan, Planned, PlannedDrill, Remains};
 use std::{collections::BTreeSet, fmt::Write};
 
 /// What is kept and what goes, and why; and what came of it, once it was carried out.
@@ -17,6 +17,22 @@ pub fn prune(plan: &Plan, done: Option<&Done>) -> String {
             vec![id, age, bytes(point.bytes), fate, why(point)]
         });
         out.push_str(&table(&["id", "age", "stored", "fate", "why"], rows));
+        out.push_str("\n\n");
+    }
+    if !plan.drills.is_empty() {
+        let rows = plan.drills.iter().map(|drill| {
+            let verdict = drill.verdict.map_or_else(|| "?".to_owned(), |verdict| verdict.to_string());
+            let name = drill.name.clone().unwrap_or_else(|| "?".to_owned());
+            vec![
+                drill.id.to_string(),
+                name,
+                verdict,
+                bytes(drill.bytes),
+                drill_fate(drill, done),
+                drill_why(drill),
+            ]
+        });
+        out.push_str(&table(&["drill", "name", "verdict", "stored", "fate", "why"], rows));
         out.push_str("\n\n");
     }
     match done {
@@ -47,6 +63,27 @@ fn fate(point: &Planned, gone: bool, done: Option<&Done>) -> String {
         Some(_) => "NOT DELETED",
     }
     .to_owned()
+}
+
+fn drill_fate(drill: &PlannedDrill, done: Option<&Done>) -> String {
+    match done {
+        _ if drill.stays() => "kept",
+        None => "would go",
+        Some(done) if done.drills.contains(&drill.id) => "deleted",
+        Some(done) if done.spared.iter().any(|s| s.id == drill.id) => "spared",
+        Some(_) => "NOT DELETED",
+    }
+    .to_owned()
+}
+
+fn drill_why(drill: &PlannedDrill) -> String {
+    if !drill.stays() {
+        return match drill.over_since {
+            Some(since) => format!("its time was over on {}", since.strftime("%Y-%m-%d")),
+            None => "there are enough newer ones of its name".to_owned(),
+        };
+    }
+    drill.kept.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn why(point: &Planned) -> String {
@@ -83,6 +120,15 @@ fn planned(out: &mut String, plan: &Plan) {
             "verifications of {points} recovery points that newer ones supersede: {many}, {size}"
         );
     }
+    let drills: Vec<u64> = plan.drills.iter().filter(|it| !it.stays()).map(|it| it.bytes).collect();
+    if !drills.is_empty() {
+        let all = plan.drills.len();
+        let _ = writeln!(out, "evidence of {} of {all} drills: {}", drills.len(), bytes(drills.iter().sum()));
+    }
+    if !plan.drill_remains.is_empty() {
+        let many = plan.drill_remains.len();
+        let _ = writeln!(out, "remains of {many} drills that were killed: {}", sum(&plan.drill_remains));
+    }
     let unfinished: Vec<u64> = plan.unfinished.iter().filter(|u| !u.id.is_empty()).map(|u| u.bytes).collect();
     if !unfinished.is_empty() {
         let _ = writeln!(out, "unfinished uploads: {}, {}", unfinished.len(), bytes(unfinished.iter().sum()));
@@ -108,6 +154,7 @@ fn carried_out(out: &mut String, plan: &Plan, done: &Done) {
     told(done.gone_before.len(), "had gone already, another run was at it");
     told(done.orphans.len(), "interrupted runs whose remains were removed");
     told(done.thinned, "superseded verifications removed");
+    told(done.drills.len(), "drills whose evidence was removed");
     told(done.unfinished, "unfinished uploads removed");
     for spared in &done.spared {
         let _ = writeln!(out, "spared  {}: {}", spared.id, spared.reason);

@@ -1,6 +1,6 @@
 use super::{
     super::{AT_ONCE, Catalogue, CatalogueError},
-    Plan, Planned, Remains, bytes,
+    Plan, Planned, Remains, bytes, evidence,
     remains::{by_point, is_old},
     thin,
 };
@@ -27,6 +27,8 @@ pub struct Done {
     pub spared: Vec<Spared>,
     /// Recovery points of which remains were removed.
     pub orphans: Vec<PointId>,
+    /// Drills whose evidence is gone, with all that belonged to it.
+    pub drills: Vec<PointId>,
     /// Superseded records of verifications that are gone.
     pub thinned: usize,
     /// Objects that were never written to their end, and are gone.
@@ -73,6 +75,7 @@ pub async fn apply(catalogue: &Catalogue, plan: &Plan) -> Result<Done, Catalogue
     for batch in plan.thinned.chunks(BATCH) {
         thin::apply(catalogue, batch, &mut done).await?;
     }
+    evidence::apply(catalogue, (&plan.drills, &plan.drill_remains), &mut done).await?;
     let aborts = plan.unfinished.iter().map(|left| async move {
         let result = catalogue.store.abort(left).await;
         (left, result)

@@ -1,6 +1,9 @@
 //! When a plan looks like a mistake.
 
-use super::super::retention::{Candidate, Judgement};
+use super::{
+    super::retention::{Candidate, Judgement},
+    PlannedDrill,
+};
 use crate::point::PointId;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,6 +18,15 @@ const FEW: usize = 3;
 pub enum Refusal {
     /// More would go than may.
     Share {
+        /// How many would go.
+        going: usize,
+        /// Of how many.
+        of: usize,
+        /// The largest share that may, in percent.
+        most: u32,
+    },
+    /// The evidence of more drills would go than may.
+    Evidence {
         /// How many would go.
         going: usize,
         /// Of how many.
@@ -39,6 +51,11 @@ impl fmt::Display for Refusal {
             Refusal::Share { going, of, most } => write!(
                 f,
                 "{going} of {of} recovery points would go, and one run may delete {most} % (maxDelete): look at them \
+                 with --dry-run; if that is right, allow it once with --beyond-max-delete"
+            ),
+            Refusal::Evidence { going, of, most } => write!(
+                f,
+                "the evidence of {going} of {of} drills would go, and one run may delete {most} % (maxDelete): look at it \
                  with --dry-run; if that is right, allow it once with --beyond-max-delete"
             ),
             Refusal::Clock { newest, at, now } => write!(
@@ -68,6 +85,13 @@ pub(super) fn refusals(
         found.push(Refusal::Clock { newest: newest.id.clone(), at: newest.created_at, now });
     }
     found
+}
+
+/// Looks at what would become of all evidence: a clock that is ahead would let go of most of it.
+pub(super) fn too_much_evidence(drills: &[PlannedDrill], most: u32) -> Option<Refusal> {
+    let (of, going) = (drills.len(), drills.iter().filter(|drill| !drill.stays()).count());
+    let much = going > FEW && going as u64 * 100 > of as u64 * u64::from(most);
+    much.then_some(Refusal::Evidence { going, of, most })
 }
 
 #[cfg(test)]

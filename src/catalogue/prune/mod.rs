@@ -4,12 +4,15 @@
 //! whole. The rest of it is then an orphan, which this or a later run removes.
 
 mod apply;
+mod evidence;
 mod guard;
 mod plan;
 mod remains;
 mod thin;
 
 pub use apply::{Done, NotDeleted, Spared, apply};
+pub(super) use evidence::judge as judge_drills;
+pub use evidence::{DrillKept, PlannedDrill};
 pub use guard::Refusal;
 pub use plan::plan;
 pub use thin::Thinned;
@@ -55,6 +58,10 @@ pub struct Plan {
     pub records: Vec<Remains>,
     /// Records of verifications that newer ones have superseded, of points that stay.
     pub thinned: Vec<Thinned>,
+    /// Every drill, oldest first.
+    pub drills: Vec<PlannedDrill>,
+    /// What drills that were killed left, without evidence, and long ago.
+    pub drill_remains: Vec<Remains>,
     /// Objects that were never written to their end.
     pub unfinished: Vec<Unfinished>,
     /// Remains that are too young to be told from a backup that is being written, or that are locked.
@@ -108,6 +115,8 @@ impl Plan {
     pub fn bytes(&self) -> u64 {
         let points = self.going().map(|p| p.bytes);
         let remains = self.orphans.iter().chain(&self.records).map(|r| r.bytes);
+        let drills = self.drills.iter().filter(|drill| !drill.stays()).map(|drill| drill.bytes);
+        let remains = remains.chain(self.drill_remains.iter().map(|it| it.bytes)).chain(drills);
         let remains = remains.chain(self.thinned.iter().map(|t| t.bytes));
         points.chain(remains).chain(self.unfinished.iter().map(|u| u.bytes)).fold(0, u64::saturating_add)
     }
@@ -118,6 +127,8 @@ impl Plan {
             && self.orphans.is_empty()
             && self.records.is_empty()
             && self.thinned.is_empty()
+            && self.drills.iter().all(PlannedDrill::stays)
+            && self.drill_remains.is_empty()
             && self.unfinished.is_empty()
     }
 }

@@ -3,8 +3,8 @@ use super::{
         AT_ONCE, Catalogue, CatalogueError, History, Survey,
         retention::{Candidate, dropped, judge},
     },
-    Plan, Planned, PruneOptions, bytes,
-    guard::refusals,
+    Plan, Planned, PruneOptions, bytes, evidence,
+    guard::{refusals, too_much_evidence},
     remains::{by_point, is_given_up, is_of, is_old, remains, threshold},
     thin::thinned,
 };
@@ -29,6 +29,7 @@ pub async fn plan(catalogue: &Catalogue, options: &PruneOptions) -> Result<Plan,
             records.entry(id).or_default().extend(found);
         }
     }
+    let of_drills = by_point(store.list(&Key::drills(cluster)?).await?);
     let mut remarks = Vec::new();
     let unfinished = store.unfinished(&Key::new(cluster)?).await.unwrap_or_else(|e| {
         remarks.push(format!("unfinished uploads are left alone: {e}"));
@@ -46,7 +47,12 @@ pub async fn plan(catalogue: &Catalogue, options: &PruneOptions) -> Result<Plan,
         candidates.push(candidate);
     }
 
-    let seen = objects.values().chain(records.values()).flatten().map(|o| o.modified.as_ref());
+    let seen = objects
+        .values()
+        .chain(records.values())
+        .chain(of_drills.values())
+        .flatten()
+        .map(|o| o.modified.as_ref());
     let seen = seen.chain(unfinished.iter().map(|u| u.alive.as_ref()));
     let before = threshold(seen, options.now, options.grace);
     let protection = store.protection().await.unwrap_or(Protection { versions: false, locks: true });
@@ -116,6 +122,10 @@ pub async fn plan(catalogue: &Catalogue, options: &PruneOptions) -> Result<Plan,
             waiting += 1;
         }
     }
+    let (drills, drill_remains, young) =
+        evidence::plan(catalogue, of_drills, (before, protection, options)).await?;
+    waiting += young;
+    refusals.extend(too_much_evidence(&drills, options.max_delete));
     let (given_up, alive): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(|u| is_given_up(u, before));
     waiting += alive.iter().filter(|u| u.bytes > 0 || !u.id.is_empty()).count();
     Ok(Plan {
@@ -126,6 +136,8 @@ pub async fn plan(catalogue: &Catalogue, options: &PruneOptions) -> Result<Plan,
         orphans,
         records: lone_records,
         thinned,
+        drills,
+        drill_remains,
         unfinished: given_up,
         waiting,
         refusals,
@@ -149,7 +161,7 @@ pub(super) async fn is_locked(
 }
 
 /// The lock that lasts longest among those on some objects.
-async fn lock(catalogue: &Catalogue, objects: &[Meta]) -> Result<Option<Lasting>, CatalogueError> {
+pub(super) async fn lock(catalogue: &Catalogue, objects: &[Meta]) -> Result<Option<Lasting>, CatalogueError> {
     let mut found = None;
     for object in objects {
         found = match (found, catalogue.store.locked(&object.key).await?) {

@@ -1,6 +1,7 @@
+use super::request::configured_base;
 use crate::{
     cli::{Exit, context::Context, failure::Failure, output},
-    drill::staging::{clean_up, leftovers, usual_base},
+    drill::staging::{clean_up, leftovers},
 };
 use serde_json::json;
 use std::path::PathBuf;
@@ -9,7 +10,8 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A drill takes everything away that it made, whatever happens to it; only one that was killed (`kill -9`, a loss of power) cannot. \
-What it left is found by its mark: directories of staging whose drill no longer lives, and the processes that belong to them. \
+What it left is found by its mark: directories of staging whose drill no longer lives, the processes that belong to them, and the objects in \
+an existing cluster that carry the drill's label. \
 Every `lifeboat drill run` does this first. Nothing without the mark is ever touched, and a drill that runs is left alone.
 
 Examples:
@@ -17,7 +19,7 @@ Examples:
   lifeboat drill cleanup
   lifeboat drill cleanup --directory /var/lib/lifeboat-drills")]
 pub(in crate::cli) struct Args {
-    /// Where drills were made, if the drill's file names another directory
+    /// Where drills were made [default: drills.directory, else a directory for temporary files]
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
     /// Only say what there is
@@ -26,7 +28,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let base = args.directory.unwrap_or_else(usual_base);
+    let base = args.directory.map_or_else(|| configured_base(context), Ok)?;
     let base = std::path::absolute(base)?;
     let nothing = || format!("Drills have left nothing in {}", base.display());
     if args.dry_run {

@@ -6,11 +6,12 @@ use crate::{
         context::{Api, Context},
         failure::Failure,
     },
-    config::{DrillPoint, DrillRestores, DrillSpec, DrillTest, DrillWeight},
+    config::{DrillExisting, DrillPoint, DrillRestores, DrillSpec, DrillTest, DrillWeight},
     drill::{
-        Ask, Asked, Bound, Command, Exec, Job, Probe, Ready, Rule,
+        Ask, Asked, Bound, Command, Exec, Job, Keep, Probe, Ready, Rule,
         staging::{
-            ControlPlane, ControlPlaneOptions, Kind, KindOptions, ServerOptions, Staging, Workload, usual_base,
+            Allowed, ControlPlane, ControlPlaneOptions, Existing, ExistingOptions, Kind, KindOptions,
+            ServerOptions, Staging, Workload, usual_base,
         },
     },
     object::Expression,
@@ -23,6 +24,7 @@ use sha2::{Digest as _, Sha256};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// The job.
@@ -149,6 +151,11 @@ pub(super) fn job(
             Ok(recipients) => Some((recipients, context.seal_options()?)),
             Err(_) => None,
         },
+        keep: spec.evidence.as_ref().map(|it| Keep {
+            years: it.keep.as_ref().map_or(0, |keep| keep.years()),
+            length: it.keep.as_ref().map_or(Duration::ZERO, |keep| keep.length()),
+            last: it.last,
+        }),
         retest_of: None,
     })
 }
@@ -206,18 +213,62 @@ fn filter(context: &Context) -> Result<Filter, Failure> {
 }
 
 /// In which directory staging makes its own.
-pub(super) fn staging_base(spec: &DrillSpec, base: &Path) -> PathBuf {
-    let directory = &spec.staging.server().directory;
-    directory.as_ref().map_or_else(usual_base, |directory| base.join(directory))
+pub(super) fn staging_base(context: &Context, spec: &DrillSpec, base: &Path) -> Result<PathBuf, Failure> {
+    match spec.staging.directory() {
+        Some(directory) => Ok(base.join(directory)),
+        None => configured_base(context),
+    }
+}
+
+/// The same where no drill's file tells.
+pub(super) fn configured_base(context: &Context) -> Result<PathBuf, Failure> {
+    let configured = context.optional()?.and_then(|loaded| {
+        let directory = loaded.config.drills.directory.as_ref()?;
+        Some(loaded.resolve(directory))
+    });
+    Ok(configured.unwrap_or_else(usual_base))
+}
+
+/// A cluster that is there already: which ones may be used, and which one is the source, is the configuration's to say.
+fn existing(
+    context: &Context,
+    it: &DrillExisting,
+    (base, place): (&Path, PathBuf),
+    id: &PointId,
+) -> Result<Existing, Failure> {
+    let loaded = context.optional()?;
+    let clusters = loaded.iter().flat_map(|loaded| &loaded.config.drills.existing);
+    let allowed = clusters.map(|it| Allowed {
+        context: it.context.clone(),
+        uid: it.uid.clone(),
+        server: it.server.as_ref().map(|server| server.as_str().to_owned()),
+    });
+    let source = match loaded {
+        Some(_) => Some(context.resources(&Api { kubeconfig: None, context: None })?.0),
+        None => None,
+    };
+    Ok(Existing::new(ExistingOptions {
+        base: place,
+        name: id.to_string(),
+        kubeconfig: base.join(&it.kubeconfig),
+        context: it.context.clone(),
+        allowed: allowed.collect(),
+        source,
+        egress: it.egress,
+        ready_within: it.gone_within.unwrap_or(Existing::READY_WITHIN),
+    }))
 }
 
 pub(super) fn staging(
+    context: &Context,
     spec: &DrillSpec,
-    base: &Path,
-    place: PathBuf,
+    (base, place): (&Path, PathBuf),
     etcdutl: PathBuf,
     id: &PointId,
-) -> Box<dyn Staging> {
+) -> Result<Box<dyn Staging>, Failure> {
+    if let Some(it) = &spec.staging.existing {
+        return Ok(Box::new(existing(context, it, (base, place), id)?));
+    }
     // A bare name is looked for in PATH, as a shell does.
     let program = |path: &Option<PathBuf>| {
         path.as_ref().map(|path| if path.components().count() > 1 { base.join(path) } else { path.clone() })
@@ -235,7 +286,7 @@ pub(super) fn staging(
         }
     };
     if let Some(it) = &spec.staging.kind {
-        return Box::new(Kind::new(KindOptions {
+        return Ok(Box::new(Kind::new(KindOptions {
             server: server(Kind::READY_WITHIN),
             kind: program(&it.kind),
             engine: program(&it.engine),
@@ -243,12 +294,12 @@ pub(super) fn staging(
             config: it.config.as_ref().map(|path| base.join(path)),
             load: it.load_images.clone(),
             egress: it.egress,
-        }));
+        })));
     }
     let it = &spec.staging.controlplane;
-    Box::new(ControlPlane::new(ControlPlaneOptions {
+    Ok(Box::new(ControlPlane::new(ControlPlaneOptions {
         server: server(ControlPlane::READY_WITHIN),
         etcd: program(&it.etcd),
         kube_apiserver: program(&it.kube_apiserver),
-    }))
+    })))
 }

@@ -1,16 +1,18 @@
 use super::request;
 use crate::{
+    catalogue::EVIDENCE,
     cli::{
         Exit,
         author::Author,
         backup::interrupted,
         context::{Context, Keys, Trust},
         failure::Failure,
-        output,
+        notify, output,
         progress::Spinner,
     },
-    config::DrillSpec,
+    config::{DrillNotifyOn, DrillSpec},
     drill::{self, staging},
+    notify::Message,
     point::DrillVerdict,
     report,
 };
@@ -22,8 +24,9 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Staging is an etcd and a kube-apiserver on this host's loopback, in a directory that nobody else can read: it needs no privileges, \
 and both programs (in PATH, or named in the drill's file). With `staging: {kind: {}}` it is a node in a container, in which workloads \
-come up: that needs kind, and Docker or Podman. It is taken down whatever happens. What a drill left that was killed is \
-taken away first.
+come up: that needs kind, and Docker or Podman. With `staging: {existing: {kubeconfig: …, context: …}}` it is a cluster that is there \
+already and that the configuration allows (`drills.existing`): nothing in it is changed. It is taken down whatever happens. What a \
+drill left that was killed is taken away first.
 
 The evidence is stored beside the recovery points, signed, also when the drill fails. `lifeboat drill report` makes a page of it.
 
@@ -84,7 +87,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let job =
         request::job(context, &spec, &args, (text.as_deref(), &base), (author.borrowed().by, identities))?;
     let job = drill::Job { retest_of, ..job };
-    let place = request::staging_base(&spec, &base);
+    let channels = notify::channels(context, spec.notify.iter().map(|it| it.channel.as_str()))?;
+    let place = request::staging_base(context, &spec, &base)?;
     for (drill, removed) in staging::clean_up(&place).await? {
         let left = removed.iter().filter(|it| !it.gone).count();
         match left {
@@ -94,12 +98,28 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             ),
         }
     }
-    let staging = request::staging(&spec, &base, place, etcdutl, &job.id);
+    let staging = request::staging(context, &spec, (&base, place), etcdutl, &job.id)?;
     let shown = Spinner::phase(&context.global);
     let tell = |phase| shown.tell(format!("drill: {phase}"));
     let outcome = drill::run(job, staging, &catalogue, author.borrowed().signer, interrupted(), &tell).await;
     shown.end();
-    output::result(context.global.output, &outcome.evidence, || {
+    let stored = format!(
+        "{}/{}/drills/{}/{EVIDENCE}",
+        catalogue.store_url(),
+        catalogue.cluster(),
+        outcome.evidence.id
+    );
+    let stored = outcome.unrecorded.is_none().then_some(stored);
+    let message = Message::of_drill(&outcome.evidence, stored.as_deref());
+    let asked =
+        spec.notify.iter().zip(&channels).filter(|(it, _)| it.on == DrillNotifyOn::Always || !message.ok);
+    let told = notify::tell(&asked.map(|(_, channel)| channel).collect::<Vec<_>>(), &message).await;
+    let mut result = serde_json::to_value(&outcome.evidence)?;
+    if !told.is_empty() {
+        // Beside the evidence, which was signed before anybody was told.
+        result["notifications"] = serde_json::to_value(&told)?;
+    }
+    output::result(context.global.output, &result, || {
         let mut text = report::drill_text(&outcome.evidence);
         text.push_str(&report::drill_details(&outcome.evidence, &outcome.details));
         if outcome.unrecorded.is_none() {
@@ -108,6 +128,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
                 outcome.evidence.id
             ));
         }
+        text.push_str(&report::notifications(&told));
         text
     })?;
     if let Some(e) = outcome.unrecorded {

@@ -1,6 +1,8 @@
 //! A drill: which recovery point is brought up where, what must hold of it, and how long that may take.
 
 mod checks;
+mod keep;
+mod notify;
 mod read;
 mod staging;
 mod values;
@@ -11,9 +13,11 @@ pub use checks::{
     DrillCel, DrillCheck, DrillCount, DrillExec, DrillObject, DrillProbe, DrillRun, DrillTest, DrillWeight,
     DrillWorkload,
 };
+pub use keep::{DrillEvidence, Term};
+pub use notify::{DrillNotify, DrillNotifyOn};
 use schemars::JsonSchema;
 use serde::Serialize;
-pub use staging::{DrillControlPlane, DrillStaging};
+pub use staging::{DrillControlPlane, DrillExisting, DrillStaging};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -74,7 +78,7 @@ pub struct DrillSpec {
     #[schemars(default)]
     pub point: DrillPoint,
     /// What is restored: `etcd` (the snapshot) and `resources` (the export, into an empty cluster). Of both, first the export and
-    /// then the snapshot: each is compared with what was exported.
+    /// then the snapshot: each is compared with what was exported. In an existing cluster only `resources` can be restored.
     #[schemars(default)]
     pub restore: Vec<DrillRestores>,
     /// Where it is brought up.
@@ -89,6 +93,12 @@ pub struct DrillSpec {
     /// What else is checked.
     #[schemars(default)]
     pub checks: Vec<DrillCheck>,
+    /// How long its evidence is kept, at least; for ever if nothing is said. `lifeboat prune` deletes what is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<DrillEvidence>,
+    /// Who is told how it ended.
+    #[schemars(default)]
+    pub notify: Vec<DrillNotify>,
     /// After so long the drill is given up.
     #[serde(serialize_with = "duration::serialize")]
     #[schemars(default, with = "duration::Text")]
@@ -132,6 +142,8 @@ impl DrillSpec {
             objectives: DrillObjectives::default(),
             severity: BTreeMap::new(),
             checks: Vec::new(),
+            evidence: None,
+            notify: Vec::new(),
             within: values::WITHIN,
         })
     }

@@ -22,11 +22,15 @@ impl Decode for DrillSpec {
         let name = fields.required("name", "write the drill's name, such as `name: quarterly`");
         let scenario = fields.optional("scenario");
         let point = fields.or("point", DrillPoint::Latest);
-        let restore = fields.or("restore", vec![DrillRestores::Etcd]);
         let staging = fields.or("staging", DrillStaging::default());
+        let in_existing = staging.as_ref().is_some_and(|staging| staging.existing.is_some());
+        let usual = if in_existing { DrillRestores::Resources } else { DrillRestores::Etcd };
+        let restore = fields.or("restore", vec![usual]);
         let objectives = fields.or("objectives", DrillObjectives::default());
         let severity = fields.get("severity").map_or(Some(BTreeMap::new()), |at| weights(&at));
         let checks: Option<Vec<DrillCheck>> = fields.or("checks", Vec::new());
+        let evidence = fields.optional("evidence");
+        let notify = fields.or("notify", Vec::new());
         let within = fields.or("within", WITHIN);
         fields.finish();
         if let Some(list) = at.entry("restore")
@@ -39,15 +43,20 @@ impl Decode for DrillSpec {
         {
             return list.fail("names one of them twice");
         }
+        for (what, at) in restore.iter().flatten().zip(at.entry("restore").iter().flat_map(Cursor::items)) {
+            if in_existing && *what == DrillRestores::Etcd {
+                at.fail::<()>("cannot be restored into an existing cluster, whose etcd is never touched: write `restore: [resources]`, or use another staging");
+            }
+        }
         let mut names = BTreeSet::from(DRILL_CHECKS);
         for (check, at) in checks.iter().flatten().zip(at.entry("checks").iter().flat_map(Cursor::items)) {
             if !names.insert(check.name.as_str()) {
                 at.fail::<()>(format!("another check is called `{}`, too", check.name));
             }
         }
-        let in_kind = staging.as_ref().is_none_or(|staging| staging.kind.is_some());
+        let runs = staging.as_ref().is_none_or(DrillStaging::runs_workloads);
         for (check, at) in checks.iter().flatten().zip(at.entry("checks").iter().flat_map(Cursor::items)) {
-            if !in_kind && (check.workload.is_some() || check.http.is_some() || check.exec.is_some()) {
+            if !runs && (check.workload.is_some() || check.http.is_some() || check.exec.is_some()) {
                 at.fail::<()>("needs workloads that run, and this staging has no node for them: write `staging: {kind: {}}`");
             }
         }
@@ -62,6 +71,8 @@ impl Decode for DrillSpec {
             objectives: objectives?,
             severity: severity?,
             checks: checks?,
+            evidence: evidence?,
+            notify: notify?,
             within: within?,
         })
     }

@@ -1,8 +1,8 @@
 //! Where a recovery point is brought up.
 
 use super::super::decode::{Cursor, Decode};
-use super::super::fields::Fields;
 use super::super::duration;
+use super::super::fields::Fields;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -19,6 +19,9 @@ pub struct DrillStaging {
     /// A cluster of kind: one node in a container, with a kubelet, so that workloads come up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<DrillKindCluster>,
+    /// A cluster that is there already. The configuration has to name it, too, in `drills.existing`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub existing: Option<DrillExisting>,
 }
 
 /// The API server of a staging cluster, wherever that runs.
@@ -90,7 +93,43 @@ pub struct DrillKindCluster {
     pub server: DrillServer,
 }
 
+/// A cluster that is there already, and that others use too. The export is restored beside what is there, made harmless, and everything
+/// that was made is deleted afterwards.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DrillExisting {
+    /// The kubeconfig.
+    pub kubeconfig: PathBuf,
+    /// The context in it; one that `drills.existing` of the configuration names.
+    pub context: String,
+    /// May workloads that checks name speak to others than each other? Else a network policy closes their namespaces.
+    #[schemars(default)]
+    pub egress: bool,
+    /// Where the drill keeps its record and the cluster's kubeconfig as long as it lasts; with mode 0700. Else as `drills.directory` of
+    /// the configuration says, else one below the directory for temporary files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
+    /// How long it may take until everything that was made is gone again; five minutes unless something else is said.
+    #[serde(serialize_with = "duration::serialize_optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<duration::Text>")]
+    pub gone_within: Option<Duration>,
+}
+
 impl DrillStaging {
+    /// Where it makes a directory of its own, if the file says so.
+    pub fn directory(&self) -> Option<&PathBuf> {
+        match &self.existing {
+            Some(existing) => existing.directory.as_ref(),
+            None => self.server().directory.as_ref(),
+        }
+    }
+
+    /// Can workloads come up in it?
+    pub fn runs_workloads(&self) -> bool {
+        self.kind.is_some() || self.existing.is_some()
+    }
+
     /// What the API server is told, of the place that is used.
     pub fn server(&self) -> &DrillServer {
         self.kind.as_ref().map_or(&self.controlplane.server, |kind| &kind.server)
@@ -100,14 +139,14 @@ impl DrillStaging {
 impl Decode for DrillStaging {
     fn decode(at: &Cursor<'_>) -> Option<Self> {
         let mut fields = at.fields()?;
-        fields.later(&["existing"]);
         let controlplane = fields.or("controlplane", DrillControlPlane::default());
         let kind = fields.optional::<DrillKindCluster>("kind");
+        let existing = fields.optional::<DrillExisting>("existing");
         fields.finish();
-        if at.entry("controlplane").is_some() && at.entry("kind").is_some() {
-            return at.fail("names two places: a drill has one of `controlplane` and `kind`");
+        if ["controlplane", "kind", "existing"].iter().filter(|name| at.entry(name).is_some()).count() > 1 {
+            return at.fail("names several places: a drill has one of `controlplane`, `kind` and `existing`");
         }
-        Some(DrillStaging { controlplane: controlplane?, kind: kind? })
+        Some(DrillStaging { controlplane: controlplane?, kind: kind?, existing: existing? })
     }
 }
 
@@ -159,6 +198,27 @@ impl Decode for DrillKindCluster {
             load_images: load_images?,
             egress: egress?,
             server: server?,
+        })
+    }
+}
+
+impl Decode for DrillExisting {
+    fn decode(at: &Cursor<'_>) -> Option<Self> {
+        let mut fields = at.fields()?;
+        let kubeconfig =
+            fields.required::<String>("kubeconfig", "write the file by which the cluster is reached");
+        let context =
+            fields.required("context", "write the context in the kubeconfig, which is never guessed");
+        let egress = fields.or("egress", false);
+        let directory = path(&mut fields, "directory");
+        let gone_within = fields.optional("goneWithin");
+        fields.finish();
+        Some(DrillExisting {
+            kubeconfig: kubeconfig?.into(),
+            context: context?,
+            egress: egress?,
+            directory: directory?,
+            gone_within: gone_within?,
         })
     }
 }

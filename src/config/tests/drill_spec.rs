@@ -24,6 +24,8 @@ staging:
     args: [--feature-gates=X=true]
     readyWithin: 90s
 objectives: {rpo: 24h, rto: 15m, phases: {restore: 5m, api-ready: 1m}}
+evidence: {keep: 7y, last: 4}
+notify: [{channel: ops}, {channel: chief, on: failed}]
 severity: {references: error, objects: warning, counts: off}
 checks:
   - {name: orders, severity: warning, count: {kind: orders.shop.example.com, namespace: shop, labels: "a=b", atLeast: 1, atMost: 9}}
@@ -54,6 +56,8 @@ fn every_field_is_read() {
     assert_eq!(control.kube_apiserver.as_deref(), Some(Path::new("kube-apiserver")));
     assert_eq!(spec.objectives.rto, Some(Duration::from_secs(900)));
     assert_eq!(spec.objectives.phases["api-ready"], Duration::from_secs(60));
+    let evidence = spec.evidence.as_ref().unwrap();
+    assert_eq!((evidence.keep.as_ref().unwrap().years(), evidence.last), (7, Some(4)));
     assert_eq!(spec.severity["counts"], DrillWeight::Off);
     let tests: Vec<_> = spec.checks.iter().map(|check| check.test().unwrap()).collect();
     assert!(matches!(tests[0], DrillTest::Count(it) if it.at_most == Some(9) && it.labels.is_some()));
@@ -79,6 +83,16 @@ fn what_is_not_said_is_usual() {
     ] {
         assert_eq!(parse(&format!("{HEAD}{text}")).unwrap().point, wanted);
     }
+}
+
+#[test]
+fn an_existing_cluster_takes_the_export_and_runs_workloads() {
+    let text = "staging: {existing: {kubeconfig: k, context: c, goneWithin: 2m}}\nchecks: [{name: up, workload: {namespace: shop}}]";
+    let spec = parse(&format!("{HEAD}{text}")).unwrap();
+    assert_eq!(spec.restore, [super::super::DrillRestores::Resources]);
+    let existing = spec.staging.existing.unwrap();
+    assert_eq!((existing.context.as_str(), existing.egress), ("c", false));
+    assert_eq!(existing.gone_within, Some(Duration::from_secs(120)));
 }
 
 #[test]
@@ -112,11 +126,17 @@ const CASES: &[(&str, &str)] = &[
     ("restore: [etcd, etcd]", "d.yaml:4:10: restore: names one of them twice"),
     (
         "staging: {existing: {}}",
-        "d.yaml:4:11: staging.existing: this version of Lifeboat does not have this yet; remove it",
+        "d.yaml:4:21: staging.existing.kubeconfig: missing; write the file by which the cluster is reached\n\
+         d.yaml:4:21: staging.existing.context: missing; write the context in the kubeconfig, which is never guessed",
+    ),
+    (
+        "restore: [resources, etcd]\nstaging: {existing: {kubeconfig: k, context: c}}",
+        "d.yaml:4:22: restore[1]: cannot be restored into an existing cluster, whose etcd is never touched: write `restore: \
+         [resources]`, or use another staging",
     ),
     (
         "staging: {kind: {}, controlplane: {}}",
-        "d.yaml:4:10: staging: names two places: a drill has one of `controlplane` and `kind`",
+        "d.yaml:4:10: staging: names several places: a drill has one of `controlplane`, `kind` and `existing`",
     ),
     (
         "checks: [{name: up, workload: {namespace: shop}}]",
@@ -136,6 +156,17 @@ const CASES: &[(&str, &str)] = &[
         "d.yaml:4:19: objectives.rto: 15 has no unit: write `15s` for seconds, or use m, h or ms\n\
          d.yaml:4:32: objectives.phases.boil: no phase is called so; these are: pick, open, provision, resources, restore, api-ready, \
          checks, workloads-ready, service, tear-down",
+    ),
+    (
+        "notify: [{on: never}]",
+        "d.yaml:4:10: notify[0].channel: missing; write the name of a channel of the configuration, such as `channel: ops`\n\
+         d.yaml:4:15: notify[0].on: `never` is unknown: write `always` or `failed`",
+    ),
+    ("evidence: {}", "d.yaml:4:11: evidence: says not how long: write `keep`, such as `keep: 7y`, or `last`"),
+    (
+        "evidence: {keep: 7 years, last: 0}",
+        "d.yaml:4:18: evidence.keep: `7 years` is not an age: write years as `7y`, or weeks, days and hours such as 26w or 90d\n\
+         d.yaml:4:33: evidence.last: expected a whole number from 1 to 10000, found 0",
     ),
     (
         "severity: {objects: fatal}",
@@ -182,12 +213,15 @@ fn the_schema_has_the_fields_of_the_parser() {
         ("staging: _", "DrillStaging"),
         ("staging: {controlplane: _}", "DrillControlPlane"),
         ("objectives: _", "DrillObjectives"),
+        ("evidence: _", "DrillEvidence"),
+        ("notify: [_]", "DrillNotify"),
         ("checks: [_]", "DrillCheck"),
         ("checks: [{count: _}]", "DrillCount"),
         ("checks: [{object: _}]", "DrillObject"),
         ("checks: [{cel: _}]", "DrillCel"),
         ("checks: [{command: _}]", "DrillRun"),
         ("staging: {kind: _}", "DrillKindCluster"),
+        ("staging: {existing: _}", "DrillExisting"),
         ("checks: [{workload: _}]", "DrillWorkload"),
         ("checks: [{http: _}]", "DrillProbe"),
         ("checks: [{exec: _}]", "DrillExec"),

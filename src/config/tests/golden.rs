@@ -27,10 +27,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     ("kind: Config", "f.yaml:5:1: kind: given twice; keep one"),
     ("1: x", "f.yaml:5:1: ?: a field's name must be text, found a number"),
-    (
-        "drills: {directory: x}",
-        "f.yaml:5:1: drills: this version of Lifeboat does not have this yet; remove it",
-    ),
+    ("schedules: []", "f.yaml:5:1: schedules: this version of Lifeboat does not have this yet; remove it"),
     ("<<: {}", "f.yaml:5:1: <<: YAML merge keys are not supported; write the fields out"),
     // Types.
     (

@@ -24,6 +24,10 @@ encryption: {{recipients: [{KEY}, {OTHER_KEY}], recipientsFile: more.txt, compre
 signing: {{secretKey: {{file: lifeboat.key}}, publicKey: {public}, password: {{env: KEY_PASSWORD}}}}
 restore: {{etcdutl: bin/etcdutl}}
 retention: {{last: 3, hourly: 24, within: 30d, tags: [keep, team=a], timeZone: europe/berlin, maxDelete: 75%, orphanGrace: 2d}}
+playbooks:
+  directory: plans
+  approvers: [{{name: alice, publicKey: {public}, groups: [ir-leads]}}]
+  lease: {{namespace: incident}}
 "#
     )
 }
@@ -54,6 +58,13 @@ fn every_field_is_read() {
     assert_eq!(kept.orphan_grace.length(), Duration::from_secs(2 * 86_400));
     let own = config.retention(&config.stores[1]).unwrap();
     assert_eq!((own.last, own.yearly, own.time_zone.as_str()), (0, 7, "UTC"));
+    let playbooks = &config.playbooks;
+    assert_eq!((playbooks.directory.to_str(), playbooks.journal.to_str()), (Some("plans"), Some("journal")));
+    assert_eq!(
+        (playbooks.approvers[0].name.as_str(), playbooks.lease.namespace.as_str()),
+        ("alice", "incident")
+    );
+    assert_eq!(playbooks.approvers[0].groups, ["ir-leads"]);
     assert_eq!(config.store(None).unwrap().name, "main");
     assert_eq!(config.store(Some("second")).unwrap().name, "second");
     let missing = config.store(Some("third")).unwrap_err().to_string();

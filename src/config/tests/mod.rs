@@ -4,6 +4,7 @@ mod bad;
 mod drill_spec;
 mod golden;
 mod good;
+mod playbook;
 mod restore_spec;
 mod schema;
 mod template;

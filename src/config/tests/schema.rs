@@ -13,8 +13,13 @@ fn known_to_the_parser(section: &str) -> Vec<String> {
     let text = match section {
         "" => odd.to_owned(),
         "stores" => format!("stores: [{{{odd}}}]"),
+        "notifications" => format!("notifications: [{{{odd}}}]"),
+        "notifications.webhook" => format!("notifications: [{{webhook: {{{odd}}}}}]"),
+        "drills.existing" => format!("drills: {{existing: [{{{odd}}}]}}"),
         "stores.s3" => format!("stores: [{{s3: {{{odd}}}}}]"),
         s if s.starts_with("stores.s3.") => format!("stores: [{{s3: {{{}: {{{odd}}}}}}}]", &s[10..]),
+        "playbooks.approvers" => format!("playbooks: {{approvers: [{{{odd}}}]}}"),
+        "playbooks.lease" => format!("playbooks: {{lease: {{{odd}}}}}"),
         "etcd.tls" | "etcd.auth" => format!("etcd: {{{}: {{{odd}}}}}", &section[5..]),
         _ => format!("{section}: {{{odd}}}"),
     };
@@ -26,7 +31,7 @@ fn known_to_the_parser(section: &str) -> Vec<String> {
     names
 }
 
-const SECTIONS: [(&str, &str); 15] = [
+const SECTIONS: [(&str, &str); 22] = [
     ("", "Config"),
     ("etcd", "Etcd"),
     ("etcd.tls", "EtcdTls"),
@@ -42,6 +47,13 @@ const SECTIONS: [(&str, &str); 15] = [
     ("signing", "Signing"),
     ("restore", "Restore"),
     ("retention", "Retention"),
+    ("playbooks", "Playbooks"),
+    ("playbooks.approvers", "Approver"),
+    ("playbooks.lease", "Lease"),
+    ("drills", "Drills"),
+    ("drills.existing", "DrillCluster"),
+    ("notifications", "Notification"),
+    ("notifications.webhook", "Webhook"),
 ];
 
 #[test]

@@ -24,6 +24,14 @@ pub(super) struct Situation<'a> {
 pub(super) const ANEW: &str = "each object is a new one: a restore leaves out what binds it to its old cluster (UIDs, addresses and ports of \
                                services, tokens, which volume a claim has, `status`), and the cluster gives that anew";
 
+/// What every object is that was restored from an export into a cluster that others use.
+const GUEST: &str = "each object is a new one, as out of any restore, and what would act there is as the drill made it: without replicas, without                      a class, without rights outside its namespaces; and each carries the drill's label. No other field differs";
+
+/// Is this why objects differ that were restored as they were meant to be?
+pub(super) fn is_anew(reason: &str) -> bool {
+    reason == ANEW || reason == GUEST
+}
+
 /// Why a difference is none that counts; nothing if it counts.
 pub(super) fn expected(change: &Change, situation: Situation<'_>) -> Option<Cow<'static, str>> {
     if let Some(restored) = situation.restored {
@@ -33,7 +41,12 @@ pub(super) fn expected(change: &Change, situation: Situation<'_>) -> Option<Cow<
         }
         if matches!(change.became, Became::Recreated | Became::Changed) && restored.as_meant.contains(&object)
         {
-            return Some(ANEW.into());
+            return Some(if restored.harmless { GUEST } else { ANEW }.into());
+        }
+        let of_service =
+            change.kind.is("", "endpoints") || change.kind.is("discovery.k8s.io", "endpointslices");
+        if restored.harmless && of_service && change.became == Became::Added {
+            return Some("controllers of that cluster make these for services, with their labels".into());
         }
     }
     by_server(change, situation).map(Cow::Borrowed)
@@ -132,6 +145,7 @@ mod tests {
             outcomes: Vec::new(),
             left: [(object("owned"), "its controller makes it again".to_owned())].into(),
             as_meant: [object("web")].into(),
+            harmless: false,
         };
         let situation = Situation { same_version: true, restored: Some(&restored) };
         let told = |became, name: &str| {

@@ -29,7 +29,7 @@ pub use command::Command;
 pub(super) use command::commands;
 pub(super) use encryption::encryption;
 pub(super) use objects::{Compared, agree, compare};
-pub(super) use restored::restored;
+pub(super) use restored::{occupied, restored};
 pub use service::{Exec, Probe};
 pub(super) use service::{execs, probes};
 pub(super) use stored::stored;

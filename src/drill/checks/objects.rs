@@ -2,8 +2,8 @@
 
 use super::{
     Check, Results, counted,
-    expected::{ANEW, Situation, expected},
-    references::References,
+    expected::{Situation, expected, is_anew},
+    references::{self, References},
     served,
     versions::same_minor,
 };
@@ -13,7 +13,7 @@ use crate::{
     drill::{checks::asked, resources::Restored},
     object::{Step, TypeName, is_restless},
     pipeline::Identities,
-    point::{DrillFinding, Manifest, ResourceFacts},
+    point::{ArtifactKind, DrillFinding, Manifest, ResourceFacts},
     source::kube::{Connection, ExportedObject, Filter},
 };
 use std::{
@@ -32,6 +32,8 @@ pub(in crate::drill) struct Compared<'a> {
     pub(in crate::drill) connection: Connection,
     /// What the export was narrowed to.
     pub(in crate::drill) filter: Filter,
+    /// Only what carries this label is compared, where the cluster is not the drill's own.
+    pub(in crate::drill) label: Option<String>,
     /// What the drill's file asks of the objects.
     pub(in crate::drill) asks: &'a [super::Ask],
     /// What is there was restored from the export.
@@ -76,14 +78,22 @@ pub(in crate::drill) async fn compare(
         asked: asked::Watch::new(what.asks),
         aggregated: served::Aggregated::default(),
     }));
-    let came_back = what.restored;
+    let (came_back, all_seen) = (what.restored, what.label.is_none());
+    let same_scope = what.is_as_narrow();
     let found = with_export(what, Some(watch.clone())).await?;
     let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
     let Some([saved, restored]) = facts(&found) else { return Ok(None) };
-    let shifts = objects("objects", &found, came_back, began, results)?;
+    let shifts = objects("objects", &found, came_back, (began, same_scope), results)?;
     counts([&saved, &restored], &shifts, results);
     let unread = served::served(&found.notes(0), [&saved, &restored], &watch.aggregated, results);
-    watch.references.end(results);
+    match all_seen {
+        true => watch.references.end(results),
+        false => results.skip(
+            references::NAME,
+            "what objects refer to is there",
+            "the cluster is not the drill's own: what refers to objects that it has, or to what is not made there, leads nowhere here",
+        ),
+    }
     watch.asked.end(results);
     Ok(unread)
 }
@@ -94,9 +104,9 @@ pub(in crate::drill) async fn compare(
 /// # Errors
 /// When a side cannot be read at all.
 pub(in crate::drill) async fn agree(what: Compared<'_>, results: &mut Results) -> Result<(), CompareError> {
-    let (began, restored) = (Instant::now(), what.restored);
+    let (began, restored, same_scope) = (Instant::now(), what.restored, what.is_as_narrow());
     let found = with_export(what, None).await?;
-    objects("agreement", &found, restored, began, results).map(drop)
+    objects("agreement", &found, restored, (began, same_scope), results).map(drop)
 }
 
 /// The export, and what staging serves. What controllers observed is not restored from an export.
@@ -105,11 +115,23 @@ async fn with_export(
     observer: Option<Arc<Mutex<Watch>>>,
 ) -> Result<Comparison, CompareError> {
     let observer = observer.map(|watch| watch as Arc<Mutex<dyn Observer>>);
-    let live = Live { connection: what.connection, filter: what.filter, observer };
+    let mut filter = what.filter;
+    if let Some(label) = what.label {
+        filter.labels = Some(filter.labels.map_or(label.clone(), |labels| format!("{labels},{label}")));
+    }
+    let live = Live { connection: what.connection, filter, observer };
     let asked = [Asked::Point(Box::new(what.manifest.clone())), Asked::Live(Box::new(live))];
     let mut selection = Selection::default();
     selection.status = what.restored.is_none();
     compare::compare(what.catalogue, &asked, what.identities, selection, &[], rand::random()).await
+}
+
+impl Compared<'_> {
+    /// Was the export narrowed just as the configuration narrows now?
+    fn is_as_narrow(&self) -> bool {
+        let export = self.manifest.artifact(&ArtifactKind::Resources).and_then(|it| it.resources.as_ref());
+        export.is_none_or(|facts| facts.narrowed == self.filter.narrowed())
+    }
 }
 
 /// What is known of the export, and of staging.
@@ -134,7 +156,7 @@ fn objects(
     name: &str,
     found: &Comparison,
     restored: Option<&Restored>,
-    began: Instant,
+    (began, same_scope): (Instant, bool),
     results: &mut Results,
 ) -> Result<Shifts, CompareError> {
     let same_version = facts(found).is_some_and(|[a, b]| same_minor(&a.version, &b.version));
@@ -155,7 +177,7 @@ fn objects(
             Some(namespace) => format!("{} {namespace}/{}", change.kind, change.name),
             None => format!("{} {}", change.kind, change.name),
         };
-        let anew = reason.as_deref() == Some(ANEW);
+        let anew = reason.as_deref().is_some_and(is_anew);
         let kind = (!anew).then(|| change.kind.clone());
         let how_it_differs = if anew { "made anew".to_owned() } else { how(&change) };
         let alike = Alike { reason, kind, how: how_it_differs };
@@ -167,7 +189,7 @@ fn objects(
         let kind = kind.map_or_else(|| "objects of all types".to_owned(), |kind| kind.to_string());
         check.group(format!("{n} {kind}: {how}"), n, reason.as_deref(), names);
     }
-    if !found.notes(0).same_scope {
+    if !same_scope {
         check.found("the export was narrowed to other namespaces or labels than this configuration names", 0);
     }
     let differing = summary.added + summary.removed + summary.changed + summary.recreated;
@@ -179,7 +201,7 @@ fn objects(
     let actual = match restored {
         None => format!("{same}, {noise}, {expected} differ as they have to, {wrong}"),
         Some(_) => {
-            let of_anew = |it: &&DrillFinding| it.expected_because.as_deref() == Some(ANEW);
+            let of_anew = |it: &&DrillFinding| it.expected_because.as_deref().is_some_and(is_anew);
             let anew: u64 = check.findings.iter().filter(of_anew).map(|it| it.objects).sum();
             let back = counted(anew + summary.unchanged + summary.only_noise, "object");
             format!("{back} came back equal, {} are the cluster's own, {wrong}", expected - anew)

@@ -6,6 +6,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 const NAME: &str = "restored";
 
+/// Ends the check where objects of those names are there already, and not the drill's.
+pub(in crate::drill) fn occupied(names: Vec<(String, String)>, took: Duration, results: &mut Results) {
+    let mut check = Check::new(NAME, "nothing of the export is in that cluster yet");
+    let n = names.len() as u64;
+    check.group(format!("{} of that cluster stand in the way", counted(n, "object")), n, None, names);
+    results.end(check, "nothing was made", took);
+}
+
 /// Ends the check: every object was taken, or is one of those that are left out on purpose.
 pub(in crate::drill) fn restored(restored: &Restored, took: Duration, results: &mut Results) {
     let expected = "every object of the export is restored, but for what a cluster makes by itself";

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 /// So many writes are under way at a time.
 const AT_A_TIME: usize = 16;
 /// What is disarmed.
-const TYPES: [(&str, &str); 12] = [
+pub(super) const TYPES: [(&str, &str); 12] = [
     ("batch", "cronjobs"),
     ("batch", "jobs"),
     ("apps", "deployments"),

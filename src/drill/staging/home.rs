@@ -103,7 +103,7 @@ fn private(base: &Path) -> Result<(), StagingError> {
     if !meta.is_dir() || meta.uid() != own_uid() || meta.mode() & 0o077 != 0 {
         return Err(StagingError::Refused(format!(
             "{} is not a directory that belongs to the user who runs this, and to nobody else (mode 0700): what is restored \
-             there holds Secrets; name another one in staging.controlplane.directory, or mend it",
+             there holds Secrets; name another `directory` in the staging of the drill's file (or in `drills` of the configuration), or mend it",
             base.display()
         )));
     }

@@ -1,6 +1,6 @@
 //! What drills have left that were killed: found by their marks, and taken away.
 
-use super::{StagingError, home, kind, process};
+use super::{StagingError, existing, home, kind, process};
 use crate::point::Removed;
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use std::path::Path;
 pub struct Leftover {
     /// The drill.
     pub drill: String,
-    /// What there is: processes, a cluster, and the directory.
+    /// What there is: processes, a cluster or objects in one, and the directory.
     pub what: Vec<String>,
 }
 
@@ -23,6 +23,7 @@ pub fn leftovers(base: &Path) -> Result<Vec<Leftover>, StagingError> {
         let mut what: Vec<String> =
             processes.iter().map(|it| format!("{} (process {})", it.program, it.pid)).collect();
         what.extend(kind::left(&left.path));
+        what.extend(existing::left(&left.path));
         what.push(left.path.display().to_string());
         Leftover { drill: left.name, what }
     };
@@ -48,6 +49,7 @@ pub async fn clean_up(base: &Path) -> Result<Vec<(String, Vec<Removed>)>, Stagin
 pub(super) async fn take_away(staging: &Path, remove: impl FnOnce() -> std::io::Result<()>) -> Vec<Removed> {
     let mut removed = process::kill_all(staging).await;
     removed.extend(kind::remove_left(staging).await);
+    removed.extend(existing::remove_left(staging).await);
     if removed.iter().all(|it| it.gone) {
         removed.push(directory(staging, remove()));
     }

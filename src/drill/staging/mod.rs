@@ -7,6 +7,7 @@ use crate::{
     catalogue::Catalogue,
     pipeline::Identities,
     point::{Isolation, Manifest, Program, Removed},
+    restore::resources::Terms,
     source::kube::Connection,
 };
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ mod controlplane;
 mod data;
 mod disarm;
 mod error;
+mod existing;
 mod fate;
 mod home;
 mod kind;
@@ -28,12 +30,22 @@ mod workload;
 
 pub use controlplane::{ControlPlane, ControlPlaneOptions};
 pub use error::StagingError;
+pub use existing::{Allowed, Existing, ExistingOptions};
 pub use home::usual_base;
 pub use kind::{Kind, KindOptions};
 pub use leftovers::{Leftover, clean_up, leftovers};
 pub use options::ServerOptions;
 pub(in crate::drill) use workload::WORKLOADS;
 pub use workload::Workload;
+
+/// What has to be heeded in a cluster that others use too.
+#[derive(Debug, Clone)]
+pub struct Guarded {
+    /// What the drill makes carries this label, `name=value`: nothing else is the drill's.
+    pub label: String,
+    /// What may be made, and as what.
+    pub terms: Arc<dyn Terms>,
+}
 
 /// A staging cluster, from nothing until nothing is left of it. The calls come in this order; [`Staging::tear_down`] may come
 /// after any of them, and comes always. Data is put under it once more where both are restored.
@@ -80,6 +92,11 @@ pub trait Staging: Send {
     /// When it does not come up, with the last words of what did not.
     async fn start(&mut self) -> Result<Connection, StagingError>;
 
+    /// What has to be heeded, where the cluster is not the drill's own; known once it is provisioned.
+    fn guarded(&self) -> Option<Guarded> {
+        None
+    }
+
     /// Can workloads run in it?
     fn runs_workloads(&self) -> bool {
         false
@@ -93,7 +110,7 @@ pub trait Staging: Send {
     async fn release(&mut self, kept: &[Workload]) -> Result<(), StagingError> {
         let n = kept.len();
         Err(StagingError::Refused(format!(
-            "no workload runs in this staging, and {n} were asked for: use `kind`"
+            "no workload runs in this staging, and {n} were asked for: use `kind` or `existing`"
         )))
     }
 

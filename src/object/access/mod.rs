@@ -13,9 +13,11 @@
 mod admission;
 mod credentials;
 mod danger;
+mod held;
 mod rbac;
 mod statement;
 
+pub use held::{Bound, Held};
 pub use rbac::{Changed, Rbac};
 pub use statement::{Effect, Statement};
 

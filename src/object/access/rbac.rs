@@ -1,6 +1,6 @@
 //! Roles and bindings together: which subject may do what, and by which binding.
 
-use super::{Effect, RBAC, Statement, danger, text, texts};
+use super::{Bound, Effect, RBAC, Statement, danger, text, texts};
 use crate::object::{Identity, TypeName};
 use serde_json::Value;
 use std::{
@@ -11,8 +11,8 @@ use std::{
 /// Every role and binding of a cluster at one time.
 #[derive(Debug, Clone, Default)]
 pub struct Rbac {
-    roles: BTreeMap<Identity, BTreeSet<Right>>,
-    bindings: BTreeMap<Identity, Binding>,
+    pub(super) roles: BTreeMap<Identity, BTreeSet<Right>>,
+    pub(super) bindings: BTreeMap<Identity, Binding>,
 }
 
 /// What changed objects mean, by object.
@@ -20,25 +20,25 @@ pub type Changed = BTreeMap<Identity, Vec<Statement>>;
 
 /// One verb on one thing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Right {
-    verb: String,
-    thing: Thing,
+pub(super) struct Right {
+    pub(super) verb: String,
+    pub(super) thing: Thing,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Thing {
+pub(super) enum Thing {
     Resource { group: String, resource: String, name: Option<String> },
     Url(String),
 }
 
 #[derive(Debug, Clone)]
-struct Binding {
-    role: Identity,
-    subjects: BTreeSet<Subject>,
+pub(super) struct Binding {
+    pub(super) role: Identity,
+    pub(super) subjects: BTreeSet<Subject>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Subject {
+pub(super) struct Subject {
     kind: String,
     namespace: Option<String>,
     name: String,
@@ -222,6 +222,12 @@ impl Subject {
         let field = |name| text(Some(value), &[name]).to_owned();
         let namespace = Some(field("namespace")).filter(|it| !it.is_empty());
         Subject { kind: field("kind"), namespace, name: field("name") }
+    }
+
+    /// Does it name this one?
+    pub(super) fn is(&self, who: &Bound) -> bool {
+        let place = self.kind != "ServiceAccount" || self.namespace == who.namespace;
+        self.kind == who.kind && self.name == who.name && place
     }
 }
 

@@ -73,9 +73,24 @@ pub struct Evidence {
     /// Earlier drills of this cluster, oldest first.
     #[serde(default)]
     pub earlier: Vec<EarlierDrill>,
+    /// How long this evidence is kept; absent where that was not said, and then it is kept for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain: Option<Retain>,
     /// The failed drill of which this one is the repetition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retest_of: Option<PointId>,
+}
+
+/// How long the evidence of a drill is kept: as long as either holds, and the newest drill of a name in any case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Retain {
+    /// Until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// As long as it is one of so many newest drills of its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<u32>,
 }
 
 /// The drill as it was written down.

@@ -1,10 +1,12 @@
 use super::{
-    super::bytes, HowToVerify, chart, clock, length, objective, outcome, restores, staging, verdict,
+    super::{
+        HowToVerify, bytes,
+        page::{Page, escaped},
+    },
+    chart, clock, kept, length, objective, outcome, restores, staging, verdict,
 };
 use crate::point::{CheckOutcome, DrillNote, DrillVerdict, Evidence, Severity};
 use std::fmt::Write;
-
-const STYLE: &str = include_str!("page.css");
 
 /// The report as one page that needs nothing else.
 pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> String {
@@ -14,15 +16,8 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
         DrillVerdict::ObjectiveMissed => "late",
         _ => "bad",
     };
-    let mut page = Page(format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, \
-         initial-scale=1\"><title>{}</title><style>{STYLE}</style></head><body><main>\n<header class=\"{class}\"><p class=\"kind\">Restore \
-         drill of cluster {}</p><h1>{}</h1><p class=\"verdict\">{}</p>",
-        escaped(&title),
-        escaped(&it.cluster),
-        escaped(&it.plan.name),
-        verdict(it.verdict),
-    ));
+    let kind = format!("Restore drill of cluster {}", it.cluster);
+    let mut page = Page::begin(&title, class, &kind, &it.plan.name, verdict(it.verdict));
     if !it.reasons.is_empty() {
         page.list(it.reasons.iter().map(|reason| escaped(reason)));
     }
@@ -146,6 +141,7 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
         ["Not looked at".to_owned(), excluded],
         ["Restored".to_owned(), restores(it)],
         ["Staging".to_owned(), staging(it)],
+        ["Kept".to_owned(), kept(it)],
     ];
     rows.extend(it.plan.sha256.iter().map(|sum| ["SHA-256 of the drill's file".to_owned(), sum.to_string()]));
     rows.extend(it.retest_of.iter().map(|id| ["Repeats".to_owned(), id.to_string()]));
@@ -238,83 +234,7 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
         escaped(&how.comment)
     );
     page.end();
-    page.raw("</main></body></html>\n");
-    page.0
-}
-
-/// The page while it is written.
-struct Page(String);
-
-impl Page {
-    /// What is HTML already.
-    fn raw(&mut self, html: &str) {
-        self.0.push_str(html);
-    }
-
-    fn section(&mut self, title: &str) {
-        let _ = write!(self.0, "<section><h2>{title}</h2>");
-    }
-
-    fn end(&mut self) {
-        self.raw("</section>\n");
-    }
-
-    /// Items that are HTML already.
-    fn list(&mut self, items: impl Iterator<Item = String>) {
-        self.raw("<ul>");
-        for item in items {
-            let _ = write!(self.0, "<li>{item}</li>");
-        }
-        self.raw("</ul>");
-    }
-
-    fn table(&mut self, caption: &str, header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
-        let _ = write!(self.0, "<div class=\"scroll\"><table><caption>{caption}</caption><thead><tr>");
-        for name in header {
-            let _ = write!(self.0, "<th scope=\"col\">{name}</th>");
-        }
-        self.raw("</tr></thead><tbody>");
-        for row in rows {
-            self.raw("<tr>");
-            for cell in row {
-                let _ = write!(self.0, "<td>{}</td>", escaped(&cell));
-            }
-            self.raw("</tr>");
-        }
-        self.raw("</tbody></table></div>");
-    }
-
-    fn facts(&mut self, caption: &str, rows: &[[String; 2]]) {
-        let _ = write!(
-            self.0,
-            "<div class=\"scroll\"><table class=\"facts\"><caption>{caption}</caption><tbody>"
-        );
-        for [name, value] in rows {
-            let _ = write!(
-                self.0,
-                "<tr><th scope=\"row\">{}</th><td>{}</td></tr>",
-                escaped(name),
-                escaped(value)
-            );
-        }
-        self.raw("</tbody></table></div>");
-    }
-}
-
-/// Text that HTML takes for nothing but text, also within quotes.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
+    page.finish()
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
-use super::{super::bytes, HowToVerify, clock, length, objective, outcome, restores, staging, verdict};
+use super::{
+    super::{HowToVerify, bytes},
+    clock, kept, length, objective, outcome, restores, staging, verdict,
+};
 use crate::point::{DrillNote, Evidence};
 use std::fmt::Write;
 
@@ -28,6 +31,7 @@ pub fn drill_markdown(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> 
         "Not looked at",
         if it.plan.exclusions.is_empty() { "nothing".to_owned() } else { it.plan.exclusions.join("; ") },
     );
+    row("Kept", kept(it));
     if let Some(before) = &it.retest_of {
         row("Repeats", before.to_string());
     }

@@ -14,17 +14,6 @@ use crate::point::{CheckOutcome, CheckResult, DrillVerdict, Evidence, Objective,
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// How a reader makes sure that the evidence is what was signed.
-#[derive(Debug, Clone)]
-pub struct HowToVerify {
-    /// Where evidence and signature are.
-    pub place: String,
-    /// The command.
-    pub command: String,
-    /// The comment that is signed along with it, which the command prints.
-    pub comment: String,
-}
-
 fn length(ms: u64) -> String {
     duration(Duration::from_millis(ms))
 }
@@ -66,10 +55,20 @@ fn outcome(check: &CheckResult) -> &'static str {
     }
 }
 
+/// How long the evidence is kept, in words.
+fn kept(evidence: &Evidence) -> String {
+    let Some(retain) = &evidence.retain else { return "for ever: nothing else was said".to_owned() };
+    let until = retain.until.map(|until| format!("until {} UTC", clock(until)));
+    let last = retain.last.map(|n| format!("as long as it is one of the last {n} of its name"));
+    until.into_iter().chain(last).collect::<Vec<_>>().join(", and ")
+}
+
 /// What was restored, in words.
 fn restores(evidence: &Evidence) -> String {
+    let of_others = evidence.staging.as_ref().is_some_and(|staging| staging.provider == "existing");
     let word = |it: &Restores| match it {
         Restores::Etcd => "the snapshot of etcd",
+        Restores::Resources if of_others => "the export, beside what others have in a cluster",
         Restores::Resources => "the export, into an empty cluster",
     };
     let words: Vec<&str> = evidence.plan.restores.iter().map(word).collect();

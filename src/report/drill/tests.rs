@@ -105,6 +105,7 @@ fn evidence(verdict: DrillVerdict, text: &str) -> Evidence {
         cleanup: vec![Removed { what: text.into(), gone: false, proof: text.into() }],
         details: None,
         earlier: vec![earlier(1, 20_000), earlier(8, 65_000)],
+        retain: None,
         retest_of: None,
     }
 }

@@ -168,6 +168,10 @@ impl Gathering {
             let owner = made_again(&identity.kind, &object)?;
             Some(("its controller makes it again".to_owned(), Some(format!("{} {}", owner.kind, owner.name))))
         });
+        let left = left.or_else(|| {
+            let why = self.options.terms.as_ref()?.refuses(&identity)?;
+            Some((why.to_owned(), None))
+        });
         self.gathered.objects.push(Saved {
             version,
             place: self.gathered.spool.keep(json)?,

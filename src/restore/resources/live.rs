@@ -66,7 +66,8 @@ impl Judge {
             resource_version: live.resource_version.clone(),
         };
         // Most of what was saved is still as it was, to the byte.
-        if self.options.rewrite.is_nothing() && self.gathered.spool.get(saved.place)? == live.json {
+        let as_saved = self.options.rewrite.is_nothing() && self.options.terms.is_none();
+        if as_saved && self.gathered.spool.get(saved.place)? == live.json {
             return Ok(seen(Verdict::same()));
         }
         let mut wanted = self.gathered.prepare(saved, &sought.kind, &self.options)?;

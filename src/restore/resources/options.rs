@@ -1,7 +1,7 @@
-use super::{Selection, select::TypeSet};
+use super::{Selection, Terms, select::TypeSet};
 use crate::object::{Keep, Rewrite, TypeName};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What is done with an object that is there already, and differs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub struct Options {
     pub select: Selection,
     /// What becomes another in the target.
     pub rewrite: Rewrite,
+    /// What the target asks, where it asks anything.
+    pub terms: Option<Arc<dyn Terms>>,
     /// What is kept though a server set it.
     pub keep: Keep,
     /// What is done with what is there.

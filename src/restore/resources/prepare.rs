@@ -16,6 +16,9 @@ impl Gathered {
         let mut object: Value = serde_json::from_slice(&json).map_err(|_| wrong("it is not JSON".into()))?;
         clean(&saved.identity.kind, &mut object, &options.keep);
         options.rewrite.apply(&saved.identity.kind, &mut object).map_err(wrong)?;
+        if let Some(terms) = &options.terms {
+            terms.adapt(&saved.identity.kind, &mut object);
+        }
         if kind.version != saved.version
             && let Some(fields) = object.as_object_mut()
         {

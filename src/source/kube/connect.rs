@@ -40,6 +40,16 @@ impl Default for Connection {
     }
 }
 
+impl Connection {
+    /// The address of the API server that would be asked. Nobody is.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be read, or names none.
+    pub async fn address(&self) -> Result<String, KubeError> {
+        Ok(address(&configuration(self).await?))
+    }
+}
+
 /// A cluster that answers.
 #[derive(Clone)]
 pub struct Cluster {

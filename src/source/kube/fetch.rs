@@ -2,10 +2,10 @@
 
 use super::{backoff, rate::RateLimit, trouble::Failure};
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, StatusCode, header, response};
+use http::{HeaderValue, Method, Request, StatusCode, header, response};
 use http_body_util::BodyExt;
 use kube::{Client, client::Body};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// No document other than a page of a list is ever as large as this.
@@ -14,14 +14,22 @@ pub(super) const DOCUMENT: usize = 64 << 20;
 /// Speaks to one API server.
 pub(super) struct Api {
     client: Client,
-    limit: RateLimit,
+    limit: Arc<RateLimit>,
     timeout: Duration,
+    /// The audit id of every request.
+    audit: Option<HeaderValue>,
     pub(super) server: String,
 }
 
 impl Api {
     pub(super) fn new(client: Client, server: String, per_second: u32, timeout: Duration) -> Self {
-        Api { client, limit: RateLimit::new(per_second), timeout, server }
+        Api { client, limit: Arc::new(RateLimit::new(per_second)), timeout, audit: None, server }
+    }
+
+    /// The same with an audit id on every request; the limit is common to both.
+    pub(super) fn audited(api: &Api, id: &str) -> Self {
+        let (client, limit, server) = (api.client.clone(), api.limit.clone(), api.server.clone());
+        Api { client, limit, timeout: api.timeout, audit: HeaderValue::from_str(id).ok(), server }
     }
 
     /// What speaks to the server, for what is no plain request.
@@ -122,7 +130,10 @@ impl Api {
         likely: usize,
     ) -> Result<(response::Parts, Bytes), Failure> {
         let stalled = |_| Failure::Stalled { after: self.timeout };
-        let request = request.map_err(|error| Failure::Malformed(error.to_string()))?;
+        let mut request = request.map_err(|error| Failure::Malformed(error.to_string()))?;
+        if let Some(id) = &self.audit {
+            request.headers_mut().insert("audit-id", id.clone());
+        }
         let answer = timeout(self.timeout, self.client.send(request))
             .await
             .map_err(stalled)?

@@ -10,6 +10,7 @@
 
 mod access;
 mod backoff;
+mod call;
 mod choose;
 mod connect;
 mod discovery;
@@ -30,6 +31,7 @@ mod trouble;
 mod write;
 
 pub use access::{Access, Permission, Readiness};
+pub use call::{Attempt, Deletion};
 pub use choose::{Discovery, ResourceType, Unmatched};
 pub use connect::{Cluster, Connection, Facts};
 pub use error::KubeError;

@@ -1,7 +1,7 @@
 //! Reading and writing single objects: what a restore needs beside the export.
 
 use super::{
-    Cluster, ResourceType,
+    Cluster, Deletion, ResourceType,
     list::{self, Head},
     page::query,
     trouble::Failure,
@@ -9,7 +9,6 @@ use super::{
 use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use std::fmt;
 
 /// The answer to a write, cut down to what has to be known of it: the object as a whole is known already.
@@ -118,6 +117,8 @@ impl From<Failure> for Refusal {
 pub struct LiveList {
     cluster: Cluster,
     path: String,
+    /// Names and values of selectors.
+    selectors: Vec<(&'static str, String)>,
     head: Head,
     /// Of the next page; none behind the last one.
     token: Option<String>,
@@ -125,6 +126,18 @@ pub struct LiveList {
 }
 
 impl LiveList {
+    /// Only what fits this selector.
+    pub(super) fn narrow(&mut self, selector: &'static str, value: Option<&str>) {
+        self.selectors.extend(value.map(|value| (selector, value.to_owned())));
+    }
+
+    /// Only objects with fitting labels, by a selector in kubectl's syntax.
+    #[must_use]
+    pub fn labelled(mut self, selector: &str) -> Self {
+        self.narrow("labelSelector", Some(selector));
+        self
+    }
+
     /// The next page; `None` after the last one. When the list takes so long that it has to begin again, objects come
     /// twice.
     ///
@@ -135,6 +148,7 @@ impl LiveList {
         loop {
             let Some(token) = &self.token else { return Ok(None) };
             let mut pairs = vec![("limit", limit.as_str())];
+            pairs.extend(self.selectors.iter().map(|(name, value)| (*name, value.as_str())));
             if !token.is_empty() {
                 pairs.push(("continue", token));
             }
@@ -200,6 +214,7 @@ impl Cluster {
         LiveList {
             cluster: self.clone(),
             path: kind.list_path(namespace),
+            selectors: Vec::new(),
             head: Head::new(kind),
             token: Some(String::new()),
             restarts: 0,
@@ -248,8 +263,7 @@ impl Cluster {
         json: &Bytes,
         how: &Writing,
     ) -> Result<Written, Refusal> {
-        let path = format!("{}/status", kind.object_path(namespace, name));
-        self.write(Method::PUT, &path, json, how).await
+        self.replace_part(kind, (namespace, name), Some("status"), json, how).await
     }
 
     /// Deletes an object, if it still is the one with this UID; what it owns stays.
@@ -263,8 +277,8 @@ impl Cluster {
         name: &str,
         uid: &str,
     ) -> Result<(), Refusal> {
-        let options = json!({"preconditions": {"uid": uid}, "propagationPolicy": "Orphan"});
-        self.delete_with(options, &kind.object_path(namespace, name)).await
+        let how = Deletion { uid: Some(uid.to_owned()), propagation: Some("Orphan"), ..Deletion::default() };
+        self.delete_so(kind, (namespace, name), &how).await
     }
 
     /// The same without grace: a pod goes though no kubelet says that it has ended.
@@ -278,21 +292,32 @@ impl Cluster {
         name: &str,
         uid: &str,
     ) -> Result<(), Refusal> {
-        let preconditions = json!({"uid": uid});
-        let options =
-            json!({"preconditions": preconditions, "propagationPolicy": "Orphan", "gracePeriodSeconds": 0});
-        self.delete_with(options, &kind.object_path(namespace, name)).await
+        let how = Deletion {
+            uid: Some(uid.to_owned()),
+            propagation: Some("Orphan"),
+            grace: Some(0),
+            ..Deletion::default()
+        };
+        self.delete_so(kind, (namespace, name), &how).await
     }
 
-    async fn delete_with(&self, mut options: Value, path: &str) -> Result<(), Refusal> {
-        options["apiVersion"] = "v1".into();
-        options["kind"] = "DeleteOptions".into();
-        let options = Bytes::from(options.to_string());
-        self.api.send(Method::DELETE, path, "application/json", &options).await?;
-        Ok(())
+    /// The same, and what it owns goes with it, a moment later.
+    ///
+    /// # Errors
+    /// As for [`Cluster::delete`].
+    pub async fn delete_with_all(
+        &self,
+        kind: &ResourceType,
+        namespace: Option<&str>,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), Refusal> {
+        let how =
+            Deletion { uid: Some(uid.to_owned()), propagation: Some("Background"), ..Deletion::default() };
+        self.delete_so(kind, (namespace, name), &how).await
     }
 
-    async fn write(
+    pub(super) async fn write(
         &self,
         method: Method,
         path: &str,

@@ -281,7 +281,8 @@ impl Staging for Kind {
         let _ = fs::remove_file(made.home.path().join("kubeconfig"));
         let kubeconfig = made.home.write("kubeconfig", &kubeconfig)?;
         let options = &self.options;
-        node.start_server(&made.service_range, options.server.encryption_config.as_deref(), &self.flags).await?;
+        node.start_server(&made.service_range, options.server.encryption_config.as_deref(), &self.flags)
+            .await?;
         let connection = ready::connection(kubeconfig);
         let mut last = String::new();
         while Instant::now() < end {
@@ -320,7 +321,10 @@ impl Staging for Kind {
         if let Err(why) = ready {
             return Err(StagingError::NotReady {
                 server: "the node".to_owned(),
-                reason: format!("is not ready after {} s ({why})", self.options.server.ready_within.as_secs()),
+                reason: format!(
+                    "is not ready after {} s ({why})",
+                    self.options.server.ready_within.as_secs()
+                ),
                 said: short(&node.last_words().await),
             });
         }

@@ -1,0 +1,146 @@
+//! A cluster with something to contain, and a boat with a playbook.
+
+use crate::{
+    boat::{Lifeboat, Ran},
+    lab::{Cluster, fill},
+    live,
+};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// A ship with a crew: a deployment behind a service, a policy that lets everybody in, an account with rights.
+pub const SHIP: &str = "\
+apiVersion: v1
+kind: Namespace
+metadata: {name: ship}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: crew, namespace: ship}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: stowage, namespace: ship}
+rules: [{apiGroups: [''], resources: [secrets], verbs: [get, list]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: crew, namespace: ship}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: stowage}
+subjects: [{kind: ServiceAccount, name: crew, namespace: ship}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: deck, namespace: ship}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: deck}}
+  template:
+    metadata: {labels: {app: deck}}
+    spec: {serviceAccountName: crew, containers: [{name: app, image: registry.example.com/deck}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: deck, namespace: ship}
+spec: {selector: {app: deck}, ports: [{port: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: all-aboard, namespace: ship}
+spec: {podSelector: {matchLabels: {app: deck}}, ingress: [{}], policyTypes: [Ingress]}
+";
+
+/// The boat, with a ship in the cluster that is under way.
+pub async fn ship(cluster: &Cluster) -> Result<Lifeboat> {
+    cluster.add_node("node-0").await?;
+    fill::apply(&cluster.client().await?, SHIP).await?;
+    cluster.kubectl(&["rollout", "status", "deployment", "deck", "-n", "ship", "--timeout=60s"]).await?;
+    Lifeboat::init(cluster.etcd().dir(), Some(cluster.etcd()), Some(cluster)).await
+}
+
+/// Writes a playbook of these steps (YAML, indented by two blanks), with a pod as its parameter.
+pub fn playbook(boat: &Lifeboat, name: &str, head: &str, steps: &str) -> Result<PathBuf> {
+    let path = boat.path(&format!("{name}.yaml"));
+    let text = format!(
+        "apiVersion: lifeboat.dev/v1\nkind: Playbook\nmetadata: {{name: {name}}}\nspec:\n  description: A test.\n{head}  steps:\n{steps}"
+    );
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+/// A parameter `pod`.
+pub const POD: &str = "  params: [{name: pod, type: objectRef, kind: Pod, required: true}]\n";
+
+/// Runs `lifeboat playbook` with these words.
+pub async fn book(boat: &Lifeboat, words: &str) -> Ran {
+    let words: Vec<&str> = words.split(' ').collect();
+    boat.run_within(Duration::from_secs(120), &[&["playbook"], &words[..]].concat()).await
+}
+
+/// The name of a running pod of the ship.
+pub async fn pod(cluster: &Cluster) -> Result<String> {
+    let line = ["get", "pods", "-n", "ship", "-l", "app=deck", "-o", "jsonpath={.items[0].metadata.name}"];
+    cluster.kubectl(&line).await
+}
+
+/// An object, as the API server shows it.
+pub async fn get(cluster: &Cluster, kind: &str, name: &str) -> Result<Value> {
+    let found = cluster.kubectl(&["get", kind, name, "-n", "ship", "-o", "json"]).await?;
+    serde_json::from_str(&found).context("kubectl prints JSON")
+}
+
+/// Everything that a playbook can have changed: all objects but for what changes by itself, without what the server counts.
+pub async fn state(cluster: &Cluster) -> Result<BTreeMap<String, Value>> {
+    let mut all = live::everything(&cluster.client().await?).await?;
+    all.retain(|name, _| {
+        let restless = [
+            "core/events/",
+            "coordination.k8s.io/leases/",
+            "core/nodes/",
+            "core/endpoints/",
+            "discovery.k8s.io/",
+        ];
+        !restless.iter().any(|it| name.starts_with(it))
+    });
+    for object in all.values_mut() {
+        let metadata = object["metadata"].as_object_mut().context("metadata")?;
+        for name in ["resourceVersion", "generation", "managedFields"] {
+            metadata.remove(name);
+        }
+        for name in ["annotations", "labels"] {
+            if metadata.get(name) == Some(&json!({})) {
+                metadata.remove(name);
+            }
+        }
+        object["status"] = Value::Null;
+    }
+    Ok(all)
+}
+
+/// What differs between two states, by name.
+pub fn difference(before: &BTreeMap<String, Value>, now: &BTreeMap<String, Value>) -> Vec<String> {
+    let all = before.keys().chain(now.keys().filter(|name| !before.contains_key(*name)));
+    all.filter(|name| before.get(*name) != now.get(*name)).cloned().collect()
+}
+
+/// The lines of the journal of the only run there.
+pub fn journal(boat: &Lifeboat) -> Result<Vec<Value>> {
+    let run = fs::read_dir(boat.path("journal"))?.next().context("no run")??;
+    let text = fs::read_to_string(run.path().join("journal.jsonl"))?;
+    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+/// Takes every run's journal away, so that there is only one again.
+pub fn forget(boat: &Lifeboat) -> Result<()> {
+    let place: &Path = &boat.path("journal");
+    if place.exists() {
+        fs::remove_dir_all(place)?;
+    }
+    Ok(())
+}

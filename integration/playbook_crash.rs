@@ -1,0 +1,182 @@
+//! Playbooks that are killed at every call that they make: before the server has heard of it, and after.
+
+use crate::{
+    boat::Lifeboat,
+    lab::{Cluster, ClusterOptions, eventually, with_cluster},
+    playbook_case::{POD, book, difference, forget, journal, playbook, pod, ship, state},
+};
+use anyhow::{Context, Result, ensure};
+use kube::Client;
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::http_front::{Answer, Front};
+
+const STEPS: &str = "    - {id: note, action: pod.protect, args: {target: '${params.pod}', annotations: {incident: INC-7}}}
+    - {id: isolate, action: pod.isolate, args: {target: '${params.pod}'}}
+    - {id: cut, action: rbac.detach, args: {subject: {kind: ServiceAccount, namespace: ship, name: crew}}}
+    - {id: hold, action: node.cordon, args: {node: node-0}}
+    - {id: open, action: resource.apply, args: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: notice, namespace: ship}, data: {incident: INC-7}}}}
+";
+
+/// What a write is stopped at.
+#[derive(Clone, Copy, Debug)]
+enum At {
+    /// The server never hears of it.
+    Before,
+    /// The server does it, and nobody hears of that.
+    After,
+}
+
+/// A front that lets so many writes of a run through, and no more: from then on nothing is answered.
+async fn front(client: Client, through: usize, at: At, seen: Arc<AtomicUsize>) -> Result<Front> {
+    Front::start(client, move |path| {
+        let write = ["PUT ", "POST ", "DELETE "].iter().any(|method| path.starts_with(method));
+        let trial = path.contains("dryRun") || path.contains("reviews") || path.contains("/leases");
+        if !write || trial {
+            // What comes after the last write is not answered either, so that nothing is found out.
+            return if seen.load(Ordering::SeqCst) > through { Answer::Reset } else { Answer::Real };
+        }
+        match (seen.fetch_add(1, Ordering::SeqCst).cmp(&through), at) {
+            (std::cmp::Ordering::Less, _) => Answer::Real,
+            (std::cmp::Ordering::Equal, At::After) => Answer::Lost,
+            _ => Answer::Reset,
+        }
+    })
+    .await
+}
+
+/// Everything but pods, which controllers replace, and what carries the run's id in its name or its labels.
+fn compared(all: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let run = |name: &str| name.contains("/lifeboat-");
+    all.into_iter()
+        .filter(|(name, _)| !name.starts_with("core/pods/") && !run(name))
+        .map(|(name, mut object)| {
+            if let Some(labels) = object["metadata"]["labels"].as_object_mut() {
+                labels.remove("lifeboat.dev/run");
+            }
+            object["metadata"]["uid"] = Value::Null;
+            object["metadata"]["creationTimestamp"] = Value::Null;
+            (name, object)
+        })
+        .collect()
+}
+
+async fn kill(boat: &Lifeboat, cluster: &Cluster, name: &str, through: usize, at: At) -> Result<bool> {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let front = front(cluster.client().await?, through, at, seen.clone()).await?;
+    let kubeconfig: PathBuf = front.kubeconfig(boat.dir())?;
+    let (param, kubeconfig) = (format!("pod=ship/{name}"), kubeconfig.display().to_string());
+    let words = ["playbook", "run", "crash.yaml", "-p", &param, "--yes", "--kubeconfig", &kubeconfig];
+    let mut child = boat.spawn(&words)?;
+    // It is killed once the call is under way, or when it has come to its end without so many calls.
+    let reached = eventually("the call", Duration::from_secs(60), async || {
+        let ended = child.try_wait()?.is_some();
+        Ok((ended || seen.load(Ordering::SeqCst) > through).then_some(!ended))
+    })
+    .await?;
+    if reached {
+        child.kill().await?;
+    }
+    Ok(reached)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn playbook_killed_at_each_call_goes_on_and_ends_as_if_it_had_not_been() -> Result<()> {
+    with_cluster(ClusterOptions::full(), async |cluster| {
+        let boat = ship(cluster).await?;
+        // The one that is closed is not the only one: what is replaced has a place.
+        cluster.add_node("node-1").await?;
+        playbook(&boat, "crash", POD, STEPS)?;
+        let settled = async || {
+            cluster
+                .kubectl(&["rollout", "status", "deployment", "deck", "-n", "ship", "--timeout=60s"])
+                .await?;
+            anyhow::Ok(compared(state(cluster).await?))
+        };
+        let before = settled().await?;
+
+        // Without a crash: how many calls there are, and what comes of them.
+        let first = pod(cluster).await?;
+        book(&boat, &format!("run crash.yaml -p pod=ship/{first} --yes")).await.expect(0);
+        let calls = journal(&boat)?.iter().filter(|it| it["what"] == "intent").count();
+        ensure!(calls >= 6, "{calls}");
+        let done = settled().await?;
+        ensure!(difference(&before, &done).len() >= 2, "{:?}", difference(&before, &done));
+        book(&boat, "undo latest").await.expect(0);
+        assert_eq!(difference(&before, &settled().await?), Vec::<String>::new());
+
+        for through in 0..calls {
+            for at in [At::Before, At::After] {
+                forget(&boat)?;
+                let name = pod(cluster).await?;
+                ensure!(kill(&boat, cluster, &name, through, at).await?, "call {through} was never made");
+                let entries = journal(&boat)?;
+                let open = entries.iter().filter(|it| it["what"] == "intent").count();
+                assert_eq!(open, through + 1, "{at:?}: what was not written down was not done");
+                book(&boat, "resume latest").await.expect(0);
+                assert_eq!(
+                    difference(&done, &settled().await?),
+                    Vec::<String>::new(),
+                    "call {through}, {at:?}"
+                );
+                let entries = journal(&boat)?;
+                let last = |what: &str| {
+                    entries.iter().rfind(|it| it["what"] == what).cloned().context(what.to_owned())
+                };
+                assert_eq!(last("ended")?["end"], "completed");
+                book(&boat, "undo latest").await.expect(0);
+                assert_eq!(
+                    difference(&before, &settled().await?),
+                    Vec::<String>::new(),
+                    "undone: call {through}, {at:?}"
+                );
+            }
+        }
+
+        // Taken back right after the crash, without going on.
+        for at in [At::Before, At::After] {
+            forget(&boat)?;
+            let name = pod(cluster).await?;
+            ensure!(kill(&boat, cluster, &name, 2, at).await?);
+            book(&boat, "undo latest").await.expect(0);
+            assert_eq!(difference(&before, &settled().await?), Vec::<String>::new(), "{at:?}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn playbook_journals_that_were_tampered_with_are_not_followed() -> Result<()> {
+    with_cluster(ClusterOptions::full(), async |cluster| {
+        let boat = ship(cluster).await?;
+        playbook(&boat, "crash", POD, STEPS)?;
+        let name = pod(cluster).await?;
+        ensure!(kill(&boat, cluster, &name, 2, At::After).await?);
+        let run = std::fs::read_dir(boat.path("journal"))?.next().context("no run")??.path();
+        let path = run.join("journal.jsonl");
+        let whole = std::fs::read(&path)?;
+
+        let text = String::from_utf8(whole.clone())?;
+        std::fs::write(&path, text.replacen("INC-7", "INC-8", 1))?;
+        for command in ["resume latest", "undo latest", "status latest"] {
+            book(&boat, command).await.expect(4).says("not what was written");
+        }
+        // What a crash leaves of a line is cut off; everything before it counts.
+        std::fs::write(&path, [&whole[..], b"{\"seq\":99,\"at\":\"2026"].concat())?;
+        book(&boat, "resume latest").await.expect(0);
+        // While a run goes on nobody else does.
+        book(&boat, "undo latest").await.expect(0);
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,195 @@
+//! What a playbook needs before anything can be planned, or carried out.
+
+use super::named;
+use crate::{
+    catalogue::{Catalogue, History},
+    cli::{
+        context::{Api, Context, Trust},
+        failure::{Exit, Failure},
+    },
+    config::Playbooks,
+    pipeline::{Recipients, Verifier},
+    playbook::{
+        Approver, Points, StoreKeeper,
+        model::Playbook,
+        plan::{Order, Plan, plan},
+    },
+    point::{Digest, PointId},
+    source::kube::{Cluster, Discovery, Filter},
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// No more requests per second than that: a responder does not wait, and the API server has others to serve.
+const PER_SECOND: u32 = 200;
+
+/// What a playbook is told on the command line.
+#[derive(Debug, clap::Args)]
+pub(super) struct Given {
+    /// What it is told: NAME=VALUE; an object is [NAMESPACE/]NAME
+    #[arg(long = "param", short = 'p', value_name = "NAME=VALUE")]
+    params: Vec<String>,
+}
+
+impl Given {
+    pub(super) fn read(&self) -> Result<BTreeMap<String, Value>, Failure> {
+        let mut given = BTreeMap::new();
+        for text in &self.params {
+            let Some((name, value)) = text.split_once('=') else {
+                return Err(Failure::usage(format!("--param {text}: write NAME=VALUE")));
+            };
+            if given.insert(name.to_owned(), Value::from(value)).is_some() {
+                return Err(Failure::usage(format!("--param {name} is given twice")));
+            }
+        }
+        Ok(given)
+    }
+}
+
+/// The cluster that a playbook acts on.
+pub(super) struct Target {
+    pub(super) cluster: Cluster,
+    pub(super) kinds: Discovery,
+}
+
+pub(super) async fn target(context: &Context, api: &Api) -> Result<Target, Failure> {
+    let cluster = Cluster::connect(&context.target(api, PER_SECOND)?).await?;
+    let kinds = cluster.discover(&Filter::default()).await?;
+    Ok(Target { cluster, kinds })
+}
+
+/// Recovery points, for parameters that name one.
+struct InStore<'a>(&'a Catalogue);
+
+#[async_trait]
+impl Points for InStore<'_> {
+    async fn find(&self, wanted: &str) -> Result<String, String> {
+        if wanted != "newest-verified" {
+            return self.0.resolve(wanted).await.map(|id| id.to_string()).map_err(|e| e.to_string());
+        }
+        let survey = self.0.survey(History::Newest).await.map_err(|e| e.to_string())?;
+        let passed = |id: &PointId| {
+            survey.standings.get(id).is_some_and(|it| it.verified.as_ref().is_some_and(|it| it.passed))
+        };
+        let newest = survey.points.iter().map(|point| &point.id).filter(|id| passed(id)).max();
+        newest.map(ToString::to_string).ok_or_else(|| {
+            "no recovery point was verified: `lifeboat verify latest --deep` does that".to_owned()
+        })
+    }
+}
+
+/// A plan that is to be made: new, or the same once more.
+pub(super) struct Making<'a> {
+    pub(super) playbook: &'a str,
+    pub(super) given: BTreeMap<String, Value>,
+    pub(super) run: PointId,
+    pub(super) by: String,
+    pub(super) now: Timestamp,
+}
+
+/// Makes a plan.
+pub(super) async fn planned(
+    context: &Context,
+    target: &Target,
+    catalogue: &Catalogue,
+    making: Making<'_>,
+) -> Result<Plan, Failure> {
+    let (file, others) = named(context, making.playbook)?;
+    let library: BTreeMap<String, Playbook> =
+        others.into_iter().map(|file| (file.playbook.name.clone(), file.playbook)).collect();
+    let points = InStore(catalogue);
+    let order = Order {
+        playbook: &file.playbook,
+        sha256: Digest::from(Sha256::digest(&file.text)),
+        library: &library,
+        given: making.given,
+        run: making.run,
+        by: making.by,
+        now: making.now,
+        cluster_name: catalogue.cluster().to_owned(),
+        cluster: &target.cluster,
+        kinds: &target.kinds,
+        points: Some(&points),
+    };
+    plan(&order).await.map_err(|wrong| {
+        let text = wrong.join("\n");
+        Failure::usage(text)
+            .help(format!("`lifeboat playbook show {}` tells what it takes", file.playbook.name))
+    })
+}
+
+/// Those who can agree.
+pub(super) fn approvers(context: &Context) -> Result<Vec<Approver>, Failure> {
+    let Some(loaded) = context.optional()? else { return Ok(Vec::new()) };
+    let each = loaded.config.playbooks.approvers.iter().map(|it| {
+        let key = Verifier::new(it.public_key.as_str())?;
+        Ok(Approver { name: it.name.clone(), key, groups: it.groups.clone() })
+    });
+    each.collect()
+}
+
+/// Where journals are.
+pub(super) fn journals(context: &Context, given: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    Ok(match context.optional()? {
+        Some(loaded) => loaded.resolve(&loaded.config.playbooks.journal),
+        None => Playbooks::default().journal,
+    })
+}
+
+/// The namespace of the lease by which runs exclude each other.
+pub(super) fn lease_namespace(context: &Context) -> Result<String, Failure> {
+    let lease = context.optional()?.map(|loaded| loaded.config.playbooks.lease.namespace.clone());
+    Ok(lease.unwrap_or_else(|| Playbooks::default().lease.namespace))
+}
+
+/// What keeps the evidence of a run.
+pub(super) fn keeper<'a>(
+    context: &Context,
+    catalogue: &'a Catalogue,
+    plan: &Plan,
+    offline: Option<PathBuf>,
+) -> Result<StoreKeeper<'a>, Failure> {
+    let seal = match context.recipients() {
+        Ok(recipients) => {
+            let all: Vec<&String> = recipients.names().iter().chain(&plan.encrypt_to).collect();
+            Ok((Recipients::new(&all)?, context.seal_options()?))
+        }
+        Err(e) => Err(e.error.to_string()),
+    };
+    Ok(StoreKeeper { catalogue, seal, offline })
+}
+
+/// The store of a run's evidence.
+pub(super) async fn catalogue(context: &Context, trust: &Trust) -> Result<Catalogue, Failure> {
+    context.catalogue(trust).await
+}
+
+/// The newest run in a directory of journals that `wanted` means: `latest`, an id, or the beginning of one.
+pub(super) fn run_in(journals: &std::path::Path, wanted: &str) -> Result<PointId, Failure> {
+    let entries = std::fs::read_dir(journals).map_err(|e| {
+        Failure::usage(format!("{}: {e}", journals.display()))
+            .help("journals are where the run was started: name the directory with --journal")
+    })?;
+    let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<PointId>().ok());
+    let mut ids: Vec<PointId> =
+        names.filter(|id| wanted == "latest" || id.as_str().starts_with(wanted)).collect();
+    ids.sort();
+    match (ids.pop(), ids.len()) {
+        (Some(id), 0) => Ok(id),
+        (Some(id), _) if wanted == "latest" => Ok(id),
+        (Some(id), n) => {
+            Err(Failure::usage(format!("`{wanted}` is the beginning of {} runs, such as {id}", n + 1)))
+        }
+        (None, _) => Err(Failure::new(
+            Exit::Failed,
+            format!("{} holds no run that begins with `{wanted}`", journals.display()),
+        )
+        .help("a run is continued and taken back where its journal is: name the directory with --journal")),
+    }
+}

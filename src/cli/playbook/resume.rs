@@ -1,0 +1,106 @@
+use super::{
+    carry::{self, Carrying},
+    prepare,
+};
+use crate::{
+    cli::{
+        Exit,
+        context::{Api, Context, Trust},
+        failure::Failure,
+    },
+    playbook::Journal,
+};
+use std::collections::BTreeMap;
+
+/// Goes on with a run that was interrupted
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+What may have been done is looked for first: nothing that cannot be taken back is done twice, and nothing is left out. Where \
+nobody can tell (a command in a pod, a call to elsewhere) the run stops and asks: look, and say it with --assume.
+
+A step that made the run fail is tried again.
+
+Examples:
+  lifeboat playbook resume latest
+  lifeboat playbook resume 20261128T1 --assume collect=not-done")]
+pub(in crate::cli) struct Args {
+    /// The run: an id, the beginning of one, or `latest`
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// Of a step of which nobody can tell: STEP=done or STEP=not-done
+    #[arg(long, value_name = "STEP=…")]
+    assume: Vec<String>,
+    #[command(flatten)]
+    carrying: Carrying,
+    #[command(flatten)]
+    api: Api,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+/// Takes back what a run did, as far as that is possible
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The newest first. What somebody else has changed since is left, and told; so is what cannot be taken back. Steps with \
+`undo: none` stay.
+
+Exit codes: 0 everything was taken back; 3 something stays.
+
+Examples:
+  lifeboat playbook undo latest
+  lifeboat playbook undo 20261128T1")]
+pub(in crate::cli) struct UndoArgs {
+    /// The run: an id, the beginning of one, or `latest`
+    #[arg(value_name = "RUN")]
+    run: String,
+    #[command(flatten)]
+    carrying: Carrying,
+    #[command(flatten)]
+    api: Api,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let mut assume = BTreeMap::new();
+    for text in &args.assume {
+        let done = match text.rsplit_once('=') {
+            Some((step, "done")) => (step, true),
+            Some((step, "not-done")) => (step, false),
+            _ => return Err(Failure::usage(format!("--assume {text}: write STEP=done or STEP=not-done"))),
+        };
+        assume.insert(done.0.to_owned(), done.1);
+    }
+    let journals = prepare::journals(context, args.carrying.journal.clone())?;
+    let directory = journals.join(prepare::run_in(&journals, &args.run)?.as_str());
+    let plan = carry::plan_in(&directory)?;
+    let (journal, entries) = open(&directory)?;
+    let catalogue = prepare::catalogue(context, &args.trust).await?;
+    let target = prepare::target(context, &args.api).await?;
+    let place = (&plan, directory.as_path());
+    carry::out_assuming(context, place, (journal, entries), &target, &catalogue, (&args.carrying, assume))
+        .await
+}
+
+/// The journal of a run; one that died before it wrote anything begins now.
+fn open(directory: &std::path::Path) -> Result<(Journal, Vec<crate::playbook::Entry>), Failure> {
+    let path = directory.join(carry::JOURNAL);
+    match path.exists() {
+        true => Ok(Journal::open(&path)?),
+        false => Ok((Journal::create(&path)?, Vec::new())),
+    }
+}
+
+pub(super) async fn undo(context: &Context, args: UndoArgs) -> Result<Exit, Failure> {
+    let journals = prepare::journals(context, args.carrying.journal.clone())?;
+    let directory = journals.join(prepare::run_in(&journals, &args.run)?.as_str());
+    let plan = carry::plan_in(&directory)?;
+    let (journal, entries) = open(&directory)?;
+    if entries.is_empty() {
+        return Err(Failure::usage(format!("run {} has done nothing", plan.run)));
+    }
+    let catalogue = prepare::catalogue(context, &args.trust).await?;
+    let target = prepare::target(context, &args.api).await?;
+    let place = (&plan, directory.as_path());
+    carry::back(context, place, (journal, entries), &target, &catalogue, &args.carrying).await
+}

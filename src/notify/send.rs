@@ -1,0 +1,197 @@
+//! Delivering a message: tries with pauses, as long as another one may help.
+
+use super::{Channel, Message, sign::signature};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::{error::Error, io, time::Duration};
+use tokio::time::{sleep, timeout};
+
+/// No answer is waited for longer than that before another try, whatever it asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long to wait before each further try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pauses(pub Vec<Duration>);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Pauses([1, 4, 15].map(Duration::from_secs).to_vec())
+    }
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// The channel's name.
+    pub channel: String,
+    /// Was it taken?
+    pub delivered: bool,
+    /// How often it was tried.
+    pub tries: u32,
+    /// Why it was not taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What came of one try.
+#[derive(Debug, PartialEq, Eq)]
+enum Tried {
+    Taken,
+    /// It may help to try again, after so long if the receiver says so.
+    Later(String, Option<Duration>),
+    /// It will not help.
+    Never(String),
+}
+
+/// Delivers a message, and tells what became of it. It never fails: what cannot be delivered is told.
+pub async fn deliver(channel: &Channel, message: &Message, pauses: &Pauses) -> Delivery {
+    let mut delivery = Delivery { channel: channel.name.clone(), delivered: false, tries: 0, error: None };
+    let client = match client() {
+        Ok(client) => client,
+        Err(why) => {
+            delivery.error = Some(why);
+            return delivery;
+        }
+    };
+    let body = message.body();
+    let mut pauses = pauses.0.iter();
+    loop {
+        delivery.tries += 1;
+        let (why, asked) = match once(&client, channel, message, &body).await {
+            Tried::Taken => {
+                delivery.delivered = true;
+                return delivery;
+            }
+            Tried::Never(why) => {
+                delivery.error = Some(why);
+                return delivery;
+            }
+            Tried::Later(why, asked) => (why, asked),
+        };
+        let Some(pause) = pauses.next() else {
+            delivery.error = Some(why);
+            return delivery;
+        };
+        let pause = asked.map_or(*pause, |asked| asked.max(*pause)).min(LONGEST_PAUSE);
+        tracing::debug!(channel = channel.name, why, "not delivered yet, and tried again");
+        sleep(pause).await;
+    }
+}
+
+type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+fn client() -> Result<Https, String> {
+    let connector = HttpsConnectorBuilder::new().with_native_roots();
+    let connector =
+        connector.map_err(|e| format!("the authorities of this host cannot be read: {}", e.kind()))?;
+    Ok(Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build()))
+}
+
+async fn once(client: &Https, channel: &Channel, message: &Message, body: &Bytes) -> Tried {
+    let request = match request(channel, message, body, Timestamp::now()) {
+        Ok(request) => request,
+        Err(why) => return Tried::Never(why),
+    };
+    match timeout(channel.timeout, client.request(request)).await {
+        Err(_) => Tried::Later(format!("no answer within {} s", channel.timeout.as_secs_f32()), None),
+        Ok(Err(e)) if e.is_connect() => Tried::Later(format!("no connection: {}", cause(&e)), None),
+        Ok(Err(e)) => Tried::Later(format!("the connection was lost: {}", cause(&e)), None),
+        Ok(Ok(answer)) => {
+            let after = answer.headers().get(header::RETRY_AFTER);
+            let after = after.and_then(|it| it.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+            judge(answer.status(), after)
+        }
+    }
+}
+
+fn request(
+    channel: &Channel,
+    message: &Message,
+    body: &Bytes,
+    at: Timestamp,
+) -> Result<Request<Full<Bytes>>, String> {
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(channel.uri.clone())
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::USER_AGENT, concat!("lifeboat/", env!("CARGO_PKG_VERSION")))
+        .header("lifeboat-event", message.event)
+        .header("idempotency-key", &message.key)
+        .body(Full::new(body.clone()))
+        // It would tell the address.
+        .map_err(|_| "no request can be made of it".to_owned())?;
+    for (name, value) in &channel.headers {
+        request.headers_mut().insert(name, value.clone());
+    }
+    if let Some(secret) = &channel.secret {
+        let signature = HeaderValue::try_from(signature(secret, at, body));
+        let signature = signature.map_err(|_| "it cannot be signed".to_owned())?;
+        request.headers_mut().insert("lifeboat-signature", signature);
+    }
+    Ok(request)
+}
+
+/// What an answer means. One that leads elsewhere is not followed: the message is signed for its receiver, and not for anybody.
+fn judge(status: StatusCode, after: Option<Duration>) -> Tried {
+    let code = status.as_u16();
+    match code {
+        200..=299 => Tried::Taken,
+        300..=399 => Tried::Never(format!(
+            "the answer was {code}, which leads elsewhere, and that is not followed: name the address that takes messages itself"
+        )),
+        408 | 425 | 429 | 500..=599 => Tried::Later(format!("the answer was {code}"), after),
+        _ => Tried::Never(format!("the answer was {code}")),
+    }
+}
+
+/// The innermost cause, by its kind alone: what says more may name the address.
+fn cause(error: &(dyn Error + 'static)) -> String {
+    let mut next = Some(error);
+    let mut kind = None;
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            kind = Some(io.kind());
+        }
+        next = error.source();
+    }
+    match kind {
+        None | Some(io::ErrorKind::Other | io::ErrorKind::InvalidData) => {
+            "its name is not found, or its certificate is not trusted".to_owned()
+        }
+        Some(kind) => kind.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_come_right_is_tried_again() {
+        let status = |code: u16| judge(StatusCode::from_u16(code).unwrap(), Some(Duration::from_secs(3)));
+        assert_eq!((status(200), status(204)), (Tried::Taken, Tried::Taken));
+        for code in [408, 425, 429, 500, 502, 503, 504] {
+            assert!(matches!(status(code), Tried::Later(_, Some(_))), "{code}");
+        }
+        for code in [301, 302, 307, 308, 400, 401, 403, 404, 410, 422] {
+            assert!(matches!(status(code), Tried::Never(_)), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_cause_is_told_by_its_kind() {
+        let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "hush.example.com");
+        assert_eq!(cause(&refused), "connection refused");
+        let other = io::Error::other("hush.example.com");
+        assert!(!cause(&other).contains("hush"));
+    }
+}

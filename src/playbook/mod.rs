@@ -1,0 +1,33 @@
+//! Playbooks: the written plan for an incident, carried out.
+//!
+//! ```text
+//!   file ─▶ model ─▶ plan (targets by UID, every write tried, rights asked) ─▶ approvals, bound to the plan's digest
+//!                                 │                                                   │
+//!                                 └──▶ run: intent in the journal ─▶ call ─▶ outcome ─▶ verified ─▶ undo, in reverse
+//! ```
+//!
+//! An [`actions`] only says what it would do, as a list of [`op`]s; how an op is tried, written down, carried out, looked for
+//! after a crash and taken back is the same for all of them, and stands once.
+
+pub mod actions;
+pub mod model;
+pub mod op;
+pub mod plan;
+pub mod run;
+
+mod approval;
+mod cacao;
+mod inputs;
+mod journal;
+mod keep;
+mod scope;
+mod state;
+
+pub use actions::Planning;
+pub use approval::{Approval, Approver, Decision, Heard, Question, Statement};
+pub use cacao::cacao;
+pub use inputs::{Inputs, Points, inputs, plain};
+pub use journal::{Entry, Journal, JournalError, RunEnd, StepEnd, What};
+pub use keep::{RecordError, StoreKeeper, ended, record};
+pub use scope::{NoValue, Scope};
+pub use state::{Answer, Doneness, OpState, State, StepState};

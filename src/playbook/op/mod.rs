@@ -1,0 +1,277 @@
+//! What actions are made of: single calls, each of which can be tried, written down, carried out, looked for and taken back.
+//!
+//! ```text
+//!   try (dry run) ─▶ intent in the journal ─▶ carry out ─▶ outcome in the journal ─▶ take back
+//!                          └── after a crash: look for it: is it done, not done, or did somebody else act? ──┘
+//! ```
+
+mod change;
+mod collect;
+mod create;
+mod delete;
+mod field;
+mod object_ref;
+mod outside;
+mod wait;
+
+pub use change::Change;
+pub use collect::{Collect, Collected};
+pub use create::Create;
+pub use delete::{Delete, Evict, Propagation};
+pub use field::{FieldSet, Standing, set_all, standing};
+pub use object_ref::ObjectRef;
+pub use outside::{Ask, Outside};
+pub use wait::{Condition, Wait, lacks, unready};
+
+use crate::source::kube::{Attempt, Cluster, Refusal};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use thiserror::Error;
+
+/// One call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+pub enum Op {
+    /// Makes an object.
+    Create(Create),
+    /// Sets fields of an object.
+    Change(Change),
+    /// Deletes an object.
+    Delete(Delete),
+    /// Asks a pod to go, where its disruption budget lets it.
+    Evict(Evict),
+    /// Waits until something is so.
+    Wait(Wait),
+    /// Tests something, once everything before has been done.
+    Ask(Ask),
+    /// Keeps evidence.
+    Collect(Collect),
+    /// Does something that is neither in the cluster nor in the store.
+    Outside(Outside),
+}
+
+/// What came of trying an op without doing it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "tried", rename_all = "kebab-case")]
+pub enum Tried {
+    /// The server would do it.
+    Accepted,
+    /// The server would not.
+    Refused {
+        /// Why.
+        why: String,
+    },
+    /// It cannot be tried, and why.
+    Unverifiable {
+        /// Why.
+        why: String,
+    },
+    /// It changes nothing that a server could try.
+    NotNeeded,
+}
+
+/// Is an op done?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// Yes.
+    Done(Outcome),
+    /// No, and it can be done.
+    NotDone,
+    /// Somebody else acted meanwhile, and how.
+    Other(String),
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// What came of an op.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// The UID of what was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// What there is to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
+}
+
+/// Why an op was not done, or not taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum OpError {
+    /// Somebody acted meanwhile.
+    #[error("{object} was changed meanwhile, by somebody else: {how}")]
+    Changed {
+        /// Which.
+        object: String,
+        /// How.
+        how: String,
+    },
+    /// It is not there any more.
+    #[error("{0} is not there any more")]
+    Gone(String),
+    /// It is another object.
+    #[error("{object} was replaced meanwhile: its UID is {found}, not {wanted}")]
+    Replaced {
+        /// Which.
+        object: String,
+        /// The UID that was meant.
+        wanted: String,
+        /// The UID that there is.
+        found: String,
+    },
+    /// The API server refused, or does not answer.
+    #[error("{object}: {why}")]
+    Server {
+        /// Which.
+        object: String,
+        /// What it said.
+        why: String,
+        /// Can it be tried again?
+        again: bool,
+    },
+    /// It did not come about.
+    #[error("{0}")]
+    Failed(String),
+    /// It stays.
+    #[error("{0}")]
+    NotUndoable(String),
+}
+
+impl OpError {
+    fn server(object: &ObjectRef, refusal: Refusal) -> Self {
+        let again = refusal.conflicts() || refusal.code.is_none_or(|code| code == 429 || code >= 500);
+        OpError::Server { object: object.to_string(), why: refusal.message, again }
+    }
+
+    /// Can it help to try again?
+    pub fn may_pass(&self) -> bool {
+        match self {
+            OpError::Server { again, .. } => *again,
+            OpError::Failed(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// With what ops are carried out.
+#[derive(Clone, Copy)]
+pub struct Doing<'a> {
+    /// The cluster; its requests carry the step's audit id.
+    pub cluster: &'a Cluster,
+    /// The run.
+    pub run: &'a str,
+    /// Who writes, for `managedFields`.
+    pub manager: &'a str,
+}
+
+/// What an op touches, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touch<'a> {
+    /// The object.
+    pub object: &'a ObjectRef,
+    /// Does the object go?
+    pub goes: bool,
+}
+
+impl Op {
+    /// The object that it changes, makes or deletes.
+    pub fn touches(&self) -> Option<Touch<'_>> {
+        let (object, goes) = match self {
+            Op::Create(it) => (&it.object, false),
+            Op::Change(it) => (&it.object, false),
+            Op::Delete(it) => (&it.object, true),
+            Op::Evict(it) => (&it.object, true),
+            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) | Op::Outside(_) => return None,
+        };
+        Some(Touch { object, goes })
+    }
+
+    /// Does it change nothing?
+    pub fn reads(&self) -> bool {
+        matches!(self, Op::Wait(_) | Op::Ask(_) | Op::Collect(_))
+    }
+
+    /// Why it cannot be taken back; nothing if it can.
+    pub fn stays(&self) -> Option<String> {
+        match self {
+            Op::Create(it) => it.stays(),
+            Op::Change(it) => it.stays(),
+            Op::Delete(it) => it.stays(),
+            Op::Evict(it) => Some(format!("{} was evicted: what owns it makes another one", it.object)),
+            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => None,
+            Op::Outside(it) => Some(format!("{it} cannot be taken back")),
+        }
+    }
+
+    /// The rights that it needs, and then those that taking it back needs.
+    pub fn rights(&self) -> (Vec<Attempt>, Vec<Attempt>) {
+        match self {
+            Op::Create(it) => it.rights(),
+            Op::Change(it) => it.rights(),
+            Op::Delete(it) => it.rights(),
+            Op::Evict(it) => (it.rights(), Vec::new()),
+            Op::Wait(it) => (it.rights(), Vec::new()),
+            Op::Collect(it) => (it.rights(), Vec::new()),
+            Op::Outside(it) => (it.rights(), Vec::new()),
+            Op::Ask(_) => (Vec::new(), Vec::new()),
+        }
+    }
+
+    /// Tries it, without doing it.
+    pub async fn try_out(&self, with: &Doing<'_>) -> Tried {
+        match self {
+            Op::Create(it) => it.try_out(with).await,
+            Op::Change(it) => it.try_out(with).await,
+            Op::Delete(it) => it.try_out(with).await,
+            Op::Evict(it) => it.try_out(with).await,
+            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => Tried::NotNeeded,
+            Op::Outside(it) => Tried::Unverifiable { why: format!("{it} cannot be tried without doing it") },
+        }
+    }
+
+    /// Looks whether it is done: after a crash nobody knows.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn probe(&self, with: &Doing<'_>) -> Result<Probe, OpError> {
+        match self {
+            Op::Create(it) => it.probe(with).await,
+            Op::Change(it) => it.probe(with).await,
+            Op::Delete(it) => it.probe(with).await,
+            Op::Evict(it) => it.probe(with).await,
+            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => Ok(Probe::NotDone),
+            Op::Outside(_) => Ok(Probe::Unknown),
+        }
+    }
+
+    /// Takes it back.
+    ///
+    /// # Errors
+    /// When the object was changed since by somebody else, or it stays.
+    pub async fn take_back(&self, outcome: &Outcome, with: &Doing<'_>) -> Result<Outcome, OpError> {
+        match self {
+            Op::Create(it) => it.take_back(outcome, with).await,
+            Op::Change(it) => it.take_back(with).await,
+            Op::Delete(it) => it.take_back(with).await,
+            other => match other.stays() {
+                None => Ok(Outcome::default()),
+                Some(why) => Err(OpError::NotUndoable(why)),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Op::Create(it) => write!(f, "make {}", it.object),
+            Op::Change(it) => it.fmt(f),
+            Op::Delete(it) => write!(f, "delete {}", it.object),
+            Op::Evict(it) => write!(f, "evict {}", it.object),
+            Op::Wait(it) => it.fmt(f),
+            Op::Ask(it) => it.fmt(f),
+            Op::Collect(it) => it.fmt(f),
+            Op::Outside(it) => it.fmt(f),
+        }
+    }
+}

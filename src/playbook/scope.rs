@@ -1,0 +1,167 @@
+//! What expressions know: parameters, what earlier steps brought, the run, the cluster, and the entry of a list.
+
+use crate::object::{BadExpression, Expression};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use thiserror::Error;
+
+/// What expressions know at one place of a playbook.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    params: Value,
+    vars: Value,
+    /// What only the run will know.
+    later: BTreeSet<String>,
+    run: Value,
+    cluster: Value,
+    item: Option<Value>,
+}
+
+/// Why an expression has no value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoValue {
+    /// It asks for what only the run will know.
+    #[error("it asks for `vars.{0}`, which is known once that step has been done")]
+    Later(String),
+    /// It has none.
+    #[error("{0}")]
+    Bad(#[from] BadExpression),
+}
+
+impl Scope {
+    /// A scope without anything that steps have brought.
+    pub fn new(params: Map<String, Value>, run: Value, cluster: Value) -> Self {
+        let (params, vars) = (Value::Object(params), json!({}));
+        Scope { params, vars, later: BTreeSet::new(), run, cluster, item: None }
+    }
+
+    /// The same inside of a `forEach`.
+    pub fn with_item(&self, item: Value) -> Self {
+        Scope { item: Some(item), ..self.clone() }
+    }
+
+    /// The same for a playbook that is called: it knows its own parameters, and nothing that the caller's steps have brought.
+    pub fn for_call(&self, params: Map<String, Value>) -> Self {
+        Scope::new(params, self.run.clone(), self.cluster.clone())
+    }
+
+    /// A step has brought something.
+    pub fn bring(&mut self, name: &str, value: Value) {
+        self.later.remove(name);
+        self.vars[name] = value;
+    }
+
+    /// A step will bring something.
+    pub fn will_bring(&mut self, name: &str) {
+        self.later.insert(name.to_owned());
+    }
+
+    /// What everything that steps have brought is.
+    pub fn vars(&self) -> &Value {
+        &self.vars
+    }
+
+    /// The value of an expression.
+    ///
+    /// # Errors
+    /// When it asks for what is not known yet, or has none.
+    pub fn value(&self, expression: &Expression) -> Result<Value, NoValue> {
+        for path in expression.paths() {
+            if let [root, name, ..] = path.as_slice()
+                && root == "vars"
+                && self.later.contains(name)
+            {
+                return Err(NoValue::Later(name.clone()));
+            }
+        }
+        let mut known = vec![
+            ("params", &self.params),
+            ("vars", &self.vars),
+            ("run", &self.run),
+            ("cluster", &self.cluster),
+        ];
+        known.extend(self.item.as_ref().map(|item| ("item", item)));
+        Ok(expression.evaluate(&known)?)
+    }
+
+    /// Is it true?
+    ///
+    /// # Errors
+    /// As for [`Scope::value`], and when it is neither true nor false.
+    pub fn holds(&self, expression: &Expression) -> Result<bool, NoValue> {
+        match self.value(expression)? {
+            Value::Bool(holds) => Ok(holds),
+            _ => Err(BadExpression("its answer is neither true nor false".to_owned()).into()),
+        }
+    }
+
+    /// The value of a template; `Err(Later)` where an expression of it asks for what is not known yet.
+    ///
+    /// # Errors
+    /// As for [`Scope::value`]; texts tell which expression.
+    pub fn resolve(&self, template: &super::model::Template) -> Result<Value, NoValue> {
+        for expression in template.expressions() {
+            if let Err(later @ NoValue::Later(_)) = self.value(expression) {
+                return Err(later);
+            }
+        }
+        let evaluate = |expression: &Expression| {
+            self.value(expression).map_err(|e| match e {
+                NoValue::Bad(bad) => bad,
+                later => BadExpression(later.to_string()),
+            })
+        };
+        template.resolve(&evaluate).map_err(|e| BadExpression(e.to_string()).into())
+    }
+}
+
+/// What of a value can be written down: an object of the cluster is cut down to what names it, the rest of it may be anything.
+pub fn slim(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let text = |name: &str| fields.get(name).is_some_and(Value::is_string);
+            if text("kind") && text("name") && text("uid") {
+                let names = ["apiVersion", "kind", "namespace", "name", "uid"];
+                let kept =
+                    names.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())));
+                return Value::Object(kept.collect());
+            }
+            Value::Object(fields.iter().map(|(name, field)| (name.clone(), slim(field))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(slim).collect()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::Template;
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_yet_is_told_apart_from_what_is_wrong() {
+        let params = json!({"pod": {"name": "a", "spec": {}}});
+        let mut scope = Scope::new(params.as_object().unwrap().clone(), json!({"id": "r"}), json!({}));
+        scope.will_bring("gate");
+        let value = |scope: &Scope, text: &str| scope.value(&Expression::parse(text).unwrap());
+        assert_eq!(value(&scope, "vars.gate.approved"), Err(NoValue::Later("gate".into())));
+        assert_eq!(value(&scope, "params.pod.name + run.id"), Ok(json!("ar")));
+        assert!(matches!(value(&scope, "params.pod.uid"), Err(NoValue::Bad(_))));
+        assert!(matches!(value(&scope, "item"), Err(NoValue::Bad(_))));
+        assert_eq!(value(&scope.with_item(json!(3)), "item > 2"), Ok(json!(true)));
+        let template =
+            Template::parse(&json!({"a": "${params.pod.name}", "b": ["${vars.gate.by}"]})).unwrap();
+        assert_eq!(scope.resolve(&template), Err(NoValue::Later("gate".into())));
+        scope.bring("gate", json!({"approved": true, "by": "x"}));
+        assert_eq!(scope.resolve(&template), Ok(json!({"a": "a", "b": ["x"]})));
+        assert_eq!(scope.holds(&Expression::parse("vars.gate.approved").unwrap()), Ok(true));
+        assert!(scope.holds(&Expression::parse("vars.gate.by").unwrap()).is_err());
+    }
+
+    #[test]
+    fn objects_are_cut_down_to_what_names_them() {
+        let pod = json!({"kind": "Pod", "name": "a", "namespace": "n", "uid": "u", "spec": {"secret": 1}});
+        let slimmed = json!({"kind": "Pod", "namespace": "n", "name": "a", "uid": "u"});
+        assert_eq!(slim(&json!({"pods": [pod], "n": 1})), json!({"pods": [slimmed], "n": 1}));
+    }
+}
