@@ -49,8 +49,15 @@ async fn settled(cluster: &Cluster) -> Result<BTreeMap<String, Value>> {
             notes.remove("deployment.kubernetes.io/revision");
             notes.remove("lifeboat.dev/run");
         }
-        if object["metadata"]["annotations"] == serde_json::json!({}) {
-            object["metadata"].as_object_mut().context("metadata")?.remove("annotations");
+        if let Some(labels) = object["metadata"]["labels"].as_object_mut() {
+            labels.remove("lifeboat.dev/run");
+        }
+        for name in ["annotations", "labels"] {
+            if object["metadata"][name].as_object().is_some_and(serde_json::Map::is_empty)
+                || object["metadata"][name].is_null()
+            {
+                object["metadata"].as_object_mut().context("metadata")?.remove(name);
+            }
         }
     }
     Ok(all)
