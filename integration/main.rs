@@ -54,6 +54,7 @@ mod lab_works;
 mod live;
 mod playbook_case;
 mod playbook_crash;
+mod playbook_evidence;
 mod playbook_files;
 mod playbook_identity;
 mod playbook_pods;
