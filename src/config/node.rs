@@ -124,7 +124,9 @@ fn syntax_message(said: &str, here: &str, rest: &str) -> String {
         }
     }
     let what = said.split(" at line ").next().unwrap_or(said).split(" at position ").next().unwrap_or(said);
-    let help = if what.contains("mapping values are not allowed") {
+    let help = if said.contains("while scanning a tag") {
+        "; text that begins with `!` must be in quotes"
+    } else if what.contains("mapping values are not allowed") {
         "; check the indentation, and put text that contains `: ` in quotes"
     } else if what.contains("did not find expected") {
         "; check the indentation, the brackets and the quotes before this place"

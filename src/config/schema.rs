@@ -52,5 +52,11 @@ pub(super) fn allow_empty(section: &mut Value) {
         if let Some(kind) = property.get_mut("type").filter(|kind| kind.is_string()) {
             *kind = json!([kind.clone(), "null"]);
         }
+        if let Some(words) = property.get_mut("enum").and_then(Value::as_array_mut) {
+            words.push(Value::Null);
+        }
+        if let Some(only) = property.shift_remove("const") {
+            property.insert("enum".to_owned(), json!([only, null]));
+        }
     }
 }

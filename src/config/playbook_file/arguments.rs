@@ -89,6 +89,10 @@ impl Lint<'_> {
         let mut fitting = Fitting::default();
         let schema = action.arguments().to_value();
         match args {
+            // What is expected was looked at already.
+            Some(args) if action.name() == ASSERT && args.entry(EXPECT).is_some() => {
+                fitting.arguments_but(args, &schema, ASSERT, &[EXPECT]);
+            }
             Some(args) => fitting.arguments(args, &schema, action.name()),
             None => fitting.nothing(at, &schema, action.name()),
         }

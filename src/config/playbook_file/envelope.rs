@@ -78,7 +78,8 @@ fn spec_of(at: &Cursor<'_>, actions: &[&dyn Action]) -> Option<(Playbook, Vec<Ca
         actions,
         params: params_at.as_ref().map(declared).unwrap_or_default(),
         runs_on: runs_on.unwrap_or_default(),
-        registered: [&steps_at, &always_at].into_iter().flatten().flat_map(registered).collect(),
+        // Of two steps the first one counts.
+        registered: [&always_at, &steps_at].into_iter().flatten().flat_map(registered).collect(),
         ids: RefCell::default(),
         names: RefCell::default(),
         steps: Cell::new(0),
@@ -137,14 +138,14 @@ pub(super) fn listed<'a>(at: &Cursor<'a>) -> Option<Vec<Cursor<'a>>> {
     }
 }
 
-/// The names that the steps of a list register, with the steps' ids.
+/// The names that the steps of a list register, with the steps' ids; the last ones first.
 fn registered(at: &Cursor<'_>) -> Vec<(String, String)> {
     let text = |at: Option<Cursor<'_>>| match at.map(|at| at.node) {
         Some(Node::Text(text)) => Some(text.clone()),
         _ => None,
     };
     let mut found = Vec::new();
-    for step in at.items() {
+    for step in at.items().into_iter().rev() {
         if let (Some(name), Some(id)) = (text(step.entry("register")), text(step.entry("id"))) {
             found.push((name, id));
         }

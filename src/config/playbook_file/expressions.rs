@@ -1,11 +1,12 @@
 //! Expressions: do they parse, and do they ask only for what there is where they stand?
 
 use super::super::decode::Cursor;
+use super::super::error::shown;
 use super::super::fields::nearest;
 use super::super::node::Node;
 use super::scope::{Known, Lint, Place, Scope};
 use super::values::{either, unknown};
-use crate::playbook::model::{Asked, Expression, FUNCTIONS, RunsOn, Template};
+use crate::playbook::model::{Asked, BadTemplate, Expression, FUNCTIONS, RunsOn, Template};
 use std::collections::BTreeSet;
 
 /// What a run knows of itself.
@@ -54,7 +55,7 @@ impl Lint<'_> {
 
     /// Text that may have `${…}` in it and is shown when the run is planned; no secret can stand in it.
     pub(super) fn text(&self, at: &Cursor<'_>, text: &str, scope: &Scope, place: Place) -> Option<Template> {
-        let template = Template::text(text).map_or_else(|e| at.fail(e.to_string()), Some)?;
+        let template = Template::text(text).map_or_else(|e| at.fail(no_template(e)), Some)?;
         for expression in template.expressions() {
             let running = self.asks(at, expression, scope, place, false);
             self.planned(at, &running, "no plan could show this text");
@@ -67,7 +68,7 @@ impl Lint<'_> {
         match at.node {
             Node::Text(text) => match Template::text(text) {
                 Err(e) => {
-                    at.fail::<()>(e.to_string());
+                    at.fail::<()>(no_template(e));
                 }
                 Ok(template) => {
                     let alone = matches!(template, Template::Expression(_));
@@ -195,6 +196,14 @@ impl Lint<'_> {
             Some(near) => format!("`{name}` is not known here; did you mean `{near}`?"),
             None => format!("`{name}` is not known here: write {}", either(&known)),
         }
+    }
+}
+
+/// Why a text is no template, without all of an expression that may be long.
+fn no_template(error: BadTemplate) -> String {
+    match error {
+        BadTemplate::Expression { text, source } => format!("{}: {source}", shown(&format!("${{{text}}}"))),
+        other => other.to_string(),
     }
 }
 

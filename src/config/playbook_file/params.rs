@@ -138,6 +138,9 @@ pub(super) fn fits(param: &Param, given: &Value) -> Result<(), String> {
                 );
             }
         },
+        ParamKind::Duration if given.is_number() => {
+            return Err(format!("{given} has no unit: write `{given}s` for seconds, or use d, h, m or ms"));
+        }
         kind => drop(plain(kind, given)?),
     }
     match (&param.pattern, text) {

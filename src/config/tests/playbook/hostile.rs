@@ -3,6 +3,7 @@
 use super::super::super::PlaybookDirectory;
 use super::{FULL, errors, parse, steps, with};
 use proptest::prelude::*;
+use std::time::{Duration, Instant};
 
 /// Many `*name` of one list.
 fn aliases(name: &str, count: usize) -> String {
@@ -60,6 +61,59 @@ fn lists_have_an_end() {
     let params: Vec<String> = (0..51).map(|n| format!("{{name: p{n}, type: int}}")).collect();
     let text = with(&format!("params: [{}]\nsteps: [{{id: a, action: cluster.look}}]", params.join(", ")));
     assert_eq!(errors(&text), "p.yaml:6:11: spec.params: has more than 50 parameters");
+}
+
+#[test]
+fn long_texts_are_refused_where_they_stand() {
+    let long = "a".repeat(900_000);
+    for (lines, wanted) in [
+        (
+            format!("- {{id: a, when: {long}, action: cluster.look}}"),
+            "spec.steps[0].when: it is longer than 4096 bytes",
+        ),
+        (format!("- {{id: a, action: {long}}}"), "spec.steps[0].action: there is no such action"),
+        (format!("- {{id: {long}, action: cluster.look}}"), "spec.steps[0].id: `aaaa"),
+        (
+            format!("- {{id: a, manual: {{instructions: {long}}}}}"),
+            "spec.steps[0].manual.instructions: is longer than 8192",
+        ),
+        (format!("- {{id: a, {}: 1}}", "a".repeat(1000)), "unknown field"),
+        (format!("- {{id: a, {long}: 1}}"), "not valid YAML"),
+        (
+            format!("- {{id: a, action: resource.find, args: {{kinds: ['${{{long}}}']}}}}"),
+            "it is longer than 4096 bytes",
+        ),
+    ] {
+        let error = errors(&steps(&lines));
+        assert!(error.contains(wanted), "{wanted}: {}", error.chars().take(400).collect::<String>());
+        assert!(error.len() < 2_000, "{wanted}: {}", error.len());
+    }
+    assert!(
+        errors(&steps(&"#".repeat(1_100_000))).ends_with("is larger than 1024 KiB: this is not a playbook")
+    );
+}
+
+#[test]
+fn expressions_that_are_deep_or_many_are_read_in_time() {
+    let began = Instant::now();
+    for odd in [
+        "(".repeat(2000) + &")".repeat(2000),
+        "!".repeat(4000) + "true",
+        "-".repeat(4000) + "1",
+        "[".repeat(2000) + &"]".repeat(2000),
+        "run.id".to_owned() + &".a".repeat(2000),
+        "run.id".to_owned() + &"[0]".repeat(1300),
+        "1+".repeat(2000) + "1",
+        "true?".repeat(600) + "1" + &":1".repeat(600),
+        "[1].map(x,".repeat(300) + "1" + &")".repeat(300),
+        "a{".repeat(2000),
+    ] {
+        let _ = parse(&steps(&format!("- {{id: a, when: \"{odd}\", action: cluster.look}}")));
+    }
+    let many = vec!["'${run.id}'"; 20_000].join(",");
+    let text = steps(&format!("- {{id: a, action: resource.find, args: {{kinds: [{many}]}}}}"));
+    assert!(parse(&text).is_ok());
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
 
 #[test]

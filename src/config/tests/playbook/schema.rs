@@ -2,11 +2,21 @@
 
 use super::super::super::playbook_file::playbook_schema;
 use super::validator::valid;
-use super::{actions, errors, steps, with};
+use super::{FULL, actions, errors, parse, steps, with};
 use serde_json::{Value, json};
 
 fn schema() -> Value {
     playbook_schema(&actions::all())
+}
+
+fn yaml(text: &str) -> Value {
+    serde_yaml::from_str(text).unwrap()
+}
+
+/// What the schema has against a playbook.
+fn refused(text: &str) -> Option<String> {
+    let schema = schema();
+    valid(&schema, &schema, &yaml(text), "").err()
 }
 
 #[test]
@@ -48,6 +58,52 @@ fn the_schema_has_the_fields_of_the_parser() {
             let missing = format!("{}: missing", required.as_str().unwrap());
             assert!(error.contains(&missing), "{name} lacks `{missing}`: {error}");
         }
+    }
+}
+
+#[test]
+fn the_schema_takes_what_the_parser_takes() {
+    for text in [
+        FULL.to_owned(),
+        steps(
+            "- {id: a, action: cluster.look, args: {}}\n- id: b\n  action: cluster.look\n  retry:\n  undo:\n  when:",
+        ),
+        steps(
+            "- {id: a, action: pod.isolate, args: {target: {kind: Pod, name: '${params.pod.name}'}, seconds: '${1 + 1}'}}",
+        ),
+        steps(
+            "- {id: a, action: pod.isolate, args: {target: '${params.pod}', allowEgress: {cidrs: ['${run.id}']}, relabel: null}}",
+        ),
+        with("runsOn: host\nsteps: [{id: a, action: etcd.restore, args: {host: a}}]"),
+    ] {
+        parse(&text).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(refused(&text), None, "{text}");
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_a_schema_can() {
+    for lines in [
+        "- {id: a}",
+        "- {id: A, action: cluster.look}",
+        "- {id: a, action: cluster.lok}",
+        "- {id: a, action: cluster.look, args: {x: 1}}",
+        "- {id: a, action: resource.find}",
+        "- {id: a, action: resource.find, args: {kinds: []}}",
+        "- {id: a, action: resource.find, args: {kinds: pods}}",
+        "- {id: a, action: pod.isolate, args: {target: web}}",
+        "- {id: a, action: pod.isolate, args: {target: {name: web}}}",
+        "- {id: a, action: pod.isolate, args: {target: '${params.pod}', method: magic}}",
+        "- {id: a, action: pod.isolate, args: {target: '${params.pod}', seconds: 61}}",
+        "- {id: a, action: pod.isolate, args: {target: '${params.pod}', allowEgress: {cidr: []}}}",
+        "- {id: a, action: cluster.look, parallel: [{id: b, action: cluster.look}]}",
+        "- {id: a, action: cluster.look, rescue: [{id: b, action: cluster.look}]}",
+        "- {id: a, approve: {prompt: Go?, onTimeout: later}}",
+        "- {id: a, action: cluster.look, retry: {limit: 0}}",
+    ] {
+        let text = steps(lines);
+        assert!(refused(&text).is_some(), "{text}");
+        assert!(parse(&text).is_err(), "{text}");
     }
 }
 
