@@ -59,6 +59,7 @@ mod playbook_files;
 mod playbook_identity;
 mod playbook_pods;
 mod playbook_policy;
+mod playbook_restored;
 mod playbook_run;
 mod playbook_runbooks;
 mod playbook_workloads;

@@ -159,7 +159,7 @@ async fn playbook_runbooks_are_all_in_order_have_a_page_and_are_exported() -> Re
         }
         ensure!(steps.contains_key(cacao["workflow_start"].as_str().unwrap_or_default()));
     }
-    ensure!(count >= 7, "{count}");
+    ensure!(count >= 11, "{count}");
     Ok(())
 }
 

@@ -52,7 +52,7 @@ pub fn playbook(playbook: &Playbook, classes: Classes<'_>) -> String {
         line("given up after", duration(timeout));
     }
     if let Some(key) = &playbook.concurrency {
-        line("one run at a time of", text(&key.written()));
+        line("one run at a time", text(&key.written()));
     }
     let guards = &playbook.guards;
     if !guards.protected_namespaces.is_empty() {

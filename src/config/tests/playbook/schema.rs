@@ -4,6 +4,7 @@ use super::super::super::playbook_file::playbook_schema;
 use super::validator::valid;
 use super::{FULL, actions, errors, parse, steps, with};
 use serde_json::{Value, json};
+use std::path::Path;
 
 fn schema() -> Value {
     playbook_schema(&actions::all())
@@ -122,6 +123,20 @@ fn arguments_are_described_as_the_action_describes_them() {
     );
     assert!(valid(&schema, &json!({"$ref": "#/$defs/Expression"}), &json!("${a}"), "").is_ok());
     assert!(valid(&schema, &json!({"$ref": "#/$defs/Expression"}), &json!("a"), "").is_err());
+}
+
+#[test]
+fn the_shipped_playbooks_fit_the_program_s_own_schema() {
+    let schema = super::super::super::playbook_schema();
+    let mut count = 0;
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks")).unwrap() {
+        let file = entry.unwrap().path().join("playbook.yaml");
+        if let Ok(text) = std::fs::read_to_string(&file) {
+            assert_eq!(valid(&schema, &schema, &yaml(&text), ""), Ok(()), "{}", file.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 11, "{count}");
 }
 
 #[test]

@@ -1,0 +1,183 @@
+//! The shipped playbooks for what was deleted: on a real API server, with the commands that they tell people to type.
+
+use crate::{
+    boat::Lifeboat,
+    lab::{Cluster, ClusterOptions, eventually, fill, with_cluster},
+    playbook_case::{book, ship},
+    playbook_run::approver,
+};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::{path::Path, time::Duration};
+
+const CARGO: &str = "\
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: hold}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  persistentVolumeReclaimPolicy: Delete
+  storageClassName: ''
+  claimRef: {namespace: ship, name: cargo}
+  hostPath: {path: /nowhere}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: manifest, namespace: ship}
+data: {crates: '412'}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: mutineer, namespace: ship}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: mutiny}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: mutineer, namespace: ship}]
+";
+
+/// The ship with its cargo, saved, and somebody who can answer.
+async fn saved(cluster: &Cluster) -> Result<Lifeboat> {
+    let boat = ship(cluster).await?;
+    fill::apply(&cluster.client().await?, CARGO).await?;
+    let alice = approver(&boat, "alice", "leads").await?;
+    boat.edit(|text| format!("{text}\nplaybooks:\n  approvers:\n{alice}"))?;
+    boat.backup(&[]).await;
+    Ok(boat)
+}
+
+fn file(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("runbooks")
+        .join(name)
+        .join("playbook.yaml")
+        .display()
+        .to_string()
+}
+
+/// Types what a manual step of the plan says, and answers it.
+async fn by_hand(boat: &Lifeboat, plan: &Value, step: &str, told: &str) -> Result<()> {
+    let steps = plan["steps"].as_array().context("steps")?;
+    let found = steps.iter().find(|it| it["id"] == step).with_context(|| format!("no step {step}"))?;
+    let text = found["what"]["instructions"].as_str().with_context(|| format!("{found:#}"))?;
+    let commands: Vec<Vec<&str>> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("lifeboat "))
+        .map(|line| line.split(' ').collect())
+        .collect();
+    ensure!(commands.len() >= 3 || step == "restore", "{text}");
+    ensure!(!commands.is_empty(), "{text}");
+    for command in commands {
+        boat.run(&command).await.expect(0);
+    }
+    let answer = format!("approve latest --step {step} --as alice --key alice.key --told {told}");
+    book(boat, &answer).await.expect(0);
+    Ok(())
+}
+
+async fn is_there(cluster: &Cluster, words: &str) -> bool {
+    let words: Vec<&str> = words.split(' ').collect();
+    cluster.kubectl(&[&["get"], &words[..]].concat()).await.is_ok()
+}
+
+async fn policy_of_volume(cluster: &Cluster) -> Result<String> {
+    cluster.kubectl(&["get", "pv", "hold", "-o", "jsonpath={.spec.persistentVolumeReclaimPolicy}"]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn playbook_brings_a_deleted_namespace_back() -> Result<()> {
+    with_cluster(ClusterOptions::full(), async |cluster| {
+        let boat = saved(cluster).await?;
+        cluster.kubectl(&["delete", "namespace", "ship", "--wait=false"]).await?;
+        let line = format!("{} -p incident=INC-7 -p namespace=ship", file("deleted-namespace"));
+        let plan = book(&boat, &format!("plan {line} --to plan.json -o json")).await;
+        // The namespace may be gone before the plan is made, or after: both are fine, and a plan may wait for it.
+        let plan = plan.expect(0).json();
+        ensure!(plan["params"]["point"]["id"].is_string(), "{plan:#}");
+        eventually("the namespace is gone", Duration::from_secs(60), async || {
+            Ok((!is_there(cluster, "namespace ship").await).then_some(()))
+        })
+        .await?;
+        let plan = book(&boat, &format!("plan {line} --to plan.json -o json")).await.expect(0).json();
+        book(&boat, &format!("run {} --plan plan.json --no-wait", file("deleted-namespace"))).await.expect(1);
+        assert_eq!(policy_of_volume(cluster).await?, "Retain");
+        ensure!(!is_there(cluster, "namespace ship").await, "nothing is restored without a word");
+
+        by_hand(&boat, &plan, "restore", "result=all-there").await?;
+        book(&boat, "resume latest").await.expect(0).says("COMPLETED");
+        for object in ["deployment deck", "serviceaccount crew", "rolebinding crew", "service deck"] {
+            ensure!(is_there(cluster, &format!("{object} -n ship")).await, "{object} is not there");
+        }
+        let crates = cluster
+            .kubectl(&["get", "configmap", "manifest", "-n", "ship", "-o", "jsonpath={.data.crates}"])
+            .await?;
+        assert_eq!(crates, "412");
+        cluster.kubectl(&["rollout", "status", "deployment", "deck", "-n", "ship", "--timeout=60s"]).await?;
+        let page = book(&boat, "timeline latest --format markdown").await.expect(0).stdout;
+        ensure!(page.contains("all-there") && page.contains("alice"), "{page}");
+
+        book(&boat, "undo latest").await.expect(0);
+        assert_eq!(policy_of_volume(cluster).await?, "Delete");
+        ensure!(is_there(cluster, "deployment deck -n ship").await, "what was restored stays");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn playbook_stops_a_mass_deletion_and_brings_back_what_is_gone() -> Result<()> {
+    with_cluster(ClusterOptions::full(), async |cluster| {
+        let boat = saved(cluster).await?;
+        for object in ["deployment/deck", "service/deck", "configmap/manifest", "networkpolicy/all-aboard"] {
+            let mutineer = "--as=system:serviceaccount:ship:mutineer";
+            cluster.kubectl(&["delete", object, "-n", "ship", mutineer]).await?;
+        }
+        let line = format!("{} -p incident=INC-7 -p account=ship/mutineer", file("mass-deletion"));
+        let plan = book(&boat, &format!("plan {line} --to plan.json -o json")).await.expect(0).json();
+        let run = book(&boat, &format!("run {} --plan plan.json --no-wait", file("mass-deletion"))).await;
+        run.expect(1);
+
+        // The one who did it has no rights, and whoever has them all is held as well.
+        let somebody = ["--as=bob", "--as-group=system:masters"];
+        let make = |name: &'static str| {
+            [&["create", "configmap", name, "-n", "ship", "--dry-run=server"][..], &somebody[..]].concat()
+        };
+        eventually("the freeze", Duration::from_secs(30), async || {
+            let refused = cluster.kubectl(&make("loot")).await;
+            Ok(refused
+                .err()
+                .map(|e| format!("{e:#}"))
+                .filter(|said| said.contains("INC-7") || said.contains("lifeboat")))
+        })
+        .await?;
+        let mutineer = "--as=system:serviceaccount:ship:mutineer";
+        let refused = cluster.kubectl(&["delete", "role", "stowage", "-n", "ship", mutineer]).await;
+        let said = format!("{:#}", refused.err().context("the mutineer can delete")?);
+        ensure!(said.contains("Forbidden") || said.contains("forbidden"), "{said}");
+        assert_eq!(policy_of_volume(cluster).await?, "Retain");
+
+        by_hand(&boat, &plan, "survey", "gone=4-objects").await?;
+        book(&boat, "resume latest --no-wait").await.expect(1);
+        by_hand(&boat, &plan, "restore", "result=4-objects").await?;
+        book(&boat, "resume latest").await.expect(0).says("COMPLETED");
+        for object in ["deployment deck", "service deck", "configmap manifest", "networkpolicy all-aboard"] {
+            ensure!(is_there(cluster, &format!("{object} -n ship")).await, "{object} is not there");
+        }
+        let held = boat.run(&["list", "-o", "json"]).await.expect(0).stdout;
+        ensure!(held.contains("INC-7"), "{held}");
+
+        // The freeze is lifted, and the rights stay away.
+        book(&boat, "undo latest").await;
+        eventually("changes again", Duration::from_secs(30), async || {
+            Ok(cluster.kubectl(&make("letter")).await.is_ok().then_some(()))
+        })
+        .await?;
+        assert_eq!(policy_of_volume(cluster).await?, "Delete");
+        let can = cluster.kubectl(&["auth", "can-i", "delete", "roles", "-n", "ship", mutineer]).await;
+        ensure!(can.map_or(true, |said| said.trim() == "no"), "the mutineer has the rights again");
+        Ok(())
+    })
+    .await
+}
