@@ -4,7 +4,7 @@
 //!   result ─▶ message (what is told, one JSON document) ─▶ sign ─▶ send (tries, pauses) ─▶ delivered, or why not
 //! ```
 //!
-//! What a message holds is known by [`message`] alone, and how it is delivered by [`channel`]: neither knows of the other's. The address
+//! What a message holds is known by `message` alone, and how it is delivered by `channel`: neither knows of the other's. The address
 //! and the secret of a channel are in no error, no log and no debug output: who knows the address of a webhook can often write to it.
 
 mod channel;
