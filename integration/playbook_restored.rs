@@ -92,7 +92,7 @@ async fn playbook_brings_a_deleted_namespace_back() -> Result<()> {
         let boat = saved(cluster).await?;
         cluster.kubectl(&["delete", "namespace", "ship", "--wait=false"]).await?;
         let line = format!("{} -p incident=INC-7 -p namespace=ship", file("deleted-namespace"));
-        let plan = book(&boat, &format!("plan {line} --to plan.json -o json")).await;
+        let plan = book(&boat, &format!("plan {line} --to early.json -o json")).await;
         // The namespace may be gone before the plan is made, or after: both are fine, and a plan may wait for it.
         let plan = plan.expect(0).json();
         ensure!(plan["params"]["point"]["id"].is_string(), "{plan:#}");

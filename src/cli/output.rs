@@ -55,7 +55,13 @@ pub(super) fn beside(to: &Path) -> Result<NamedTempFile, Failure> {
 pub(super) fn put(file: NamedTempFile, to: &Path) -> Result<(), Failure> {
     let at = |e: io::Error| format!("{}: {e}", to.display());
     file.as_file().sync_all().map_err(|e| Failure::new(Exit::Failed, at(e)))?;
-    file.persist_noclobber(to).map_err(|e| Failure::new(Exit::Conflict, at(e.error)))?;
+    file.persist_noclobber(to).map_err(|e| match e.error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            Failure::new(Exit::Conflict, format!("{} is there already, and was left as it is", to.display()))
+                .help("give another name, or move it away first")
+        }
+        _ => Failure::new(Exit::Failed, at(e.error)),
+    })?;
     Ok(())
 }
 
