@@ -2,7 +2,6 @@
 
 use crate::{
     drill_case::{check, drill, failed, nothing_left, write},
-    lab::process::own_mounts,
     saved::{Saved, saved},
 };
 use anyhow::Result;
@@ -100,27 +99,6 @@ async fn staging_that_does_not_come_up_is_told_with_its_last_words() -> Result<(
     fs::create_dir_all(saved.boat.path("staging"))?;
     fs::set_permissions(saved.boat.path("staging"), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     broken("", "", "provision", "mode 0700").await?;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_in_staging_is_told() -> Result<()> {
-    let saved = saved().await?;
-    write(&saved.boat, "", "")?;
-    let script = format!(
-        "set -e; mkdir -m 700 staging; mount -t tmpfs -o size=1m,mode=700 none staging; set +e; '{}' drill run drill.yaml -i identity.txt -o json; \
-         code=$?; find staging -mindepth 1 >&2; exit $code",
-        env!("CARGO_BIN_EXE_lifeboat")
-    );
-    let mut command = saved.boat.prepared(own_mounts().await?, &["sh", "-c", &script]);
-    let ran: crate::boat::Ran = command.output().await?.into();
-    let evidence = ran.expect(1).json();
-    let reasons = evidence["reasons"].to_string();
-    assert!(
-        reasons.contains("bytes free, and restoring needs about") && reasons.contains("restore)"),
-        "{reasons}"
-    );
-    nothing_left(&saved.boat);
     Ok(())
 }
 

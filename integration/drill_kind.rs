@@ -27,7 +27,8 @@ pub struct Harbour {
     _dir: TempDir,
 }
 
-fn place() -> PathBuf {
+/// What nodes of the lab are made with.
+pub fn place() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/kind")
 }
 
@@ -42,11 +43,10 @@ pub fn said(program: &str, args: &[&str]) -> Result<String> {
 pub async fn harbour() -> Result<Harbour> {
     static ORIGINAL: OnceCell<TempDir> = OnceCell::const_new();
     let original = ORIGINAL.get_or_try_init(take).await?;
-    let image = said(&place().join("node-image").display().to_string(), &["--tag"])?;
     let dir = tempfile::Builder::new().prefix("lifeboat-harbour-").tempdir()?;
     let copied = Command::new("cp").arg("-a").arg(original.path().join("boat")).arg(dir.path()).status()?;
     ensure!(copied.success(), "cp: {copied}");
-    Ok(Harbour { boat: Lifeboat::at(dir.path().join("boat")).await?, image, _dir: dir })
+    Harbour::new(Lifeboat::at(dir.path().join("boat")).await?, dir)
 }
 
 async fn take() -> Result<TempDir> {
@@ -60,6 +60,12 @@ async fn take() -> Result<TempDir> {
 }
 
 impl Harbour {
+    /// Another one, of a boat in this directory.
+    pub fn new(boat: Lifeboat, dir: TempDir) -> Result<Self> {
+        let image = said(&place().join("node-image").display().to_string(), &["--tag"])?;
+        Ok(Harbour { boat, image, _dir: dir })
+    }
+
     /// Writes the drill's file; `staging` are further fields of kind's.
     pub fn write(&self, staging: &str, more: &str) -> Result<()> {
         let (image, config) = (&self.image, place().join("cluster.yaml"));
@@ -218,11 +224,10 @@ async fn kind_reads_what_was_encrypted_at_rest_with_the_keys_and_tells_which_are
     fill::apply(&cluster.client().await?, secret).await?;
     let boat = Lifeboat::init(dir.path(), Some(cluster.etcd()), Some(&cluster)).await?;
     boat.backup(&[]).await;
-    let image = said(&place().join("node-image").display().to_string(), &["--tag"])?;
     let keys = dir.path().join("encryption.json");
     fs::copy(&keys, boat.path("keys.json"))?;
     drop(cluster);
-    let harbour = Harbour { boat, image, _dir: dir };
+    let harbour = Harbour::new(boat, dir)?;
     harbour.write("encryptionConfig: keys.json", "")?;
     let evidence = harbour.drill().await?.expect(0).json();
     assert_eq!(check(&evidence, "secrets")["outcome"], "passed");

@@ -3,6 +3,7 @@
 
 mod aws_front;
 mod boat;
+mod browser;
 mod catalogue_damage;
 mod catalogue_forged;
 mod cli_files;
@@ -24,13 +25,18 @@ mod drill_existing_case;
 mod drill_existing_killed;
 mod drill_existing_refused;
 mod drill_fails;
+mod drill_full;
 mod drill_isolated;
 mod drill_kept;
 mod drill_killed;
 mod drill_kind;
 mod drill_kind_fails;
+mod drill_kind_full;
+mod drill_kind_versions;
+mod drill_page;
 mod drill_resources;
 mod drill_told;
+mod drill_versions;
 mod etcd_access;
 mod etcd_comparison;
 mod etcd_doctor;

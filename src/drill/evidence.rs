@@ -1,8 +1,9 @@
 //! The evidence of a drill: what came of it, put together, sealed and recorded.
 
 use super::{
+    broken::Broken,
     checks::{self, Detail},
-    run::{Broken, Job, Progress},
+    run::{Job, Progress},
     staging::Staging,
     timing::{millis, seconds},
 };
@@ -67,7 +68,7 @@ pub(super) fn of(
     }
     let told = |what: &str, objective: &Objective| match (objective.measured_ms, objective.objective_ms) {
         (Some(measured), Some(most)) => {
-            format!("the {what} was {}, and {} are the objective", seconds(measured), seconds(most))
+            format!("the {what} was {}, and the objective is {}", seconds(measured), seconds(most))
         }
         _ => format!("the {what} could not be measured, and it has an objective"),
     };

@@ -9,6 +9,7 @@
 //! [`staging`] is where a point is brought up, behind one trait; the checks say what must hold of it; the evidence is put
 //! together from whatever came of it, a failure or a signal too.
 
+mod broken;
 mod checks;
 mod evidence;
 mod keep;

@@ -1,21 +1,20 @@
 //! One drill, from the pick to the evidence.
 
 use super::{
+    broken::Broken,
     checks::{self, Ask, Command, Detail, Exec, Probe, Ready, Results, Severities},
     evidence,
     keep::Keep,
     pick::{Choice, NoChoice, Rule, choose},
     resources::{self, Occupied, Restored},
-    staging::{Guarded, Staging, StagingError, Workload},
+    staging::{Guarded, Staging, Workload},
     timing::{Stopwatch, millis},
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError, Depth, History, Listed, verify},
-    compare::CompareError,
     pipeline::{Identities, Recipients, SealOptions, Signer},
     point::{ArtifactKind, DrillPlan, DrilledPoint, Evidence, Manifest, Phase, Pick, PointId, Restores},
-    restore::resources::ResourcesError,
-    source::kube::{Cluster, Connection, Filter, KubeError},
+    source::kube::{Cluster, Connection, Filter},
 };
 use jiff::Timestamp;
 use std::{
@@ -24,7 +23,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use thiserror::Error;
 
 /// What is to be done.
 pub struct Job {
@@ -80,33 +78,6 @@ pub struct Outcome {
     pub unrecorded: Option<CatalogueError>,
 }
 
-/// Why a drill did not come to its end.
-#[derive(Debug, Error)]
-pub(super) enum Broken {
-    #[error(transparent)]
-    NoChoice(#[from] NoChoice),
-    #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
-    #[error(transparent)]
-    Staging(#[from] StagingError),
-    #[error("staging: {0}")]
-    Kube(#[from] KubeError),
-    #[error(transparent)]
-    Compare(#[from] CompareError),
-    #[error("the export: {0}")]
-    Resources(#[from] ResourcesError),
-    #[error("nothing was brought up: what is stored is not what was saved")]
-    Unsound,
-    #[error(
-        "{0} objects of the export are in that cluster already, and not this drill's: nothing was made (the sealed details name them)"
-    )]
-    Occupied(usize),
-    #[error("stopped by {0}")]
-    Stopped(&'static str),
-    #[error("it was given up after {0} s, which the drill's file allows it (`within`)")]
-    TooLong(u64),
-}
-
 /// What is known so far.
 pub(super) struct Progress {
     pub(super) watch: Stopwatch,
@@ -148,6 +119,14 @@ pub async fn run(
         result = attempt(&job, staging.as_mut(), catalogue, &mut progress, tell) => result,
         signal = stop => Err(Broken::Stopped(signal)),
         () = tokio::time::sleep(job.within) => Err(Broken::TooLong(job.within.as_secs())),
+    };
+    let result = match result {
+        Err(e) => Err(e.looked_beneath(staging.as_mut()).await),
+        // What staging no longer served says nothing about what was saved.
+        Ok(()) if !progress.results.failed().is_empty() => {
+            staging.trouble().await.map_or(Ok(()), |cause| Err(cause.into()))
+        }
+        Ok(()) => Ok(()),
     };
     progress.watch.end(result.is_ok(), Instant::now());
     progress.watch.begin(Phase::TearDown, Instant::now());

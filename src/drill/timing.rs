@@ -48,16 +48,21 @@ impl Stopwatch {
         let late = self.phases.iter().filter_map(|phase| {
             let objective = phase.objective_ms.filter(|objective| phase.took_ms > *objective)?;
             let (took, most) = (seconds(phase.took_ms), seconds(objective));
-            Some(format!("the phase {} took {took}, and {most} are the objective", phase.phase))
+            Some(format!("the phase {} took {took}, and the objective is {most}", phase.phase))
         });
         let late = late.collect();
         (self.phases, late)
     }
 }
 
-/// In words.
+/// A length of time, in the unit that suits it.
 pub(super) fn seconds(ms: u64) -> String {
-    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..120_000 => format!("{:.1} s", ms as f64 / 1000.0),
+        120_000..7_200_000 => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+        _ => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
+    }
 }
 
 /// Milliseconds, as evidence has them.
@@ -84,6 +89,12 @@ mod tests {
         let told: Vec<_> =
             phases.iter().map(|p| (p.phase, p.after_ms, p.took_ms, p.objective_ms, p.done)).collect();
         assert_eq!(told, [(Phase::Pick, 1, 9, None, true), (Phase::Restore, 10, 30, Some(20), false)]);
-        assert_eq!(late.len(), 1, "{late:?}");
+        assert_eq!(late, ["the phase restore took 30 ms, and the objective is 20 ms"]);
+    }
+
+    #[test]
+    fn lengths_of_time_read_well() {
+        let read = [999, 1050, 119_960, 125_000, 90_000_000].map(seconds);
+        assert_eq!(read, ["999 ms", "1.1 s", "120.0 s", "2 min 5 s", "25 h 0 min"]);
     }
 }

@@ -1,11 +1,34 @@
-//! A page that stands alone: one style, no script, nothing fetched from anywhere.
+//! A page that stands alone: one style, no script, nothing fetched from anywhere. What is said becomes words of HTML, and nothing
+//! else.
 
 use std::fmt::Write;
 
-const STYLE: &str = include_str!("drill/page.css");
+const STYLE: &str = include_str!("page.css");
 
 /// A page that is being written.
-pub(super) struct Page(pub(super) String);
+pub(super) struct Page(String);
+
+/// A column of a table.
+#[derive(Clone, Copy)]
+pub(super) struct Column {
+    name: &'static str,
+    class: &'static str,
+}
+
+/// A column of words.
+pub(super) const fn words(name: &'static str) -> Column {
+    Column { name, class: "words" }
+}
+
+/// A column of what must not be broken into lines, such as a date.
+pub(super) const fn short(name: &'static str) -> Column {
+    Column { name, class: "short" }
+}
+
+/// A column of digests.
+pub(super) const fn sums(name: &'static str) -> Column {
+    Column { name, class: "sum" }
+}
 
 impl Page {
     /// Its head: what it is about, and in one word what came of it. The header is still open.
@@ -49,36 +72,56 @@ impl Page {
         self.raw("</ul>");
     }
 
-    pub(super) fn table(&mut self, caption: &str, header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
-        let _ = write!(self.0, "<div class=\"scroll\"><table><caption>{caption}</caption><thead><tr>");
-        for name in header {
-            let _ = write!(self.0, "<th scope=\"col\">{name}</th>");
+    /// A table; where there is no room for its columns, each row becomes a list of its cells.
+    pub(super) fn table(
+        &mut self,
+        caption: &str,
+        columns: &[Column],
+        rows: impl Iterator<Item = Vec<String>>,
+    ) {
+        self.table_of("stack", caption, columns, rows);
+    }
+
+    /// A table whose cells are so short that it is one everywhere.
+    pub(super) fn figures(
+        &mut self,
+        caption: &str,
+        columns: &[Column],
+        rows: impl Iterator<Item = Vec<String>>,
+    ) {
+        self.table_of("times", caption, columns, rows);
+    }
+
+    fn table_of(
+        &mut self,
+        class: &str,
+        caption: &str,
+        columns: &[Column],
+        rows: impl Iterator<Item = Vec<String>>,
+    ) {
+        let _ = write!(self.0, "<table class=\"{class}\"><caption>{caption}</caption><thead><tr>");
+        for Column { name, class } in columns {
+            let _ = write!(self.0, "<th scope=\"col\" class=\"{class}\">{name}</th>");
         }
         self.raw("</tr></thead><tbody>");
         for row in rows {
             self.raw("<tr>");
-            for cell in row {
-                let _ = write!(self.0, "<td>{}</td>", escaped(&cell));
+            for (Column { name, class }, cell) in columns.iter().zip(row) {
+                let cell = told(&cell);
+                let _ = write!(self.0, "<td class=\"{class}\" data-label=\"{name}: \">{cell}</td>");
             }
             self.raw("</tr>");
         }
-        self.raw("</tbody></table></div>");
+        self.raw("</tbody></table>");
     }
 
     pub(super) fn facts(&mut self, caption: &str, rows: &[[String; 2]]) {
-        let _ = write!(
-            self.0,
-            "<div class=\"scroll\"><table class=\"facts\"><caption>{caption}</caption><tbody>"
-        );
+        let _ = write!(self.0, "<table class=\"facts\"><caption>{caption}</caption><tbody>");
         for [name, value] in rows {
-            let _ = write!(
-                self.0,
-                "<tr><th scope=\"row\">{}</th><td>{}</td></tr>",
-                escaped(name),
-                escaped(value)
-            );
+            let (name, value) = (told(name), told(value));
+            let _ = write!(self.0, "<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>");
         }
-        self.raw("</tbody></table></div>");
+        self.raw("</tbody></table>");
     }
 }
 
@@ -96,4 +139,63 @@ pub(super) fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// The same; what stands between backticks is shown as code, and a long name may be broken at its dots and slashes.
+pub(super) fn told(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, (code, after))) =
+        rest.split_once('`').and_then(|(before, after)| Some((before, after.split_once('`')?)))
+    {
+        let _ = write!(out, "{}<code>{}</code>", breakable(before), breakable(code));
+        rest = after;
+    }
+    out + &breakable(rest)
+}
+
+/// No word is longer: what is, is a name.
+const LONGEST_WORD: usize = 20;
+
+fn breakable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_inclusive(' ') {
+        if word.chars().count() <= LONGEST_WORD {
+            out.push_str(&escaped(word));
+            continue;
+        }
+        let mut parts = word.split_inclusive(['.', '/', ':', '_', '@', ',']).peekable();
+        while let Some(part) = parts.next() {
+            out.push_str(&escaped(part));
+            if parts.peek().is_some_and(|next| *next != " ") {
+                out.push_str("<wbr>");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_is_what_stands_between_two_backticks() {
+        for (text, html) in [
+            ("the check `a<b`: no", "the check <code>a&lt;b</code>: no"),
+            ("`a` and `b", "<code>a</code> and `b"),
+            ("'x' & \"y\"", "&#39;x&#39; &amp; &quot;y&quot;"),
+            ("", ""),
+        ] {
+            assert_eq!(told(text), html);
+        }
+    }
+
+    #[test]
+    fn long_names_can_be_broken_and_short_words_cannot() {
+        assert_eq!(
+            told("3 flowschemas.flowcontrol.apiserver.k8s.io: see 1.2.3"),
+            "3 flowschemas.<wbr>flowcontrol.<wbr>apiserver.<wbr>k8s.<wbr>io: see 1.2.3"
+        );
+    }
 }

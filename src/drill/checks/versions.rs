@@ -2,7 +2,7 @@
 
 use super::{Check, Results};
 use crate::point::{ArtifactKind, Manifest};
-use std::time::Duration;
+use std::{cmp::Ordering, time::Duration};
 
 /// `major.minor` of `v1.35.8` or `3.6.8`.
 fn minor(version: &str) -> Option<(u64, u64)> {
@@ -18,15 +18,26 @@ pub(in crate::drill) fn versions(manifest: &Manifest, server: &str, results: &mu
         return results.skip("versions", expected, "the recovery point does not tell the source's version");
     };
     let mut check = Check::new("versions", expected);
-    match (minor(source), minor(server)) {
-        (Some(source), Some(staging)) if source == staging => {}
-        (Some(source), Some(staging)) if staging < source => {
-            check.found("staging is older: what the newer server wrote may not be served", 0);
-        }
-        (Some(_), Some(_)) => check.found("staging is newer: objects may be served in other versions", 0),
-        _ => check.found("one of the versions cannot be read", 0),
+    if let Some(misfit) = misfit(source, server) {
+        check.found(misfit, 0);
     }
     results.end(check, format!("the source was {source}, staging is {server}"), Duration::ZERO);
+}
+
+/// Why an API server of one version does not stand for one of another.
+fn misfit(source: &str, server: &str) -> Option<String> {
+    let (Some(wanted), Some(found)) = (minor(source), minor(server)) else {
+        return Some(format!("one of the versions cannot be read: `{source}` and `{server}`"));
+    };
+    let (word, danger) = match found.cmp(&wanted) {
+        Ordering::Equal => return None,
+        Ordering::Less => ("older", "what the newer one wrote may not be served"),
+        Ordering::Greater => ("newer", "objects may be served in other versions and with other defaults"),
+    };
+    let (major, minor) = wanted;
+    Some(format!(
+        "staging's API server, {server}, is {word} than the source's, {source}: {danger}; take one of v{major}.{minor}"
+    ))
 }
 
 /// Compares the UID of the namespace `kube-system`, which stands for a cluster: staging shows the source's data, and no other.
@@ -50,6 +61,28 @@ pub(super) fn same_minor(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_minor_version_is_told_with_both() {
+        assert_eq!(misfit("v1.35.8", "v1.35.0"), None);
+        for (source, server, words) in [
+            ("v1.35.8", "v1.34.8", "server, v1.34.8, is older than the source's, v1.35.8: what the newer"),
+            (
+                "v1.34.8-eks-1",
+                "v1.35.8",
+                "is newer than the source's, v1.34.8-eks-1: objects may be served in other",
+            ),
+            (
+                "v1.9.0",
+                "v1.10.0",
+                "newer than the source's, v1.9.0: objects may be served in other versions and with other defaults; take one of v1.9",
+            ),
+            ("v1.35.8", "unknown", "cannot be read: `v1.35.8` and `unknown`"),
+        ] {
+            let told = misfit(source, server).unwrap();
+            assert!(told.contains(words), "{words:?} is not in {told:?}");
+        }
+    }
 
     #[test]
     fn patches_are_one_version() {

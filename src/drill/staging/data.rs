@@ -32,3 +32,16 @@ pub(super) async fn restore(
     let read = tokio::task::spawn_blocking(move || service_range::of(&database)).await;
     Ok(read.ok().flatten())
 }
+
+/// How many bytes the files below a directory have.
+pub(super) fn bytes(dir: &Path) -> std::io::Result<u64> {
+    let mut sum = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        sum += match entry.file_type()?.is_dir() {
+            true => bytes(&entry.path())?,
+            false => entry.metadata()?.len(),
+        };
+    }
+    Ok(sum)
+}

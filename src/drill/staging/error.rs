@@ -2,6 +2,9 @@ use crate::{restore::etcd::RestoreError, source::kube::KubeError};
 use std::path::PathBuf;
 use thiserror::Error;
 
+/// Below that much nothing goes on.
+const NOTHING: u64 = 1 << 20;
+
 /// Why a staging cluster did not come up.
 #[derive(Debug, Error)]
 pub enum StagingError {
@@ -31,6 +34,16 @@ pub enum StagingError {
         /// The end of what it wrote.
         said: String,
     },
+    /// No space is left.
+    #[error("the disk is full in {place}: {reason}; {help}")]
+    Full {
+        /// Where.
+        place: String,
+        /// How that is known.
+        reason: String,
+        /// Where there could be more.
+        help: &'static str,
+    },
     /// A file or a directory.
     #[error("{path}: {source}")]
     Io {
@@ -42,4 +55,33 @@ pub enum StagingError {
     /// It must not be used for a drill.
     #[error("{0}")]
     Refused(String),
+}
+
+/// Do these words of a program, in whatever it calls it, say that the disk is full?
+pub(super) fn says_full(words: &str) -> bool {
+    let words = words.to_lowercase();
+    ["no space left on device", "disk quota exceeded"].iter().any(|it| words.contains(it))
+}
+
+/// Is nothing left where so many bytes are free? Who finds that has often no place to say it.
+pub(super) fn is_full(free: u64) -> bool {
+    free < NOTHING
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_known_by_its_words() {
+        for words in [
+            "write /var/lib/etcd/member/snap/db: no space left on device",
+            "No space left on device (os error 28)",
+            "cp: write: Disk quota exceeded",
+        ] {
+            assert!(says_full(words), "{words}");
+        }
+        assert!(!says_full("device or resource busy") && !says_full(""));
+        assert!(is_full(4096) && !is_full(64 << 20));
+    }
 }

@@ -114,6 +114,11 @@ pub trait Staging: Send {
         )))
     }
 
+    /// What has gone wrong in it since it was started, if anything has: a server that has ended, a disk that is full.
+    async fn trouble(&mut self) -> Option<StagingError> {
+        None
+    }
+
     /// Takes everything away that it has made, and looks whether it is gone. It never fails: what is left is told.
     async fn tear_down(&mut self) -> Vec<Removed>;
 }

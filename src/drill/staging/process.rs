@@ -1,6 +1,9 @@
 //! The servers of a staging, as child processes: started with nothing of our environment, and found again by a mark in theirs.
 
-use super::StagingError;
+use super::{
+    StagingError,
+    error::{is_full, says_full},
+};
 use crate::point::Removed;
 use std::{
     env,
@@ -22,6 +25,10 @@ const MARK: &str = "LIFEBOAT_DRILL";
 const LAST_WORDS: u64 = 4 << 10;
 /// A process that was killed is gone sooner than that, unless the disk holds it.
 const GONE_WITHIN: Duration = Duration::from_secs(20);
+
+/// What can be done where a staging's own directory is full.
+pub(super) const ELSEWHERE: &str =
+    "free some space there, or name another place in `directory` of staging in the drill's file";
 
 /// A server that runs.
 #[derive(Debug)]
@@ -70,7 +77,21 @@ impl Server {
     /// Why it is not ready, with its last words.
     pub(super) fn not_ready(&self, reason: &str) -> StagingError {
         let said = last_words(&self.log).unwrap_or_default();
+        // It writes them to the same disk.
+        let place = self.log.parent().unwrap_or(&self.log);
+        if says_full(&said) || free(place).is_some_and(is_full) {
+            let reason = format!("{} {reason}; its last words: {said}", self.name);
+            return StagingError::Full { place: place.display().to_string(), reason, help: ELSEWHERE };
+        }
         StagingError::NotReady { server: self.name.to_owned(), reason: reason.to_owned(), said }
+    }
+
+    /// Says so when nothing is left of the disk that it writes to.
+    pub(super) fn out_of_room(&self) -> Option<StagingError> {
+        let place = self.log.parent().unwrap_or(&self.log);
+        let free = free(place).filter(|free| is_full(*free))?;
+        let reason = format!("{free} bytes are free");
+        Some(StagingError::Full { place: place.display().to_string(), reason, help: ELSEWHERE })
     }
 
     /// Has it written this, not long ago?
@@ -83,6 +104,12 @@ impl Server {
         let gone = self.child.kill().await.is_ok() && !Path::new(&format!("/proc/{}", self.pid)).exists();
         ended(format!("{} (process {})", self.name, self.pid), gone)
     }
+}
+
+/// How many bytes are free there.
+pub(super) fn free(place: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(place).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// The end of a log: its last lines, without what is the same in each.
@@ -128,6 +155,10 @@ impl Call<'_> {
     pub(super) async fn run(self) -> Result<String, StagingError> {
         let wrong = |reason: String, said: &[u8]| {
             let said = short(&String::from_utf8_lossy(said));
+            if says_full(&said) {
+                let place = format!("what `{}` writes to", self.name);
+                return StagingError::Full { place, reason: said, help: "free some space there" };
+            }
             StagingError::NotReady { server: format!("`{}`", self.name), reason, said }
         };
         let mut command = Command::new(self.program);

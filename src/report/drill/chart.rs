@@ -1,51 +1,33 @@
-//! The drawings of a drill's page, as SVG: no script, no file beside it. What a drawing shows stands in a table, too.
+//! The drawings of a drill's page: no script, no file beside it. What a drawing shows stands in a table, too.
 
 use super::length;
 use crate::point::{Evidence, Objective, PhaseTime};
 use std::fmt::Write;
 
-const WIDTH: f64 = 720.0;
-/// Room for the names at the left, and for the times at the right.
-const NAMES: f64 = 130.0;
-const TIMES: f64 = 90.0;
-const ROW: f64 = 26.0;
-
-/// A bar for each phase, from when it began to when it ended, with a mark where it should have ended.
+/// A bar for each phase, from when it began to when it ended, with a mark where it should have ended. A mark that would lie beyond
+/// the end of the last phase is left out: what there was is not to be drawn small for what might have been.
 pub(super) fn phases(phases: &[PhaseTime]) -> String {
-    let end = |phase: &PhaseTime| phase.after_ms + phase.took_ms.max(phase.objective_ms.unwrap_or_default());
+    let end = |phase: &PhaseTime| phase.after_ms.saturating_add(phase.took_ms);
     let whole = phases.iter().map(end).max().unwrap_or_default().max(1) as f64;
-    let scale = (WIDTH - NAMES - TIMES) / whole;
-    let height = ROW * phases.len() as f64 + 8.0;
-    let mut out = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"phases-title\"><title id=\"phases-title\">How long each \
-         phase took</title>"
-    );
-    for (at, phase) in phases.iter().enumerate() {
-        let y = ROW * at as f64 + 4.0;
-        let x = NAMES + phase.after_ms as f64 * scale;
-        let width = (phase.took_ms as f64 * scale).max(2.0);
+    let percent = |ms: u64| ms as f64 / whole * 100.0;
+    // Whoever hears the page has the table.
+    let mut out = "<div class=\"phases\" aria-hidden=\"true\">".to_owned();
+    for phase in phases {
         let late = phase.objective_ms.is_some_and(|most| phase.took_ms > most) || !phase.done;
         let class = if late { "bar late" } else { "bar" };
+        let (from, wide) = (percent(phase.after_ms), percent(phase.took_ms));
         let _ = write!(
             out,
-            "<text x=\"0\" y=\"{:.1}\">{}</text><rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"18\" \
-             rx=\"2\"/><text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            y + 13.5,
-            phase.phase,
-            x + width + 6.0,
-            y + 13.5,
-            length(phase.took_ms),
+            "<span>{}</span><span class=\"track\"><span class=\"{class}\" style=\"left:{from:.2}%;width:{wide:.2}%\"></span>",
+            phase.phase
         );
-        if let Some(most) = phase.objective_ms {
-            let mark = NAMES + (phase.after_ms + most) as f64 * scale;
-            let _ = write!(
-                out,
-                "<line class=\"mark\" x1=\"{mark:.1}\" x2=\"{mark:.1}\" y1=\"{y:.1}\" y2=\"{:.1}\"/>",
-                y + 18.0
-            );
+        let mark = phase.objective_ms.map(|most| percent(phase.after_ms.saturating_add(most)));
+        if let Some(mark) = mark.filter(|mark| *mark <= 100.0) {
+            let _ = write!(out, "<span class=\"most\" style=\"left:{mark:.2}%\"></span>");
         }
+        let _ = write!(out, "</span><span class=\"time\">{}</span>", length(phase.took_ms));
     }
-    out.push_str("</svg>");
+    out.push_str("</div>");
     out
 }
 
@@ -62,20 +44,30 @@ pub(super) fn trends(it: &Evidence) -> String {
 fn trend(name: &str, values: &[Objective]) -> String {
     let measured: Vec<(usize, u64)> =
         values.iter().enumerate().filter_map(|(at, value)| Some((at, value.measured_ms?))).collect();
-    let Some((_, last)) = measured.last() else { return String::new() };
-    let objective = values.last().and_then(|value| value.objective_ms);
-    let highest = measured.iter().map(|(_, ms)| *ms).chain(objective).max().unwrap_or_default().max(1) as f64;
-    let (width, height, top) = (340.0, 110.0, 24.0);
-    let step = (width - 20.0) / (values.len().max(2) - 1) as f64;
+    if measured.is_empty() {
+        return String::new();
+    }
+    let last = values.last().copied().unwrap_or_default();
+    let highest =
+        measured.iter().map(|(_, ms)| *ms).chain(last.objective_ms).max().unwrap_or_default().max(1) as f64;
+    let (width, height, edge) = (340.0, 96.0, 6.0);
+    let step = (width - 2.0 * edge) / (values.len().max(2) - 1) as f64;
     let place = |at: usize, ms: u64| {
-        (10.0 + at as f64 * step, top + (height - top - 8.0) * (1.0 - ms as f64 / highest))
+        (edge + at as f64 * step, edge + (height - 2.0 * edge) * (1.0 - ms as f64 / highest))
     };
+    let now = last.measured_ms.map_or_else(|| "not measured".to_owned(), length);
+    let most = last.objective_ms.map(|most| format!("; dashed: at most {}", length(most)));
     let mut out = format!(
-        "<svg class=\"trend\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"trend-{name}\"><title id=\"trend-{name}\">{name} of \
-         the drills until this one</title><text x=\"0\" y=\"12\">{name}: {}</text>",
-        length(*last)
+        "<figure><figcaption>{name}: {now}{}</figcaption><svg class=\"trend\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
+         aria-labelledby=\"trend-{name}\"><title id=\"trend-{name}\">{name} of the drills until this one</title>",
+        most.unwrap_or_default()
     );
-    if let Some(most) = objective {
+    let _ = write!(
+        out,
+        "<line class=\"floor\" x1=\"0\" x2=\"{width}\" y1=\"{0:.1}\" y2=\"{0:.1}\"/>",
+        height - edge
+    );
+    if let Some(most) = last.objective_ms {
         let (_, y) = place(0, most);
         let _ = write!(out, "<line class=\"mark\" x1=\"0\" x2=\"{width}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>");
     }
@@ -93,6 +85,6 @@ fn trend(name: &str, values: &[Objective]) -> String {
         let class = if missed { "dot late" } else { "dot" };
         let _ = write!(out, "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>");
     }
-    out.push_str("</svg>");
+    out.push_str("</svg></figure>");
     out
 }

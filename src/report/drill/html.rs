@@ -1,12 +1,11 @@
 use super::{
     super::{
         HowToVerify, bytes,
-        page::{Page, escaped},
+        page::{Page, escaped, short, sums, told, words},
     },
     chart, clock, kept, length, objective, outcome, restores, staging, verdict,
 };
-use crate::point::{CheckOutcome, DrillNote, DrillVerdict, Evidence, Severity};
-use std::fmt::Write;
+use crate::point::{CheckOutcome, CheckResult, DrillNote, DrillVerdict, Evidence, Severity};
 
 /// The report as one page that needs nothing else.
 pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> String {
@@ -19,32 +18,13 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
     let kind = format!("Restore drill of cluster {}", it.cluster);
     let mut page = Page::begin(&title, class, &kind, &it.plan.name, verdict(it.verdict));
     if !it.reasons.is_empty() {
-        page.list(it.reasons.iter().map(|reason| escaped(reason)));
+        page.list(it.reasons.iter().map(|reason| told(reason)));
     }
-    page.raw("</header>\n<section class=\"figures\">");
-    let point =
-        it.point.as_ref().map_or_else(|| "none could be used".to_owned(), |point| point.id.to_string());
-    let passed = it.checks.iter().filter(|check| check.outcome == CheckOutcome::Passed).count();
-    for (name, value) in [
-        ("RTO: until service was back", objective(&it.rto)),
-        ("RPO: age of what came back", objective(&it.rpo)),
-        ("Recovery point", point),
-        ("Checks passed", format!("{passed} of {}", it.checks.len())),
-    ] {
-        let (head, rest) = value.split_once("; ").unwrap_or((&value, ""));
-        let _ = write!(
-            page.0,
-            "<div><p class=\"name\">{name}</p><p class=\"value\">{}</p><p class=\"name\">{}</p></div>",
-            escaped(head),
-            escaped(rest)
-        );
-    }
-    page.raw("</section>\n");
+    page.raw("</header>\n");
+    figures(&mut page, it);
 
     page.section("Phases");
-    page.raw("<figure>");
     page.raw(&chart::phases(&it.phases));
-    page.raw("</figure>");
     let rows = it.phases.iter().map(|phase| {
         let most = phase.objective_ms.map_or_else(|| "none".to_owned(), length);
         let word = match (phase.done, phase.objective_ms.is_some_and(|most| phase.took_ms > most)) {
@@ -54,56 +34,12 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
         };
         vec![phase.phase.to_string(), length(phase.took_ms), most, word.to_owned()]
     });
-    page.table("Time of each phase", &["Phase", "Took", "At most", "Ended"], rows);
+    let columns = [short("Phase"), short("Took"), short("At most"), short("Ended")];
+    page.figures("Time of each phase", &columns, rows);
     page.end();
 
     page.section("Checks");
-    page.raw("<div class=\"scroll\"><table class=\"checks\"><caption>What was checked</caption><thead><tr>");
-    for name in ["Outcome", "Check", "Expected", "Actual"] {
-        let _ = write!(page.0, "<th scope=\"col\">{name}</th>");
-    }
-    page.raw("</tr></thead><tbody>");
-    for check in &it.checks {
-        let class = match (check.outcome, check.severity) {
-            (CheckOutcome::Passed, _) => "good",
-            (CheckOutcome::Skipped, _) => "skipped",
-            (CheckOutcome::Failed, Severity::Warning) => "late",
-            (CheckOutcome::Failed, Severity::Error) => "bad",
-        };
-        let sign = match class {
-            "good" => "✓",
-            "skipped" => "–",
-            "late" => "!",
-            _ => "✗",
-        };
-        let _ = write!(
-            page.0,
-            "<tr class=\"{class}\"><td><span class=\"sign\" aria-hidden=\"true\">{sign}</span> {}</td><th scope=\"row\">{}</th><td>{}</td><td>{}",
-            outcome(check),
-            escaped(&check.name),
-            escaped(&check.expected),
-            escaped(&check.actual),
-        );
-        if !check.findings.is_empty() {
-            page.list(check.findings.iter().map(|finding| {
-                let why = finding.expected_because.as_deref();
-                let why =
-                    why.map(|why| format!(" <em>It has to be: {}.</em>", escaped(why))).unwrap_or_default();
-                format!("<code>{}</code> {}{why}", escaped(&finding.id), escaped(&finding.message))
-            }));
-        }
-        page.raw("</td></tr>");
-    }
-    page.raw("</tbody></table></div>");
-    if it.checks.is_empty() {
-        page.raw("<p>It did not come to any check.</p>");
-    }
-    if it.details.is_some() {
-        page.raw(
-            "<p class=\"small\">Findings name types and numbers. The names of objects are in the sealed details beside the evidence; \
-             whoever holds the identity opens them.</p>",
-        );
-    }
+    checks(&mut page, it);
     page.end();
 
     if !notes.is_empty() {
@@ -118,11 +54,15 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
                 format!("{}, {}", note.by, clock(note.at)),
             ]
         });
-        page.table(
-            "What is done about it",
-            &["Finding", "Action", "Owner", "Due", "Retested by", "Noted"],
-            rows,
-        );
+        let columns = [
+            words("Finding"),
+            words("Action"),
+            words("Owner"),
+            short("Due"),
+            short("Retested by"),
+            words("Noted"),
+        ];
+        page.table("What is done about it", &columns, rows);
         page.end();
     }
 
@@ -169,7 +109,14 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
                 artifact.plain_sha256.to_string(),
             ]
         });
-        page.table("Artifacts", &["Artifact", "Stored", "SHA-256", "Opened", "SHA-256"], rows);
+        let columns = [
+            short("Artifact"),
+            short("Stored"),
+            sums("SHA-256 as stored"),
+            short("Opened"),
+            sums("SHA-256 when opened"),
+        ];
+        page.table("Artifacts", &columns, rows);
     }
     let programs = it.staging.iter().flat_map(|staging| &staging.programs).map(|program| {
         let sum = program.sha256.as_ref().map_or_else(|| "not known".to_owned(), ToString::to_string);
@@ -177,18 +124,16 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
     });
     let programs: Vec<_> = programs.collect();
     if !programs.is_empty() {
-        page.table("Programs of staging", &["Program", "Version", "SHA-256"], programs.into_iter());
+        let columns = [short("Program"), words("Version"), sums("SHA-256")];
+        page.table("Programs of staging", &columns, programs.into_iter());
     }
     page.end();
 
     if !it.isolation.is_empty() {
         page.section("Segregation of staging");
         let rows = it.isolation.iter().map(|it| vec![it.threat.clone(), it.measure.clone()]);
-        page.table(
-            "What keeps staging apart",
-            &["What must not happen", "What keeps it from happening"],
-            rows,
-        );
+        let columns = [words("What must not happen"), words("What keeps it from happening")];
+        page.table("What keeps staging apart", &columns, rows);
         page.end();
     }
 
@@ -200,7 +145,11 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
             let word = if it.gone { "gone" } else { "STILL THERE" };
             vec![it.what.clone(), word.to_owned(), it.proof.clone()]
         });
-        page.table("What was made, and what became of it", &["What", "Now", "Proof"], rows);
+        page.table(
+            "What was made, and what became of it",
+            &[words("What"), short("Now"), words("Proof")],
+            rows,
+        );
     }
     page.end();
 
@@ -208,9 +157,9 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
     if it.earlier.is_empty() {
         page.raw("<p>This is the first drill of this cluster whose evidence is in the store.</p>");
     } else {
-        page.raw("<figure class=\"trends\">");
+        page.raw("<div class=\"trends\">");
         page.raw(&chart::trends(it));
-        page.raw("</figure>");
+        page.raw("</div>");
         let rows = it.earlier.iter().rev().map(|it| {
             vec![
                 clock(it.began),
@@ -220,21 +169,102 @@ pub fn drill_html(it: &Evidence, notes: &[DrillNote], how: &HowToVerify) -> Stri
                 objective(&it.rpo),
             ]
         });
-        page.table("Earlier drills", &["Began (UTC)", "Name", "Verdict", "RTO", "RPO"], rows);
+        let columns = [short("Began (UTC)"), words("Name"), words("Verdict"), words("RTO"), words("RPO")];
+        page.table("Earlier drills", &columns, rows);
     }
     page.end();
 
     page.section("How to verify this");
-    let _ = write!(
-        page.0,
+    page.raw(&format!(
         "<p>This page is drawn from signed evidence. The evidence and its signature are in <code>{}</code>. Fetch both into one directory; \
          then</p><pre>{}</pre><p>must say <q>Signature and comment signature verified</q> and the trusted comment <code>{}</code>.</p>",
         escaped(&how.place),
         escaped(&how.command),
         escaped(&how.comment)
-    );
+    ));
     page.end();
     page.finish()
+}
+
+/// What is asked for first.
+fn figures(page: &mut Page, it: &Evidence) {
+    let (point, taken) = match &it.point {
+        Some(point) => (point.id.to_string(), format!("taken {}", clock(point.taken_at))),
+        None => ("none could be used".to_owned(), String::new()),
+    };
+    let passed = it.checks.iter().filter(|check| check.outcome == CheckOutcome::Passed).count();
+    let split = |text: String| match text.split_once("; ") {
+        Some((head, rest)) => (head.to_owned(), rest.to_owned()),
+        None => (text, String::new()),
+    };
+    let class = |missed: bool| if missed { " class=\"missed\"" } else { "" };
+    page.raw("<section class=\"figures\">");
+    for (class, name, (value, rest)) in [
+        (class(it.rto.missed()), "RTO: until service was back", split(objective(&it.rto))),
+        (class(it.rpo.missed()), "RPO: age of what came back", split(objective(&it.rpo))),
+        ("", "Recovery point", (point, taken)),
+        ("", "Checks passed", (format!("{passed} of {}", it.checks.len()), String::new())),
+    ] {
+        // An id is broken where it is put together.
+        let value = escaped(&value).replace('-', "-<wbr>");
+        page.raw(&format!(
+            "<div{class}><p class=\"name\">{name}</p><p class=\"value\">{value}</p><p class=\"name\">{}</p></div>",
+            escaped(&rest)
+        ));
+    }
+    page.raw("</section>\n");
+}
+
+/// A table of the checks; what each has found stands below it, over the whole width.
+fn checks(page: &mut Page, it: &Evidence) {
+    if it.checks.is_empty() {
+        page.raw("<p>It did not come to any check.</p>");
+        return;
+    }
+    page.raw("<table class=\"checks\"><caption>What was checked</caption><thead><tr>");
+    for name in ["Outcome", "Check", "Expected", "Actual"] {
+        page.raw(&format!("<th scope=\"col\">{name}</th>"));
+    }
+    page.raw("</tr></thead>");
+    for check in &it.checks {
+        let (class, sign) = look(check);
+        page.raw(&format!(
+            "<tbody class=\"{class}\"><tr><td><span class=\"sign\" aria-hidden=\"true\">{sign}</span> {}</td><th scope=\"row\">{}</th>\
+             <td data-label=\"Expected: \">{}</td><td data-label=\"Actual: \">{}</td></tr>",
+            outcome(check),
+            escaped(&check.name),
+            told(&check.expected),
+            told(&check.actual),
+        ));
+        if !check.findings.is_empty() {
+            page.raw("<tr class=\"findings\"><td colspan=\"4\">");
+            page.list(check.findings.iter().map(|finding| {
+                let why = finding.expected_because.as_deref();
+                let why = why.map(|why| format!("<em>It has to be: {}.</em>", told(why)));
+                let (id, message) = (escaped(&finding.id), told(&finding.message));
+                format!("<code>{id}</code> {message}{}", why.unwrap_or_default())
+            }));
+            page.raw("</td></tr>");
+        }
+        page.raw("</tbody>");
+    }
+    page.raw("</table>");
+    if it.details.is_some() {
+        page.raw(
+            "<p class=\"small\">Findings name types and numbers. The names of objects are in the sealed details beside the evidence; \
+             whoever holds the identity opens them.</p>",
+        );
+    }
+}
+
+/// How a check is shown: its class, and a sign for those who do not see colours.
+fn look(check: &CheckResult) -> (&'static str, &'static str) {
+    match (check.outcome, check.severity) {
+        (CheckOutcome::Passed, _) => ("good", "✓"),
+        (CheckOutcome::Skipped, _) => ("skipped", "–"),
+        (CheckOutcome::Failed, Severity::Warning) => ("late", "!"),
+        (CheckOutcome::Failed, Severity::Error) => ("bad", "✗"),
+    }
 }
 
 #[cfg(test)]

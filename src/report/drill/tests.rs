@@ -130,7 +130,7 @@ fn notes(text: &str) -> Vec<DrillNote> {
 
 /// Every tag that is opened is closed, in order.
 fn well_formed(page: &str) -> Result<(), String> {
-    const ALONE: &[&str] = &["!DOCTYPE", "meta", "rect", "line", "circle", "polyline"];
+    const ALONE: &[&str] = &["!DOCTYPE", "meta", "wbr", "line", "circle", "polyline"];
     let mut open: Vec<String> = Vec::new();
     let style = page.find("<style>").zip(page.find("</style>"));
     for (at, _) in page.match_indices('<') {
@@ -215,7 +215,12 @@ proptest! {
         let page = drill_html(&evidence(DrillVerdict::Failed, &text), &notes(&text), &how());
         prop_assert!(well_formed(&page).is_ok(), "{:?}", well_formed(&page));
         let plain = drill_html(&evidence(DrillVerdict::Failed, ""), &notes(""), &how());
-        prop_assert_eq!(page.matches('<').count(), plain.matches('<').count());
+        // What stands between backticks is shown as code, and names may be broken; that is all.
+        let tags = |page: &str| {
+            let of = |tag: &str| page.matches(tag).count();
+            of("<") - of("<code>") - of("</code>") - of("<wbr>")
+        };
+        prop_assert_eq!(tags(&page), tags(&plain));
         let rows = |page: &str| page.lines().filter(|line| line.starts_with('|')).count();
         let with = drill_markdown(&evidence(DrillVerdict::Failed, &text), &notes(&text), &how());
         let without = drill_markdown(&evidence(DrillVerdict::Failed, ""), &notes(""), &how());

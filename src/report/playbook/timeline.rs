@@ -2,7 +2,7 @@
 
 use super::super::{
     HowToVerify,
-    page::{Page, escaped},
+    page::{Page, escaped, short, sums, words},
 };
 use crate::{
     playbook::{Entry, RunEnd, StepEnd, What, op::Op, plan::Plan},
@@ -192,12 +192,12 @@ pub fn timeline_html(
         ("API server", plan.target.server.clone()),
         ("Plan", plan.digest().to_string()),
     ];
-    let params = plan.params.iter().map(|(name, value)| vec![name.clone(), value.to_string()]);
-    let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).chain(params);
-    page.table("What was run", &["", ""], rows);
+    let params = plan.params.iter().map(|(name, value)| [name.clone(), value.to_string()]);
+    let rows = rows.into_iter().map(|(name, value)| [name.to_owned(), value]).chain(params);
+    page.facts("What was run", &rows.collect::<Vec<_>>());
     page.end();
     page.section("What happened");
-    page.raw("<div class=\"scroll\"><table class=\"timeline\"><caption>Times are UTC</caption><thead><tr><th scope=\"col\">When</th><th scope=\"col\">Step</th><th scope=\"col\">What</th></tr></thead><tbody>");
+    page.raw("<table class=\"stack timeline\"><caption>Times are UTC</caption><thead><tr><th scope=\"col\">When</th><th scope=\"col\">Step</th><th scope=\"col\">What</th></tr></thead><tbody>");
     for entry in entries {
         let Some((what, step)) = told(&entry.what) else { continue };
         let class = match &entry.what {
@@ -220,7 +220,7 @@ pub fn timeline_html(
         }
         page.raw("</td></tr>");
     }
-    page.raw("</tbody></table></div>");
+    page.raw("</tbody></table>");
     page.end();
     let unproven = unproven(entries);
     if !unproven.is_empty() {
@@ -232,7 +232,7 @@ pub fn timeline_html(
         page.section("Evidence that was kept");
         let rows =
             record.kept.iter().map(|it| vec![it.key.clone(), it.bytes.to_string(), it.sha256.to_string()]);
-        page.table("Sealed in the store", &["What", "Bytes", "SHA-256"], rows);
+        page.table("Sealed in the store", &[words("What"), short("Bytes"), sums("SHA-256")], rows);
         page.end();
     }
     if let Some(how) = how {

@@ -286,6 +286,12 @@ impl Staging for ControlPlane {
         }
     }
 
+    async fn trouble(&mut self) -> Option<StagingError> {
+        let servers = [self.etcd.as_mut(), self.api.as_mut()].into_iter().flatten();
+        let ended = servers.filter_map(|server| server.alive().err()).next();
+        ended.or_else(|| self.etcd.as_ref().and_then(Server::out_of_room))
+    }
+
     async fn tear_down(&mut self) -> Vec<Removed> {
         let mut removed = self.stop().await;
         let Some(made) = self.made.take() else { return removed };

@@ -15,7 +15,7 @@ use super::{
     disarm::{Disarm, Disarmed},
     home::{Home, at},
     leftovers::take_away,
-    process::{self, in_path, short},
+    process::{self, in_path},
     ready::{self, CANNOT_DECRYPT},
     service_range,
 };
@@ -30,6 +30,7 @@ use async_trait::async_trait;
 use engine::Engine;
 use node::Node;
 pub use options::KindOptions;
+use options::{NODES, NodeImage, fitting};
 use std::{fs, path::Path, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -37,6 +38,8 @@ use tokio::time::{Instant, sleep};
 const TRIES: usize = 4;
 /// How often a server is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked whether there is room for one that is not.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// A cluster of kind for one drill.
 #[derive(Debug)]
@@ -230,7 +233,23 @@ impl Staging for Kind {
         let version = made.engine.ask(&["version", "--format", "{{.Server.Version}}"]).await?;
         let name = made.engine.program.file_name().map(|name| name.to_string_lossy().into_owned());
         self.programs.push(Program { name: name.unwrap_or_default(), version, sha256: None });
-        self.create(&kind, &image).await
+        let version = match image {
+            NodeImage::Named(image) => return self.create(&kind, &image).await,
+            NodeImage::Of(version) => version,
+        };
+        // What cannot be listed is fetched.
+        let here = made.engine.ask(&["images", NODES, "--format", "{{.Tag}}"]).await.unwrap_or_default();
+        let image = fitting(&version, &here.split_whitespace().collect::<Vec<_>>());
+        self.create(&kind, &image).await.map_err(|e| match e {
+            StagingError::NotReady { said, .. } if said.contains(&image) => StagingError::Program {
+                program: image,
+                reason: said,
+                help: format!(
+                    "kind has images of some patch versions only: fetch or name another one (staging.kind.image) that fits {version}"
+                ),
+            },
+            e => e,
+        })
     }
 
     async fn empty(&mut self) -> Result<(), StagingError> {
@@ -263,7 +282,8 @@ impl Staging for Kind {
         let usual = || node.service_range().unwrap_or(service_range::USUAL);
         made.service_range = known.or(found.as_deref()).unwrap_or_else(usual).to_owned();
         node.stop(self.options.egress).await?;
-        node.put_data(&data_dir).await?;
+        let bytes = super::data::bytes(&data_dir).map_err(at(&data_dir))?;
+        node.put_data(&data_dir, bytes).await?;
         fs::remove_dir_all(&data_dir).map_err(at(&data_dir))
     }
 
@@ -284,7 +304,7 @@ impl Staging for Kind {
         node.start_server(&made.service_range, options.server.encryption_config.as_deref(), &self.flags)
             .await?;
         let connection = ready::connection(kubeconfig);
-        let mut last = String::new();
+        let (mut last, mut looked) = (String::new(), Instant::now());
         while Instant::now() < end {
             match ready::serves(&connection, node.server_has_said(CANNOT_DECRYPT)).await {
                 Ok(()) => {
@@ -293,13 +313,17 @@ impl Staging for Kind {
                 }
                 Err(why) => last = why,
             }
+            if looked.elapsed() > LOOK_EVERY {
+                // The kubelet would start again and again what has no room.
+                if let Some(full) = node.out_of_room().await {
+                    return Err(full);
+                }
+                looked = Instant::now();
+            }
             sleep(ASK_EVERY).await;
         }
-        Err(StagingError::NotReady {
-            server: "kube-apiserver".to_owned(),
-            reason: format!("is not ready after {} s ({last})", options.server.ready_within.as_secs()),
-            said: short(&node.last_words().await),
-        })
+        let within = options.server.ready_within.as_secs();
+        Err(node.not_ready("kube-apiserver", format!("is not ready after {within} s ({last})")).await)
     }
 
     fn runs_workloads(&self) -> bool {
@@ -319,16 +343,14 @@ impl Staging for Kind {
         node.start_the_rest(&made.service_range).await?;
         let ready = disarm.until_node_is_ready(&made.engine.node(), end).await;
         if let Err(why) = ready {
-            return Err(StagingError::NotReady {
-                server: "the node".to_owned(),
-                reason: format!(
-                    "is not ready after {} s ({why})",
-                    self.options.server.ready_within.as_secs()
-                ),
-                said: short(&node.last_words().await),
-            });
+            let within = self.options.server.ready_within.as_secs();
+            return Err(node.not_ready("the node", format!("is not ready after {within} s ({why})")).await);
         }
         Ok(())
+    }
+
+    async fn trouble(&mut self) -> Option<StagingError> {
+        self.made.as_ref()?.node.as_ref()?.out_of_room().await
     }
 
     async fn tear_down(&mut self) -> Vec<Removed> {

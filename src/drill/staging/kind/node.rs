@@ -2,7 +2,11 @@
 //! server alone, then everything.
 
 use super::{
-    super::StagingError,
+    super::{
+        StagingError,
+        error::{is_full, says_full},
+        process::short,
+    },
     engine::{Engine, SMALL},
     manifests::{at_server, flag, parse, with_flags},
 };
@@ -24,6 +28,14 @@ while ctr -n k8s.io tasks ls | grep -q RUNNING; do
   sleep 0.1
 done
 rm -rf /var/lib/etcd/*";
+
+/// Where a node's etcd keeps its data.
+const DATA: &str = "/var/lib/etcd";
+/// How many bytes are free there.
+const ROOM: &str = "echo $(($(stat -f -c '%a * %S' /var/lib/etcd)))";
+/// etcd makes a log of that size before it needs it.
+const NEXT_LOG: u64 = 64 << 20;
+const MORE_ROOM: &str = "free some space where the engine keeps it, or mount a place with more by `extraMounts` of staging.kind.config";
 
 /// Answers may leave the node, and nothing else, neither its own nor its pods'; names are not looked up outside either.
 const NO_EGRESS: &str = "out=$(ip -o route show default | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p' | head -n 1)
@@ -62,6 +74,8 @@ pub(super) struct Node {
     engine: Engine,
     /// How often what runs on it was stopped.
     stops: u32,
+    /// How many bytes were free for its data then.
+    free: Option<u64>,
     closed: bool,
     /// The kubelet's version.
     pub(super) version: String,
@@ -83,6 +97,7 @@ impl Node {
         Ok(Node {
             engine: engine.clone(),
             stops: 0,
+            free: None,
             closed: false,
             version,
             kubelet: next(KUBELET)?,
@@ -111,19 +126,34 @@ impl Node {
     /// Stops everything that runs on it, and lets nothing out any more.
     pub(super) async fn stop(&mut self, egress: bool) -> Result<(), StagingError> {
         let closes = !egress && !self.closed;
-        let script = if closes { format!("{STOP}\n{NO_EGRESS}") } else { STOP.to_owned() };
-        self.engine.in_node(&script, Vec::new(), SMALL).await?;
+        let close = if closes { NO_EGRESS } else { "" };
+        let said = self.engine.in_node(&format!("{STOP}\n{close}\n{ROOM}"), Vec::new(), SMALL).await?;
+        self.free = said.lines().last().and_then(|line| line.trim().parse().ok());
         self.closed |= closes;
         self.stops += 1;
         Ok(())
     }
 
-    /// Puts a data directory under its etcd.
-    pub(super) async fn put_data(&self, data: &Path) -> Result<(), StagingError> {
-        let (from, to) =
-            (format!("{}/member", data.display()), format!("{}:/var/lib/etcd/", self.engine.node()));
+    /// Its data has no room.
+    fn full(&self, reason: String) -> StagingError {
+        let place = format!("{DATA} of the node {}", self.engine.node());
+        StagingError::Full { place, reason, help: MORE_ROOM }
+    }
+
+    /// Puts a data directory of so many bytes under its etcd.
+    pub(super) async fn put_data(&self, data: &Path, bytes: u64) -> Result<(), StagingError> {
+        let needed = bytes.saturating_add(NEXT_LOG);
+        if let Some(free) = self.free.filter(|free| *free < needed) {
+            return Err(
+                self.full(format!("{free} bytes are free, and what was restored needs about {needed}"))
+            );
+        }
+        let (from, to) = (format!("{}/member", data.display()), format!("{}:{DATA}/", self.engine.node()));
         let arguments = ["cp", &from, &to];
-        self.engine.call(&self.engine.program, &arguments, Vec::new(), COPY).await.map(drop)
+        match self.engine.call(&self.engine.program, &arguments, Vec::new(), COPY).await {
+            Err(StagingError::Full { reason, .. }) => Err(self.full(reason)),
+            other => other.map(drop),
+        }
     }
 
     /// The kubelet's configuration, as a step of a script.
@@ -205,11 +235,27 @@ impl Node {
         self.engine.in_node(&script, Vec::new(), SMALL).await.is_ok()
     }
 
-    /// The end of what the kubelet said.
-    pub(super) async fn last_words(&self) -> String {
+    /// Why what runs on it is not ready, with the end of what it said.
+    pub(super) async fn not_ready(&self, server: &str, reason: String) -> StagingError {
+        if let Some(full) = self.out_of_room().await {
+            return full;
+        }
         let script = "for pod in /var/log/pods/kube-system_kube-apiserver*/*/*.log; do tail -n 3 \"$pod\"; done; \
                       journalctl -u kubelet --no-pager -n 3 -o cat";
-        self.engine.in_node(script, Vec::new(), SMALL).await.unwrap_or_default()
+        let said = self.engine.in_node(script, Vec::new(), SMALL).await.unwrap_or_default();
+        StagingError::NotReady { server: server.to_owned(), reason, said: short(&said) }
+    }
+
+    /// Says so when its etcd has no room any more: by what is free, or by its last words.
+    pub(super) async fn out_of_room(&self) -> Option<StagingError> {
+        let words = "for pod in /var/log/pods/kube-system_etcd*/*/*.log; do tail -n 3 \"$pod\"; done";
+        let said = self.engine.in_node(&format!("{ROOM}; {words}"), Vec::new(), SMALL).await.ok()?;
+        let (free, words) = said.split_once('\n')?;
+        let free: u64 = free.trim().parse().ok()?;
+        match says_full(words) {
+            true => Some(self.full(format!("etcd's last words: {}", short(words)))),
+            false => is_full(free).then(|| self.full(format!("{free} bytes are free"))),
+        }
     }
 }
 
