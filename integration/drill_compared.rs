@@ -113,6 +113,7 @@ fn job(saved: &Saved) -> Result<Job> {
         execs: Vec::new(),
         probes: Vec::new(),
         commands: vec![],
+        rehearsals: vec![],
         filter: Filter::default(),
         identities: saved.identities()?,
         seal: None,

@@ -34,6 +34,7 @@ mod drill_kind_fails;
 mod drill_kind_full;
 mod drill_kind_versions;
 mod drill_page;
+mod drill_rehearsed;
 mod drill_resources;
 mod drill_told;
 mod drill_versions;

@@ -41,7 +41,8 @@ mod tests;
 pub use drill_spec::{
     DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillControlPlane, DrillCount, DrillEvidence,
     DrillExec, DrillExisting, DrillKind, DrillNotify, DrillNotifyOn, DrillObject, DrillObjectives,
-    DrillPoint, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillTest, DrillWeight, Term,
+    DrillPoint, DrillRehearsal, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillTest, DrillWeight,
+    Term,
 };
 pub use drills::{DrillCluster, Drills, ServerUrl};
 pub use duration::parse as parse_duration;

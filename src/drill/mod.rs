@@ -19,7 +19,9 @@ mod run;
 pub mod staging;
 mod timing;
 
-pub use checks::{Ask, Asked, Bound, Command, Detail, Exec, Probe, Ready, Severities};
+pub use checks::{
+    Ask, Asked, Bound, Command, Detail, Exec, Probe, Ready, Rehearsal, Rehearse, Rehearsed, Severities,
+};
 pub use keep::Keep;
 pub use pick::{NoChoice, Rule};
 pub use run::{Job, Outcome, run};

@@ -2,7 +2,7 @@
 
 use super::{
     broken::Broken,
-    checks::{self, Ask, Command, Detail, Exec, Probe, Ready, Results, Severities},
+    checks::{self, Ask, Command, Detail, Exec, Probe, Ready, Rehearsal, Results, Severities},
     evidence,
     keep::Keep,
     pick::{Choice, NoChoice, Rule, choose},
@@ -56,6 +56,8 @@ pub struct Job {
     pub execs: Vec<Exec>,
     /// Commands to run against staging.
     pub commands: Vec<Command>,
+    /// Playbooks to carry out in staging, and to take back.
+    pub rehearsals: Vec<Rehearsal>,
     /// What exports of this cluster are narrowed to.
     pub filter: Filter,
     /// What opens the recovery point.
@@ -213,6 +215,11 @@ async fn attempt(
         checks::execs(&job.execs, &cluster, &kinds, &mut progress.results).await;
     }
     checks::commands(&job.commands, &kubeconfig, &mut progress.results).await;
+    if !job.rehearsals.is_empty() {
+        begin(progress, Phase::Rehearsal);
+        let (runs, results) = (staging.runs_workloads(), &mut progress.results);
+        checks::rehearsals(&job.rehearsals, &connection, catalogue, runs, results).await;
+    }
     Ok(())
 }
 

@@ -20,6 +20,7 @@ mod cacao;
 mod inputs;
 mod journal;
 mod keep;
+mod rehearse;
 mod scope;
 mod state;
 
@@ -29,5 +30,6 @@ pub use cacao::cacao;
 pub use inputs::{Inputs, Points, inputs, plain};
 pub use journal::{Entry, Journal, JournalError, RunEnd, StepEnd, What};
 pub use keep::{RecordError, StoreKeeper, ended, record};
+pub use rehearse::{Script, rehearse};
 pub use scope::{NoValue, Scope};
 pub use state::{Answer, Doneness, OpState, State, StepState};

@@ -3,6 +3,7 @@
 mod cleanup;
 mod list;
 mod note;
+mod rehearsal;
 mod report;
 mod request;
 mod run;

@@ -1,6 +1,6 @@
 //! What the drill's file, the configuration and the flags ask for together.
 
-use super::run::Args;
+use super::{rehearsal::rehearsal, run::Args};
 use crate::{
     cli::{
         context::{Api, Context},
@@ -49,7 +49,7 @@ pub(super) fn job(
         .collect();
     exclusions.push("events, leases and metrics, which change by themselves".to_owned());
     exclusions.push("data in persistent volumes".to_owned());
-    let (mut asks, mut commands) = (Vec::new(), Vec::new());
+    let (mut asks, mut commands, mut rehearsals) = (Vec::new(), Vec::new(), Vec::new());
     let (mut ready, mut probes, mut execs) = (Vec::new(), Vec::new(), Vec::new());
     for check in &spec.checks {
         let name = check.name.to_string();
@@ -94,6 +94,7 @@ pub(super) fn job(
                 argv: it.argv.clone(),
                 timeout: it.timeout,
             }),
+            Some(DrillTest::Playbook(it)) => rehearsals.push(rehearsal(context, name, it, (base, by))?),
             Some(test) => asks.extend(asked(test)?.map(|asked| Ask { name, asked })),
             None => {}
         }
@@ -145,6 +146,7 @@ pub(super) fn job(
         probes,
         execs,
         commands,
+        rehearsals,
         filter: filter(context)?,
         identities,
         seal: match context.recipients() {

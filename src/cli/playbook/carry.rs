@@ -203,6 +203,7 @@ pub(super) async fn out_assuming(
         by: &prepared.by,
         about: prepared.about,
         wait: !carrying.no_wait,
+        rehearsal: None,
         assume,
         tell: &tell,
     };
@@ -255,6 +256,7 @@ pub(super) async fn back(
         by: &prepared.by,
         about: prepared.about,
         wait: false,
+        rehearsal: None,
         assume: BTreeMap::new(),
         tell: &tell,
     };

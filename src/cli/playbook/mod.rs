@@ -6,7 +6,7 @@ mod export;
 mod lint;
 mod list;
 mod plan;
-mod prepare;
+pub(super) mod prepare;
 mod rbac;
 mod resume;
 mod run;
@@ -61,7 +61,7 @@ fn directory(context: &Context) -> Result<PathBuf, Failure> {
 }
 
 /// A playbook: a file, or the one of this name in the directory of playbooks. Beside it, the others of the directory.
-fn named(context: &Context, name: &str) -> Result<(PlaybookFile, Vec<PlaybookFile>), Failure> {
+pub(super) fn named(context: &Context, name: &str) -> Result<(PlaybookFile, Vec<PlaybookFile>), Failure> {
     let place = directory(context)?;
     if name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml") {
         let file = PlaybookFile::load(Path::new(name)).map_err(mistakes)?;

@@ -62,7 +62,7 @@ pub(super) async fn target(context: &Context, api: &Api) -> Result<Target, Failu
 }
 
 /// Recovery points, for parameters that name one.
-struct InStore<'a>(&'a Catalogue);
+pub(in crate::cli) struct InStore<'a>(pub(in crate::cli) &'a Catalogue);
 
 #[async_trait]
 impl Points for InStore<'_> {

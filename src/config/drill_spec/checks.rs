@@ -7,7 +7,7 @@ use super::super::values::ClusterName;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use std::time::Duration;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// How much a check counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -21,7 +21,7 @@ pub enum DrillWeight {
     Off,
 }
 
-/// One more check: exactly one of `count`, `object`, `cel`, `workload`, `http`, `exec` and `command`.
+/// One more check: exactly one of `count`, `object`, `cel`, `workload`, `http`, `exec`, `command` and `playbook`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
@@ -52,6 +52,9 @@ pub struct DrillCheck {
     /// A command on this host, which reaches staging by `KUBECONFIG`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<DrillRun>,
+    /// A playbook that is carried out in staging, and taken back; not in an existing cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub playbook: Option<DrillRehearsal>,
 }
 
 /// Workloads that come up. Of all that were restored, only those that some check names run in staging, on its one node and with
@@ -210,6 +213,24 @@ pub struct DrillRun {
     pub timeout: Duration,
 }
 
+/// A playbook that is rehearsed: planned in staging, carried out, and taken back. Nobody is asked meanwhile; what is collected is
+/// not kept; what needs pods that run is left out where none do. It comes after every other check.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DrillRehearsal {
+    /// The playbook's file.
+    #[schemars(with = "String")]
+    pub file: PathBuf,
+    /// What it is told.
+    #[schemars(default, with = "BTreeMap<String, AnyValue>")]
+    pub params: BTreeMap<String, Value>,
+    /// How long that may take, taking back included.
+    #[serde(serialize_with = "duration::serialize")]
+    #[schemars(default, with = "duration::Text")]
+    pub within: Duration,
+}
+
 /// What a check tests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -228,6 +249,8 @@ pub enum DrillTest<'a> {
     Exec(&'a DrillExec),
     /// A command.
     Command(&'a DrillRun),
+    /// A playbook.
+    Playbook(&'a DrillRehearsal),
 }
 
 impl DrillCheck {
@@ -246,5 +269,6 @@ impl DrillCheck {
             .or(http)
             .or(exec)
             .or(self.command.as_ref().map(DrillTest::Command))
+            .or(self.playbook.as_ref().map(DrillTest::Playbook))
     }
 }

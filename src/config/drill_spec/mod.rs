@@ -10,8 +10,8 @@ mod values;
 use super::error::ConfigError;
 use super::{duration, load, model::ApiVersion, retention::Age, values::ClusterName};
 pub use checks::{
-    DrillCel, DrillCheck, DrillCount, DrillExec, DrillObject, DrillProbe, DrillRun, DrillTest, DrillWeight,
-    DrillWorkload,
+    DrillCel, DrillCheck, DrillCount, DrillExec, DrillObject, DrillProbe, DrillRehearsal, DrillRun,
+    DrillTest, DrillWeight, DrillWorkload,
 };
 pub use keep::{DrillEvidence, Term};
 pub use notify::{DrillNotify, DrillNotifyOn};
@@ -44,7 +44,7 @@ pub const DRILL_CHECKS: [&str; 13] = [
 ];
 
 /// The phases of a drill for which an objective can be set.
-pub const DRILL_PHASES: [&str; 10] = [
+pub const DRILL_PHASES: [&str; 11] = [
     "pick",
     "open",
     "provision",
@@ -54,6 +54,7 @@ pub const DRILL_PHASES: [&str; 10] = [
     "checks",
     "workloads-ready",
     "service",
+    "rehearsal",
     "tear-down",
 ];
 

@@ -6,7 +6,8 @@ use super::super::restore_spec::{AnyValue, KindName, Namespace, Pointer};
 use super::values::{Cel, WITHIN, WorkloadKind};
 use super::{
     DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillCount, DrillExec, DrillObject, DrillObjectives,
-    DrillPoint, DrillProbe, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillWeight, DrillWorkload,
+    DrillPoint, DrillProbe, DrillRehearsal, DrillRestores, DrillRun, DrillSpec, DrillStaging, DrillWeight,
+    DrillWorkload,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -58,6 +59,9 @@ impl Decode for DrillSpec {
         for (check, at) in checks.iter().flatten().zip(at.entry("checks").iter().flat_map(Cursor::items)) {
             if !runs && (check.workload.is_some() || check.http.is_some() || check.exec.is_some()) {
                 at.fail::<()>("needs workloads that run, and this staging has no node for them: write `staging: {kind: {}}`");
+            }
+            if in_existing && check.playbook.is_some() {
+                at.fail::<()>("changes a cluster that others use: playbooks are rehearsed in `kind` or in `controlplane`");
             }
         }
         Some(DrillSpec {
@@ -138,11 +142,12 @@ impl Decode for DrillCheck {
         let http = fields.optional("http");
         let exec = fields.optional("exec");
         let command = fields.optional("command");
+        let playbook = fields.optional("playbook");
         fields.finish();
-        let names = ["count", "object", "cel", "workload", "http", "exec", "command"];
+        let names = ["count", "object", "cel", "workload", "http", "exec", "command", "playbook"];
         if names.iter().filter(|name| at.entry(name).is_some()).count() != 1 {
             return at.fail(
-                "needs exactly one of `count`, `object`, `cel`, `workload`, `http`, `exec` and `command`: what is checked",
+                "needs exactly one of `count`, `object`, `cel`, `workload`, `http`, `exec`, `command` and `playbook`: what is checked",
             );
         }
         Some(DrillCheck {
@@ -155,6 +160,7 @@ impl Decode for DrillCheck {
             http: http?,
             exec: exec?,
             command: command?,
+            playbook: playbook?,
         })
     }
 }
@@ -302,6 +308,26 @@ impl Decode for DrillExec {
             argv: argv?,
             timeout: timeout?,
         })
+    }
+}
+
+impl Decode for DrillRehearsal {
+    fn decode(at: &Cursor<'_>) -> Option<Self> {
+        let mut fields = at.fields()?;
+        let file = fields.required::<String>(
+            "file",
+            "write the playbook's file, such as `file: compromised-pod/playbook.yaml`",
+        );
+        let params = fields.get("params").map_or(Some(BTreeMap::new()), |at| {
+            let entries = at.named("what the playbook is told, such as `incident: DRILL-1`")?;
+            let read =
+                entries.iter().map(|entry| Some((entry.name.to_owned(), AnyValue::decode(&entry.value)?.0)));
+            let read: Vec<Option<_>> = read.collect();
+            read.into_iter().collect()
+        });
+        let within = fields.or("within", Duration::from_secs(600));
+        fields.finish();
+        Some(DrillRehearsal { file: file?.into(), params: params?, within: within? })
     }
 }
 

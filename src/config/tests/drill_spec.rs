@@ -122,6 +122,14 @@ const CASES: &[(&str, &str)] = &[
         "restore: [everything]",
         "d.yaml:4:11: restore[0]: `everything` is unknown: write `etcd` or `resources`",
     ),
+    (
+        "staging: {existing: {kubeconfig: k, context: c}}\nchecks: [{name: p, playbook: {file: p.yaml}}]",
+        "d.yaml:5:10: checks[0]: changes a cluster that others use: playbooks are rehearsed in `kind` or in `controlplane`",
+    ),
+    (
+        "checks: [{name: p, playbook: {params: {a: 1}}}]",
+        "d.yaml:4:30: checks[0].playbook.file: missing; write the playbook's file, such as `file: compromised-pod/playbook.yaml`",
+    ),
     ("restore: []", "d.yaml:4:10: restore: restores nothing: write `[etcd]`, `[resources]` or both"),
     ("restore: [etcd, etcd]", "d.yaml:4:10: restore: names one of them twice"),
     (

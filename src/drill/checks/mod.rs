@@ -6,6 +6,7 @@
 //!   every object of the staging as it is read ─▶ references, asked (what the drill's file asks for)
 //!   what became of the export, where it was restored ─▶ restored, agreement (as objects)
 //!   what runs in staging ─▶ workloads (ready), service (probes, commands in pods), command
+//!   at last, for it changes staging ─▶ rehearsal (of playbooks)
 //! ```
 //!
 //! A finding counts objects by type. Their names go into the details, which are sealed: the evidence is for everybody who
@@ -17,6 +18,7 @@ mod encryption;
 mod expected;
 mod objects;
 mod references;
+mod rehearsal;
 mod restored;
 mod served;
 mod service;
@@ -29,6 +31,8 @@ pub use command::Command;
 pub(super) use command::commands;
 pub(super) use encryption::encryption;
 pub(super) use objects::{Compared, agree, compare};
+pub(super) use rehearsal::rehearsals;
+pub use rehearsal::{Rehearsal, Rehearse, Rehearsed};
 pub(super) use restored::{occupied, restored};
 pub use service::{Exec, Probe};
 pub(super) use service::{execs, probes};

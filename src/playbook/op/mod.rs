@@ -12,6 +12,7 @@ mod delete;
 mod field;
 mod object_ref;
 mod outside;
+mod rehearsed;
 mod wait;
 
 pub use change::Change;

@@ -269,6 +269,11 @@ impl Plan {
 }
 
 impl PlannedStep {
+    /// Does it hold no other steps?
+    pub fn is_leaf(&self) -> bool {
+        !matches!(self.what, PlannedWhat::Sequence { .. } | PlannedWhat::Parallel { .. })
+    }
+
     /// Its ops.
     pub fn ops(&self) -> &[PlannedOp] {
         match &self.what {

@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 /// How often it is looked for answers.
 const ASK_EVERY: Duration = Duration::from_secs(2);
+/// Who answers in a rehearsal, and what.
+const REHEARSED: &str = "rehearsed";
 /// How long somebody has for a manual step that says nothing of it.
 const MANUAL_WITHIN: Duration = Duration::from_secs(3600);
 
@@ -42,6 +44,10 @@ impl Running<'_> {
                 (false, ApprovalTimeout::Skip) => Ok(false),
                 (false, ApprovalTimeout::Abort) => Err("it was not approved".to_owned()),
             });
+        }
+        if self.means.rehearsal.is_some() {
+            self.write(self.rehearsed(step))?;
+            return Ok(Ok(true));
         }
         let prompt = match &step.what {
             PlannedWhat::Manual { instructions, .. } if step.gate.is_some() => {
@@ -112,6 +118,17 @@ impl Running<'_> {
             }
             self.pause(ASK_EVERY.min(end.saturating_duration_since(Instant::now()))).await?;
         }
+    }
+
+    /// The answer that is taken for given where nobody is asked.
+    fn rehearsed(&self, step: &PlannedStep) -> What {
+        let told = match &step.what {
+            PlannedWhat::Manual { evidence, .. } => {
+                evidence.iter().map(|name| (name.clone(), REHEARSED.to_owned())).collect()
+            }
+            _ => Default::default(),
+        };
+        What::Answered { step: step.id.clone(), approved: true, by: vec![REHEARSED.to_owned()], told }
     }
 }
 

@@ -68,10 +68,19 @@ pub struct Means<'a> {
     pub about: serde_json::Value,
     /// Is somebody waited for? Else the run stops there, and is resumed.
     pub wait: bool,
+    /// Is it only rehearsed, in a staging cluster?
+    pub rehearsal: Option<Rehearsing>,
     /// Of steps of which nobody can tell whether they were done: what somebody who looked says.
     pub assume: BTreeMap<String, bool>,
     /// Hears of every entry.
     pub tell: &'a (dyn Fn(&Entry) + Sync),
+}
+
+/// How a rehearsal differs from a run: nobody is asked, and what staging cannot show is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rehearsing {
+    /// Are there controllers and kubelets?
+    pub runs: bool,
 }
 
 /// How a run ended.

@@ -85,6 +85,10 @@ impl Running<'_> {
                 },
                 Some(Doneness::NotDone) | None => {}
             }
+            if let Some(why) = self.means.rehearsal.and_then(|it| op.left_out(it.runs)) {
+                self.write(What::NotDone { step: step.id.clone(), op: at, why: why.to_owned() })?;
+                continue;
+            }
             let (id, what_is_done) = (step.id.clone(), op.clone());
             self.write(What::Intent { step: id, op: at, r#try, what_is_done })?;
             match self.carry_out(step, op, &with).await {

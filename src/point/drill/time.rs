@@ -26,13 +26,15 @@ pub enum Phase {
     WorkloadsReady,
     /// The checks of what runs.
     Service,
+    /// Carrying playbooks out in staging, and taking them back.
+    Rehearsal,
     /// Taking everything away.
     TearDown,
 }
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Phase; 10] = [
+    pub const ALL: [Phase; 11] = [
         Phase::Pick,
         Phase::Open,
         Phase::Provision,
@@ -42,6 +44,7 @@ impl Phase {
         Phase::Checks,
         Phase::WorkloadsReady,
         Phase::Service,
+        Phase::Rehearsal,
         Phase::TearDown,
     ];
 
@@ -57,6 +60,7 @@ impl Phase {
             Phase::WorkloadsReady => "workloads-ready",
             Phase::Checks => "checks",
             Phase::Service => "service",
+            Phase::Rehearsal => "rehearsal",
             Phase::TearDown => "tear-down",
         }
     }

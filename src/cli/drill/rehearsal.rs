@@ -1,0 +1,78 @@
+//! Playbooks that a drill's file wants to be rehearsed.
+
+use crate::{
+    catalogue::Catalogue,
+    cli::{
+        context::Context,
+        failure::Failure,
+        playbook::{named, prepare::InStore},
+    },
+    config::DrillRehearsal,
+    drill::{Rehearsal, Rehearse, Rehearsed},
+    playbook::{Script, model::Playbook, rehearse},
+    point::Digest,
+    source::kube::Connection,
+};
+use async_trait::async_trait;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+/// A playbook, read and found to be in order.
+#[derive(Debug)]
+struct Ready {
+    playbook: Playbook,
+    sha256: Digest,
+    library: BTreeMap<String, Playbook>,
+    given: BTreeMap<String, Value>,
+    by: String,
+}
+
+/// The check of this name: the playbook is read now, for a mistake in it is not to be found after an hour.
+pub(super) fn rehearsal(
+    context: &Context,
+    name: String,
+    it: &DrillRehearsal,
+    (base, by): (&Path, &str),
+) -> Result<Rehearsal, Failure> {
+    // A path with a slash in it: a bare name would be looked for in the directory of playbooks.
+    let path = base.join(&it.file);
+    let (file, others) = named(context, &path.display().to_string())?;
+    Ok(Rehearsal {
+        name,
+        playbook: Arc::new(Ready {
+            sha256: Digest::from(Sha256::digest(&file.text)),
+            library: others.into_iter().map(|file| (file.playbook.name.clone(), file.playbook)).collect(),
+            playbook: file.playbook,
+            given: it.params.clone(),
+            by: by.to_owned(),
+        }),
+        within: it.within,
+    })
+}
+
+#[async_trait]
+impl Rehearse for Ready {
+    fn playbook(&self) -> &str {
+        &self.playbook.name
+    }
+
+    async fn rehearse(
+        &self,
+        connection: &Connection,
+        catalogue: &Catalogue,
+        runs: bool,
+    ) -> Result<Rehearsed, String> {
+        let script = Script {
+            playbook: &self.playbook,
+            sha256: self.sha256,
+            library: &self.library,
+            given: &self.given,
+            by: &self.by,
+            cluster_name: catalogue.cluster(),
+            points: &InStore(catalogue),
+            runs,
+        };
+        rehearse(&script, connection).await
+    }
+}
