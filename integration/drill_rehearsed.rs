@@ -72,7 +72,6 @@ async fn playbooks_are_rehearsed_on_what_came_back_and_taken_back() -> Result<()
 
         // The staging's own log: a policy was made and is gone, the pod and the binding were changed and changed back.
         let log = fs::read_to_string(boat.path("audit.log"))?;
-        let all = writes(&log)?;
         let done = [
             ("update", "pods"),
             ("create", "networkpolicies"),
