@@ -15,7 +15,8 @@ use std::{
     time::Duration,
 };
 
-const KEY: &str = "hush-hush-key";
+/// The key of the channels.
+pub const KEY: &str = "hush-hush-key";
 const PATH: &str = "/services/hush-hush-path";
 
 /// Names the channels in the configuration; each has its address and its key in files.
@@ -46,7 +47,7 @@ fn hmac(text: &[u8]) -> Result<String> {
 }
 
 /// Sees that a message is signed with the key, over its time and body.
-fn is_signed(came: &Came) -> Result<()> {
+pub fn is_signed(came: &Came) -> Result<()> {
     let signature = &came.headers["lifeboat-signature"];
     let (at, sum) = signature.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
     let signed = [at.as_bytes(), b".", &came.body].concat();

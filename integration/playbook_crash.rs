@@ -29,7 +29,7 @@ const STEPS: &str = "    - {id: note, action: pod.protect, args: {target: '${par
 
 /// What a write is stopped at.
 #[derive(Clone, Copy, Debug)]
-enum At {
+pub enum At {
     /// The server never hears of it.
     Before,
     /// The server does it, and nobody hears of that.
@@ -37,7 +37,7 @@ enum At {
 }
 
 /// A front that lets so many writes of a run through, and no more: from then on nothing is answered.
-async fn front(client: Client, through: usize, at: At, seen: Arc<AtomicUsize>) -> Result<Front> {
+pub async fn front(client: Client, through: usize, at: At, seen: Arc<AtomicUsize>) -> Result<Front> {
     Front::start(client, move |path| {
         let write = ["PUT ", "POST ", "DELETE "].iter().any(|method| path.starts_with(method));
         let trial = path.contains("dryRun") || path.contains("reviews") || path.contains("/leases");

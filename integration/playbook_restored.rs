@@ -1,4 +1,4 @@
-//! The shipped playbooks for what was deleted: on a real API server, with the commands that they tell people to type.
+//! The shipped playbooks for what was deleted: on a real API server.
 
 use crate::{
     boat::Lifeboat,
@@ -7,7 +7,6 @@ use crate::{
     playbook_run::approver,
 };
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 use std::{path::Path, time::Duration};
 
 const CARGO: &str = "\
@@ -57,24 +56,9 @@ fn file(name: &str) -> String {
         .to_string()
 }
 
-/// Types what a manual step of the plan says, and answers it.
-async fn by_hand(boat: &Lifeboat, plan: &Value, step: &str, told: &str) -> Result<()> {
-    let steps = plan["steps"].as_array().context("steps")?;
-    let found = steps.iter().find(|it| it["id"] == step).with_context(|| format!("no step {step}"))?;
-    let text = found["what"]["instructions"].as_str().with_context(|| format!("{found:#}"))?;
-    let commands: Vec<Vec<&str>> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("lifeboat "))
-        .map(|line| line.split(' ').collect())
-        .collect();
-    ensure!(commands.len() >= 3 || step == "restore", "{text}");
-    ensure!(!commands.is_empty(), "{text}");
-    for command in commands {
-        boat.run(&command).await.expect(0);
-    }
-    let answer = format!("approve latest --step {step} --as alice --key alice.key --told {told}");
-    book(boat, &answer).await.expect(0);
-    Ok(())
+/// Somebody agrees to what is restored.
+async fn agreed(boat: &Lifeboat) {
+    book(boat, "approve latest --step restore --as alice --key alice.key").await.expect(0);
 }
 
 async fn is_there(cluster: &Cluster, words: &str) -> bool {
@@ -91,7 +75,8 @@ async fn playbook_brings_a_deleted_namespace_back() -> Result<()> {
     with_cluster(ClusterOptions::full(), async |cluster| {
         let boat = saved(cluster).await?;
         cluster.kubectl(&["delete", "namespace", "ship", "--wait=false"]).await?;
-        let line = format!("{} -p incident=INC-7 -p namespace=ship", file("deleted-namespace"));
+        let line =
+            format!("{} -p incident=INC-7 -p namespace=ship -i identity.txt", file("deleted-namespace"));
         let plan = book(&boat, &format!("plan {line} --to early.json -o json")).await;
         // The namespace may be gone before the plan is made, or after: both are fine, and a plan may wait for it.
         let plan = plan.expect(0).json();
@@ -101,12 +86,22 @@ async fn playbook_brings_a_deleted_namespace_back() -> Result<()> {
         })
         .await?;
         let plan = book(&boat, &format!("plan {line} --to plan.json -o json")).await.expect(0).json();
-        book(&boat, &format!("run {} --plan plan.json --no-wait", file("deleted-namespace"))).await.expect(1);
+        let named = plan["steps"].to_string();
+        ensure!(
+            named.contains("manifest") && named.contains("stowage"),
+            "the plan names what is made: {plan:#}"
+        );
+        let line = format!("run {} --plan plan.json --no-wait -i identity.txt", file("deleted-namespace"));
+        book(&boat, &line).await.expect(1);
         assert_eq!(policy_of_volume(cluster).await?, "Retain");
         ensure!(!is_there(cluster, "namespace ship").await, "nothing is restored without a word");
 
-        by_hand(&boat, &plan, "restore", "result=all-there").await?;
-        book(&boat, "resume latest").await.expect(0).says("COMPLETED");
+        ensure!(
+            boat.run(&["list", "-o", "json"]).await.expect(0).stdout.contains("INC-7"),
+            "the point is held"
+        );
+        agreed(&boat).await;
+        book(&boat, "resume latest -i identity.txt").await.expect(0).says("COMPLETED");
         for object in ["deployment deck", "serviceaccount crew", "rolebinding crew", "service deck"] {
             ensure!(is_there(cluster, &format!("{object} -n ship")).await, "{object} is not there");
         }
@@ -116,10 +111,14 @@ async fn playbook_brings_a_deleted_namespace_back() -> Result<()> {
         assert_eq!(crates, "412");
         cluster.kubectl(&["rollout", "status", "deployment", "deck", "-n", "ship", "--timeout=60s"]).await?;
         let page = book(&boat, "timeline latest --format markdown").await.expect(0).stdout;
-        ensure!(page.contains("all-there") && page.contains("alice"), "{page}");
+        ensure!(page.contains("objects are made") && page.contains("alice"), "{page}");
 
-        book(&boat, "undo latest").await.expect(0);
+        book(&boat, "undo latest").await.expect(3).says("the playbook says that it stays");
         assert_eq!(policy_of_volume(cluster).await?, "Delete");
+        ensure!(
+            !boat.run(&["list", "-o", "json"]).await.expect(0).stdout.contains("INC-7"),
+            "it is released"
+        );
         ensure!(is_there(cluster, "deployment deck -n ship").await, "what was restored stays");
         Ok(())
     })
@@ -134,10 +133,14 @@ async fn playbook_stops_a_mass_deletion_and_brings_back_what_is_gone() -> Result
             let mutineer = "--as=system:serviceaccount:ship:mutineer";
             cluster.kubectl(&["delete", object, "-n", "ship", mutineer]).await?;
         }
-        let line = format!("{} -p incident=INC-7 -p account=ship/mutineer", file("mass-deletion"));
-        let plan = book(&boat, &format!("plan {line} --to plan.json -o json")).await.expect(0).json();
-        let run = book(&boat, &format!("run {} --plan plan.json --no-wait", file("mass-deletion"))).await;
-        run.expect(1);
+        let line =
+            format!("{} -p incident=INC-7 -p account=ship/mutineer -i identity.txt", file("mass-deletion"));
+        book(&boat, &format!("plan {line} --to plan.json")).await.expect(0);
+        // It goes on until the freeze: what is gone by then is not in the plan, and comes back all the same.
+        let mutineer = "--as=system:serviceaccount:ship:mutineer";
+        cluster.kubectl(&["delete", "role", "stowage", "-n", "ship", mutineer]).await?;
+        let line = format!("run {} --plan plan.json --no-wait -i identity.txt", file("mass-deletion"));
+        book(&boat, &line).await.expect(1);
 
         // The one who did it has no rights, and whoever has them all is held as well.
         let somebody = ["--as=bob", "--as-group=system:masters"];
@@ -153,16 +156,22 @@ async fn playbook_stops_a_mass_deletion_and_brings_back_what_is_gone() -> Result
         })
         .await?;
         let mutineer = "--as=system:serviceaccount:ship:mutineer";
-        let refused = cluster.kubectl(&["delete", "role", "stowage", "-n", "ship", mutineer]).await;
+        let refused = cluster.kubectl(&["delete", "rolebinding", "crew", "-n", "ship", mutineer]).await;
         let said = format!("{:#}", refused.err().context("the mutineer can delete")?);
         ensure!(said.contains("Forbidden") || said.contains("forbidden"), "{said}");
         assert_eq!(policy_of_volume(cluster).await?, "Retain");
 
-        by_hand(&boat, &plan, "survey", "gone=4-objects").await?;
-        book(&boat, "resume latest --no-wait").await.expect(1);
-        by_hand(&boat, &plan, "restore", "result=4-objects").await?;
-        book(&boat, "resume latest").await.expect(0).says("COMPLETED");
-        for object in ["deployment deck", "service deck", "configmap manifest", "networkpolicy all-aboard"] {
+        let page = book(&boat, "timeline latest --format markdown").await.expect(0).stdout;
+        ensure!(page.contains("\"removed\":"), "what is gone is told: {page}");
+        agreed(&boat).await;
+        book(&boat, "resume latest -i identity.txt").await.expect(0).says("COMPLETED");
+        for object in [
+            "deployment deck",
+            "service deck",
+            "configmap manifest",
+            "networkpolicy all-aboard",
+            "role stowage",
+        ] {
             ensure!(is_there(cluster, &format!("{object} -n ship")).await, "{object} is not there");
         }
         let held = boat.run(&["list", "-o", "json"]).await.expect(0).stdout;

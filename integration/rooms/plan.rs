@@ -20,7 +20,9 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
         "drill",
         &["source", "object", "snapshot", "pipeline", "store", "catalogue", "compare", "restore", "point"],
     ),
-    // Its steps do what the commands do.
+    // It tells what came of a drill, by what is recorded of it.
+    ("notify", &["point"]),
+    // Its steps do what the commands do, and tell people.
     (
         "playbook",
         &[
@@ -34,10 +36,9 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
             "restore",
             "drill",
             "point",
+            "notify",
         ],
     ),
-    // It tells what came of a drill, by what is recorded of it.
-    ("notify", &["point"]),
     // Types of results only.
     (
         "report",

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use tokio::sync::RwLock;
 
 /// What to save, and where to.
+#[derive(Clone)]
 pub struct Job {
     /// The cluster's name in the configuration.
     pub cluster: String,

@@ -1,6 +1,6 @@
 //! Holding a recovery point, and releasing it.
 
-use super::{AT_ONCE, Author, Catalogue, CatalogueError, Held};
+use super::{AT_ONCE, Author, Catalogue, CatalogueError, Held, Recorded, standing::held};
 use crate::point::{Family, HoldAction, HoldFacts, Key, PointId, Record};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -61,6 +61,50 @@ impl Catalogue {
         };
         let objects = self.legal_hold(id, false).await?;
         let facts = HoldFacts { action: HoldAction::Release, reason, releases: before.records };
+        let record = self.append(id, facts, author, now).await?;
+        let held = self.held(id).await?;
+        if held.is_some() {
+            self.legal_hold(id, true).await?;
+        }
+        Ok(Holding { record: Some(record), held, objects })
+    }
+
+    /// The hold that stands for just this reason, by its record.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub async fn hold_for(&self, id: &PointId, reason: &str) -> Result<Option<PointId>, CatalogueError> {
+        let records: Vec<Recorded<HoldFacts>> =
+            self.read_all_records(id, &self.record_names_of(id).await?).await?;
+        let standing = held(&records).map(|held| held.records).unwrap_or_default();
+        let own = records.iter().find(|it| {
+            let fits = |facts: &HoldFacts| facts.action == HoldAction::Hold && facts.reason == reason.trim();
+            standing.contains(&it.id) && it.trusted().is_some_and(|record| fits(&record.facts))
+        });
+        Ok(own.map(|it| it.id.clone()))
+    }
+
+    /// Ends one hold, and no other: while another one stands, the legal holds of the objects stay.
+    ///
+    /// # Errors
+    /// As for [`Catalogue::release`].
+    pub async fn release_one(
+        &self,
+        id: &PointId,
+        hold: &PointId,
+        reason: &str,
+        author: Author<'_>,
+        now: Timestamp,
+    ) -> Result<Holding, CatalogueError> {
+        let reason = sentence(reason)?;
+        self.must_sign(Family::Holds, author)?;
+        let before = self.held(id).await?;
+        let Some(held) = before.as_ref().filter(|held| held.records.contains(hold)) else {
+            return Ok(Holding { record: None, held: before, objects: 0 });
+        };
+        let objects = if held.records.len() == 1 { self.legal_hold(id, false).await? } else { 0 };
+        let releases = BTreeSet::from([hold.clone()]);
+        let facts = HoldFacts { action: HoldAction::Release, reason, releases };
         let record = self.append(id, facts, author, now).await?;
         let held = self.held(id).await?;
         if held.is_some() {

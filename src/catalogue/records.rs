@@ -99,7 +99,11 @@ impl Catalogue {
         self.standing(id).await
     }
 
-    pub(super) fn must_sign(&self, family: Family, author: Author<'_>) -> Result<(), CatalogueError> {
+    /// May this author make records of a family? Where signatures are checked nobody believes an unsigned one.
+    ///
+    /// # Errors
+    /// When nobody would believe it.
+    pub fn must_sign(&self, family: Family, author: Author<'_>) -> Result<(), CatalogueError> {
         let Some(verifier) = self.verifier() else { return Ok(()) };
         let signer = author.signer.ok_or(CatalogueError::Unsigned { family: family.as_str() })?;
         let probe = signer.sign_record(b"lifeboat", "probe").map_err(CatalogueError::Signing)?;

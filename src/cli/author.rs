@@ -39,6 +39,11 @@ impl Author {
         Ok((Author { by: by.map_or_else(|| Ok(whoami()), name)?, signer }, why))
     }
 
+    /// The name, and the key.
+    pub(super) fn into_parts(self) -> (String, Option<Signer>) {
+        (self.by, self.signer)
+    }
+
     pub(super) fn borrowed(&self) -> catalogue::Author<'_> {
         catalogue::Author { by: &self.by, signer: self.signer.as_ref() }
     }

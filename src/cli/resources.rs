@@ -13,7 +13,7 @@ use crate::{
     report,
     restore::resources::{
         Done, Drift, From, Options, Outcome, Plan, PlanFile, Progress, Tally, Target, apply, defined_in,
-        gather, leave_terminating, plan,
+        gather, leave_terminating, plan, saved_types,
     },
     source::kube::Cluster,
 };
@@ -199,7 +199,7 @@ async fn prepare(context: &Context, args: &Args, written: Option<&PlanFile>) -> 
     let (catalogue, manifest) = found.as_ref().map(|(catalogue, manifest, _)| (catalogue, manifest)).unzip();
     check(manifest, catalogue).await?;
     let saved = match (manifest, &source.directory) {
-        (Some(manifest), _) => restore_request::types(manifest),
+        (Some(manifest), _) => saved_types(manifest),
         (None, Some(directory)) => defined_in(directory)?,
         (None, None) => Vec::new(),
     };

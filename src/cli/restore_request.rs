@@ -6,7 +6,7 @@ use crate::{
     config::{self, RestoreSpec, parse_duration},
     object::{Glob, Identity, Keep, LabelSelector, Modifier, Rewrite, Rules, TypeName},
     pipeline::Identities,
-    point::{ArtifactKind, Manifest, PointId},
+    point::{ArtifactKind, PointId},
     restore::resources::{OnConflict, Options, Policy, Selection, Target, TypeSet},
 };
 use jiff::Timestamp;
@@ -208,13 +208,6 @@ impl Request {
             wait: self.wait,
         })
     }
-}
-
-/// Every type of which a recovery point tells.
-pub(super) fn types(manifest: &Manifest) -> Vec<TypeName> {
-    let facts = manifest.artifact(&ArtifactKind::Resources).and_then(|it| it.resources.as_ref());
-    let labels = facts.into_iter().flat_map(|facts| facts.counts.keys());
-    labels.filter_map(|label| TypeName::of_label(label)).map(|(kind, _)| kind).collect()
 }
 
 fn of(policy: config::OnConflict) -> OnConflict {

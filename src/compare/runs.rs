@@ -126,7 +126,8 @@ fn enter(runs: &mut Vec<Run>, id: &PointId, hit: Hit) {
 }
 
 impl Run {
-    fn nothing(state: State, points: Vec<PointId>) -> Self {
+    /// Recovery points in which nothing of it is known but this.
+    pub fn nothing(state: State, points: Vec<PointId>) -> Self {
         Run { state, uid: None, resource_version: None, size: None, path: None, points, sha256: None }
     }
 }

@@ -79,6 +79,27 @@ impl Message {
         }
     }
 
+    /// What a step of a playbook says: in one sentence, whether it is good news, and what there is to know beside that.
+    pub fn of_playbook(
+        cluster: &str,
+        at: Timestamp,
+        key: &str,
+        (summary, ok): (&str, bool),
+        details: Value,
+    ) -> Self {
+        let (cluster, summary) = (cluster.to_owned(), summary.to_owned());
+        Message {
+            version: FORM,
+            event: "playbook.told",
+            key: format!("playbook-{key}"),
+            at,
+            cluster,
+            ok,
+            summary,
+            details,
+        }
+    }
+
     /// The bytes that are sent and signed.
     pub(super) fn body(&self) -> Bytes {
         // What it holds can be written.

@@ -7,11 +7,13 @@
 //! What a message holds is known by `message` alone, and how it is delivered by `channel`: neither knows of the other's. The address
 //! and the secret of a channel are in no error, no log and no debug output: who knows the address of a webhook can often write to it.
 
+mod call;
 mod channel;
 mod message;
 mod send;
 mod sign;
 
+pub use call::{Call, NoReply, Reply, call};
 pub use channel::{BadChannel, Channel};
 pub use message::Message;
 pub use send::{Delivery, Pauses, deliver};

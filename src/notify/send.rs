@@ -89,7 +89,7 @@ pub async fn deliver(channel: &Channel, message: &Message, pauses: &Pauses) -> D
 
 type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-fn client() -> Result<Https, String> {
+pub(super) fn client() -> Result<Https, String> {
     let connector = HttpsConnectorBuilder::new().with_native_roots();
     let connector =
         connector.map_err(|e| format!("the authorities of this host cannot be read: {}", e.kind()))?;
@@ -154,7 +154,7 @@ fn judge(status: StatusCode, after: Option<Duration>) -> Tried {
 }
 
 /// The innermost cause, by its kind alone: what says more may name the address.
-fn cause(error: &(dyn Error + 'static)) -> String {
+pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
     let mut next = Some(error);
     let mut kind = None;
     while let Some(error) = next {

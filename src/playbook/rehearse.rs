@@ -1,9 +1,9 @@
 //! A playbook is rehearsed in the staging of a drill: planned, carried out, taken back. Nobody is asked, and nothing is kept.
 
 use super::{
+    Equipment,
     actions::Planning,
     approval::Statement,
-    inputs::Points,
     journal::{Entry, Journal, RunEnd, StepEnd, What},
     model::Playbook,
     op::Op,
@@ -11,6 +11,7 @@ use super::{
     run::{self, Keeper, Means, Rehearsing},
 };
 use crate::{
+    catalogue::Catalogue,
     drill::Rehearsed,
     point::{Digest, PointId},
     source::kube::{Cluster, Connection, Filter},
@@ -37,7 +38,7 @@ pub struct Script<'a> {
     /// The cluster's name in the store.
     pub cluster_name: &'a str,
     /// Where recovery points are looked up.
-    pub points: &'a dyn Points,
+    pub catalogue: &'a Catalogue,
     /// Are there controllers and kubelets in the staging?
     pub runs: bool,
 }
@@ -50,6 +51,16 @@ pub async fn rehearse(script: &Script<'_>, connection: &Connection) -> Result<Re
     let cluster = Cluster::connect(connection).await.map_err(|e| e.to_string())?;
     let kinds = cluster.discover(&Filter::default()).await.map_err(|e| e.to_string())?;
     let now = Timestamp::now();
+    // What would reach beyond the staging is left out: nothing is lent for it.
+    let equipment = Equipment {
+        catalogue: script.catalogue.clone(),
+        by: script.by.to_owned(),
+        signer: None,
+        identities: None,
+        job: Err("a rehearsal takes no recovery points".to_owned()),
+        channels: BTreeMap::new(),
+        rehearsal: true,
+    };
     let order = Order {
         playbook: script.playbook,
         sha256: script.sha256,
@@ -61,7 +72,7 @@ pub async fn rehearse(script: &Script<'_>, connection: &Connection) -> Result<Re
         cluster_name: script.cluster_name.to_owned(),
         cluster: &cluster,
         kinds: &kinds,
-        points: Some(script.points),
+        equipment: &equipment,
     };
     let plan = plan(&order).await.map_err(|wrong| wrong.join("; "))?;
     let speaks = plan.findings.iter().filter(|it| it.level == Level::Error);
@@ -70,7 +81,14 @@ pub async fn rehearse(script: &Script<'_>, connection: &Connection) -> Result<Re
         return Ok(Rehearsed { wrong, ..Rehearsed::default() });
     }
     let facts = cluster.facts().await.map_err(|e| e.to_string())?;
-    let with = Planning { run: plan.run.as_str(), step: "", now, cluster: Some(&cluster), kinds: &kinds };
+    let with = Planning {
+        run: plan.run.as_str(),
+        step: "",
+        now,
+        cluster: Some(&cluster),
+        kinds: &kinds,
+        equipment: None,
+    };
     let about = Own::default().cluster_facts(&with, &facts).await;
     let home = tempfile::tempdir().map_err(|e| format!("there is no place for its journal: {e}"))?;
     let path = home.path().join("journal.jsonl");
@@ -79,6 +97,7 @@ pub async fn rehearse(script: &Script<'_>, connection: &Connection) -> Result<Re
         plan: &plan,
         cluster: &cluster,
         kinds: &kinds,
+        equipment: &equipment,
         keeper: &Nothing,
         approvers: &[],
         by: script.by,

@@ -148,7 +148,8 @@ impl State {
     pub fn to_undo(&self) -> Vec<(String, usize, OpState)> {
         let newest = self.order.iter().rev().filter_map(|(step, op)| {
             let it = self.steps.get(step)?.ops.get(op)?;
-            let open = it.standing != Doneness::NotDone && it.undone != Some(Ok(()));
+            let may_be = it.standing != Doneness::NotDone || it.op.knows_its_own();
+            let open = may_be && it.undone != Some(Ok(()));
             open.then(|| (step.clone(), *op, it.clone()))
         });
         newest.collect()

@@ -2,11 +2,7 @@
 
 use crate::{
     catalogue::Catalogue,
-    cli::{
-        context::Context,
-        failure::Failure,
-        playbook::{named, prepare::InStore},
-    },
+    cli::{context::Context, failure::Failure, playbook::named},
     config::DrillRehearsal,
     drill::{Rehearsal, Rehearse, Rehearsed},
     playbook::{Script, model::Playbook, rehearse},
@@ -70,7 +66,7 @@ impl Rehearse for Ready {
             given: &self.given,
             by: &self.by,
             cluster_name: catalogue.cluster(),
-            points: &InStore(catalogue),
+            catalogue,
             runs,
         };
         rehearse(&script, connection).await

@@ -5,7 +5,7 @@ use crate::{
     catalogue::Catalogue,
     cli::{Exit, author::Author, backup::interrupted, context::Context, failure::Failure, output},
     playbook::{
-        self, Entry, Journal, Planning, RunEnd,
+        self, Entry, Equipment, Journal, Planning, RunEnd,
         plan::{Own, Plan},
         run::{Halt, Lease, LeaseError, Means},
     },
@@ -129,7 +129,7 @@ async fn prepared<'a>(
     context: &Context,
     plan: &Plan,
     target: &Target,
-    catalogue: &'a Catalogue,
+    equipment: &'a Equipment,
     carrying: &Carrying,
 ) -> Result<Prepared<'a>, Failure> {
     let (author, _) = Author::if_possible(context, None)?;
@@ -150,9 +150,10 @@ async fn prepared<'a>(
         now: plan.made_at,
         cluster: Some(&target.cluster),
         kinds: &target.kinds,
+        equipment: None,
     };
     Ok(Prepared {
-        keeper: prepare::keeper(context, catalogue, plan, carrying.approvals.clone())?,
+        keeper: prepare::keeper(context, &equipment.catalogue, plan, carrying.approvals.clone())?,
         approvers: prepare::approvers(context)?,
         by: author.borrowed().by.to_owned(),
         about: Own::default().cluster_facts(&with, &facts).await,
@@ -174,10 +175,10 @@ pub(super) async fn out(
     (plan, directory): (&Plan, &Path),
     journal: (Journal, Vec<Entry>),
     target: &Target,
-    catalogue: &Catalogue,
+    equipment: &Equipment,
     carrying: &Carrying,
 ) -> Result<Exit, Failure> {
-    out_assuming(context, (plan, directory), journal, target, catalogue, (carrying, BTreeMap::new())).await
+    out_assuming(context, (plan, directory), journal, target, equipment, (carrying, BTreeMap::new())).await
 }
 
 /// The same; of steps of which nobody can tell whether they were done somebody says so.
@@ -186,18 +187,19 @@ pub(super) async fn out_assuming(
     (plan, directory): (&Plan, &Path),
     journal: (Journal, Vec<Entry>),
     target: &Target,
-    catalogue: &Catalogue,
+    equipment: &Equipment,
     (carrying, assume): (&Carrying, BTreeMap<String, bool>),
 ) -> Result<Exit, Failure> {
-    let prepared = prepared(context, plan, target, catalogue, carrying).await?;
+    let prepared = prepared(context, plan, target, equipment, carrying).await?;
     // Approvers look at the plan in the store.
-    catalogue.put_plan(&plan.run, plan.to_bytes()).await?;
+    equipment.catalogue.put_plan(&plan.run, plan.to_bytes()).await?;
     let held = hold(context, plan, target).await?;
     let tell = tell(context.global.quiet);
     let means = Means {
         plan,
         cluster: &target.cluster,
         kinds: &target.kinds,
+        equipment,
         keeper: &prepared.keeper,
         approvers: &prepared.approvers,
         by: &prepared.by,
@@ -210,7 +212,7 @@ pub(super) async fn out_assuming(
     let outcome = playbook::run::run(means, journal, held.stop.clone()).await;
     held.let_go().await;
     let outcome = outcome?;
-    let recorded = store(context, plan, directory, catalogue).await;
+    let recorded = store(context, plan, directory, &equipment.catalogue).await;
     let value = json!({
         "run": plan.run, "playbook": plan.playbook.name, "end": outcome.end, "why": outcome.why, "left": outcome.left,
         "plan": plan.digest(), "journal": directory.join(JOURNAL), "recorded": recorded.is_ok(),
@@ -241,16 +243,17 @@ pub(super) async fn back(
     (plan, directory): (&Plan, &Path),
     journal: (Journal, Vec<Entry>),
     target: &Target,
-    catalogue: &Catalogue,
+    equipment: &Equipment,
     carrying: &Carrying,
 ) -> Result<Exit, Failure> {
-    let prepared = prepared(context, plan, target, catalogue, carrying).await?;
+    let prepared = prepared(context, plan, target, equipment, carrying).await?;
     let held = hold(context, plan, target).await?;
     let tell = tell(context.global.quiet);
     let means = Means {
         plan,
         cluster: &target.cluster,
         kinds: &target.kinds,
+        equipment,
         keeper: &prepared.keeper,
         approvers: &prepared.approvers,
         by: &prepared.by,
@@ -266,7 +269,7 @@ pub(super) async fn back(
         Halt::Journal(e) => Failure::from(e),
         halt => Failure::new(Exit::Failed, halt.to_string()),
     });
-    let recorded = store(context, plan, directory, catalogue).await;
+    let recorded = store(context, plan, directory, &equipment.catalogue).await;
     let left = left?;
     output::result(
         context.global.output,

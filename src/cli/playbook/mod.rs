@@ -6,7 +6,7 @@ mod export;
 mod lint;
 mod list;
 mod plan;
-pub(super) mod prepare;
+mod prepare;
 mod rbac;
 mod resume;
 mod run;

@@ -1,9 +1,9 @@
-use super::prepare::{self, Given, Making};
+use super::prepare::{self, Given, Making, Opening};
 use crate::{
     cli::{
         Exit,
         author::Author,
-        context::{Api, Context, Trust},
+        context::{Api, Context},
         failure::Failure,
         output,
     },
@@ -43,11 +43,11 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     api: Api,
     #[command(flatten)]
-    trust: Trust,
+    opening: Opening,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let catalogue = prepare::catalogue(context, &args.trust).await?;
+    let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
     let target = prepare::target(context, &args.api).await?;
     let (author, _) = Author::if_possible(context, args.by.clone())?;
     let now = Timestamp::now();
@@ -58,7 +58,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         by: author.borrowed().by.to_owned(),
         now,
     };
-    let plan = prepare::planned(context, &target, &catalogue, making).await?;
+    let plan = prepare::planned(context, &target, &equipment, making).await?;
     if let Some(to) = &args.to {
         let mut file = output::beside(to)?;
         file.write_all(&plan.to_bytes())?;

@@ -2,22 +2,24 @@
 
 use super::named;
 use crate::{
-    catalogue::{Catalogue, History},
+    backup::{Job, Uploads},
+    catalogue::Catalogue,
     cli::{
-        context::{Api, Context, Trust},
+        author::Author,
+        context::{Api, Context, Keys, Trust},
         failure::{Exit, Failure},
+        notify,
     },
     config::Playbooks,
     pipeline::{Recipients, Verifier},
     playbook::{
-        Approver, Points, StoreKeeper,
+        Approver, Equipment, StoreKeeper,
         model::Playbook,
         plan::{Order, Plan, plan},
     },
     point::{Digest, PointId},
     source::kube::{Cluster, Discovery, Filter},
 };
-use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -61,26 +63,6 @@ pub(super) async fn target(context: &Context, api: &Api) -> Result<Target, Failu
     Ok(Target { cluster, kinds })
 }
 
-/// Recovery points, for parameters that name one.
-pub(in crate::cli) struct InStore<'a>(pub(in crate::cli) &'a Catalogue);
-
-#[async_trait]
-impl Points for InStore<'_> {
-    async fn find(&self, wanted: &str) -> Result<String, String> {
-        if wanted != "newest-verified" {
-            return self.0.resolve(wanted).await.map(|id| id.to_string()).map_err(|e| e.to_string());
-        }
-        let survey = self.0.survey(History::Newest).await.map_err(|e| e.to_string())?;
-        let passed = |id: &PointId| {
-            survey.standings.get(id).is_some_and(|it| it.verified.as_ref().is_some_and(|it| it.passed))
-        };
-        let newest = survey.points.iter().map(|point| &point.id).filter(|id| passed(id)).max();
-        newest.map(ToString::to_string).ok_or_else(|| {
-            "no recovery point was verified: `lifeboat verify latest --deep` does that".to_owned()
-        })
-    }
-}
-
 /// A plan that is to be made: new, or the same once more.
 pub(super) struct Making<'a> {
     pub(super) playbook: &'a str,
@@ -94,13 +76,12 @@ pub(super) struct Making<'a> {
 pub(super) async fn planned(
     context: &Context,
     target: &Target,
-    catalogue: &Catalogue,
+    equipment: &Equipment,
     making: Making<'_>,
 ) -> Result<Plan, Failure> {
     let (file, others) = named(context, making.playbook)?;
     let library: BTreeMap<String, Playbook> =
         others.into_iter().map(|file| (file.playbook.name.clone(), file.playbook)).collect();
-    let points = InStore(catalogue);
     let order = Order {
         playbook: &file.playbook,
         sha256: Digest::from(Sha256::digest(&file.text)),
@@ -109,10 +90,10 @@ pub(super) async fn planned(
         run: making.run,
         by: making.by,
         now: making.now,
-        cluster_name: catalogue.cluster().to_owned(),
+        cluster_name: equipment.catalogue.cluster().to_owned(),
         cluster: &target.cluster,
         kinds: &target.kinds,
-        points: Some(&points),
+        equipment,
     };
     plan(&order).await.map_err(|wrong| {
         let text = wrong.join("\n");
@@ -165,9 +146,47 @@ pub(super) fn keeper<'a>(
     Ok(StoreKeeper { catalogue, seal, offline })
 }
 
-/// The store of a run's evidence.
-pub(super) async fn catalogue(context: &Context, trust: &Trust) -> Result<Catalogue, Failure> {
-    context.catalogue(trust).await
+/// With what recovery points are opened and believed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Opening {
+    #[command(flatten)]
+    keys: Keys,
+    #[command(flatten)]
+    pub(super) trust: Trust,
+}
+
+/// What a playbook works with beside the cluster: the store, and the keys that are at hand.
+pub(super) async fn equipment(context: &Context, opening: &Opening, api: &Api) -> Result<Equipment, Failure> {
+    let identities = match opening.keys.given().is_empty() {
+        true => None,
+        false => Some(opening.keys.load()?),
+    };
+    let catalogue = context.catalogue(&opening.trust).await?;
+    let (by, signer) = Author::if_possible(context, None)?.0.into_parts();
+    let store = context.store().await?;
+    let job = || {
+        Ok::<_, Failure>(Job {
+            label: String::new(),
+            cluster: catalogue.cluster().to_owned(),
+            etcd: context.etcd()?,
+            resources: Some(context.resources(api)?),
+            recipients: context.recipients()?,
+            seal: context.seal_options()?,
+            signer: context.signer()?,
+            store,
+            read_back: false,
+            uploads: Uploads::default(),
+        })
+    };
+    let job = job().map_err(|e| e.error.to_string());
+    let configured = context.optional()?.map(|it| it.config.notifications.as_slice()).unwrap_or_default();
+    let channels = configured.iter().map(|it| {
+        let name = it.name.as_str();
+        let channel = notify::channels(context, std::iter::once(name)).map(|mut all| all.swap_remove(0));
+        (name.to_owned(), channel.map_err(|e| e.error.to_string()))
+    });
+    let channels = channels.collect();
+    Ok(Equipment { catalogue, by, signer, identities, job, channels, rehearsal: false })
 }
 
 /// The newest run in a directory of journals that `wanted` means: `latest`, an id, or the beginning of one.

@@ -1,8 +1,8 @@
-use super::prepare::{self, Given, Making};
+use super::prepare::{self, Given, Making, Opening};
 use crate::{
     cli::{
         Exit,
-        context::{Api, Context, Trust},
+        context::{Api, Context},
         failure::Failure,
         output,
     },
@@ -32,14 +32,14 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     api: Api,
     #[command(flatten)]
-    trust: Trust,
+    opening: Opening,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let Some(account) = args.account.split_once('/') else {
         return Err(Failure::usage("--account: write NAMESPACE/NAME"));
     };
-    let catalogue = prepare::catalogue(context, &args.trust).await?;
+    let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
     let target = prepare::target(context, &args.api).await?;
     let now = Timestamp::now();
     let making = Making {
@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         by: "rbac".to_owned(),
         now,
     };
-    let plan = prepare::planned(context, &target, &catalogue, making).await?;
+    let plan = prepare::planned(context, &target, &equipment, making).await?;
     let lease = prepare::lease_namespace(context)?;
     let list = roles(&plan, account, &lease);
     output::result(context.global.output, &list, || {

@@ -1,11 +1,11 @@
 use super::{
     carry::{self, Carrying},
-    prepare,
+    prepare::{self, Opening},
 };
 use crate::{
     cli::{
         Exit,
-        context::{Api, Context, Trust},
+        context::{Api, Context},
         failure::Failure,
     },
     playbook::Journal,
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     api: Api,
     #[command(flatten)]
-    trust: Trust,
+    opening: Opening,
 }
 
 /// Takes back what a run did, as far as that is possible
@@ -58,7 +58,7 @@ pub(in crate::cli) struct UndoArgs {
     #[command(flatten)]
     api: Api,
     #[command(flatten)]
-    trust: Trust,
+    opening: Opening,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
@@ -75,10 +75,10 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let directory = journals.join(prepare::run_in(&journals, &args.run)?.as_str());
     let plan = carry::plan_in(&directory)?;
     let (journal, entries) = open(&directory)?;
-    let catalogue = prepare::catalogue(context, &args.trust).await?;
+    let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
     let target = prepare::target(context, &args.api).await?;
     let place = (&plan, directory.as_path());
-    carry::out_assuming(context, place, (journal, entries), &target, &catalogue, (&args.carrying, assume))
+    carry::out_assuming(context, place, (journal, entries), &target, &equipment, (&args.carrying, assume))
         .await
 }
 
@@ -99,8 +99,8 @@ pub(super) async fn undo(context: &Context, args: UndoArgs) -> Result<Exit, Fail
     if entries.is_empty() {
         return Err(Failure::usage(format!("run {} has done nothing", plan.run)));
     }
-    let catalogue = prepare::catalogue(context, &args.trust).await?;
+    let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
     let target = prepare::target(context, &args.api).await?;
     let place = (&plan, directory.as_path());
-    carry::back(context, place, (journal, entries), &target, &catalogue, &args.carrying).await
+    carry::back(context, place, (journal, entries), &target, &equipment, &args.carrying).await
 }

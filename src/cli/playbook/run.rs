@@ -1,12 +1,12 @@
 use super::{
     carry::{self, Carrying},
-    prepare::{self, Given, Making},
+    prepare::{self, Given, Making, Opening},
 };
 use crate::{
     cli::{
         Exit,
         author::Author,
-        context::{Api, Context, Trust},
+        context::{Api, Context},
         failure::Failure,
         output,
     },
@@ -61,11 +61,11 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     api: Api,
     #[command(flatten)]
-    trust: Trust,
+    opening: Opening,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let catalogue = prepare::catalogue(context, &args.trust).await?;
+    let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
     let target = prepare::target(context, &args.api).await?;
     let plan = match &args.plan {
         None => {
@@ -78,7 +78,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
                 by: author.borrowed().by.to_owned(),
                 now,
             };
-            prepare::planned(context, &target, &catalogue, making).await?
+            prepare::planned(context, &target, &equipment, making).await?
         }
         Some(file) => {
             let plan = read(file)?;
@@ -89,7 +89,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
                 by: plan.by.clone(),
                 now: plan.made_at,
             };
-            let again = prepare::planned(context, &target, &catalogue, again).await?;
+            let again = prepare::planned(context, &target, &equipment, again).await?;
             if again.digest() != plan.digest() {
                 let text = format!("what the plan {} would do has changed since it was made", file.display());
                 let help = format!("{}make a new plan, and have that approved", changed(&plan, &again));
@@ -113,7 +113,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let directory = carry::directory(context, &args.carrying, &plan.run)?;
     carry::begin(&directory, &plan)?;
     let journal = Journal::create(&directory.join(carry::JOURNAL))?;
-    carry::out(context, (&plan, &directory), (journal, Vec::new()), &target, &catalogue, &args.carrying).await
+    carry::out(context, (&plan, &directory), (journal, Vec::new()), &target, &equipment, &args.carrying).await
 }
 
 fn read(file: &Path) -> Result<Plan, Failure> {

@@ -12,6 +12,7 @@ const MANIFEST: &str = "signature of a lifeboat manifest";
 const RECORD: &str = "signature of a lifeboat record";
 
 /// Signs manifests and records.
+#[derive(Clone)]
 pub struct Signer(SecretKey);
 
 impl Signer {

@@ -1,6 +1,8 @@
 //! What a step can do: one file per family. An action looks at the cluster and says which ops it takes; it changes nothing
 //! itself.
 
+mod backup;
+mod call;
 mod check;
 mod evidence;
 mod find;
@@ -14,6 +16,7 @@ mod policy;
 mod rbac;
 mod resource;
 mod scale;
+mod secret;
 mod secret_ref;
 mod size;
 mod span;
@@ -22,8 +25,9 @@ mod webhook;
 mod workload;
 
 pub use look::{Live, Target};
+pub use secret_ref::SecretRef;
 
-use super::op::Op;
+use super::{Equipment, op::Op};
 use crate::source::kube::{Cluster, Discovery};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -60,6 +64,8 @@ pub struct Planning<'a> {
     pub cluster: Option<&'a Cluster>,
     /// What it serves.
     pub kinds: &'a Discovery,
+    /// What there is beside it; none where nothing is looked up.
+    pub equipment: Option<&'a Equipment>,
 }
 
 /// What an action would do.
@@ -224,6 +230,16 @@ const ALL: &[&dyn Action] = &[
     &evidence::Exec,
     &evidence::Files,
     &evidence::Checkpoint,
+    &backup::Create,
+    &backup::HoldPoints,
+    &backup::VerifyPoint,
+    &backup::Diff,
+    &backup::Bisect,
+    &backup::Resources,
+    &backup::Sandbox,
+    &call::Notify,
+    &call::Request,
+    &secret::Rotate,
     &check::Assert,
     &check::Wait,
     &check::Ready,

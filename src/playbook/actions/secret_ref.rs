@@ -3,18 +3,28 @@
 use super::ActionError;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
-use std::{env, fs};
+use serde::{Deserialize, Serialize};
+use std::{env, fmt, fs};
 
 /// A longer one is none.
 const LONGEST: usize = 64 << 10;
 
 /// Where a secret is: `{secretRef: "file:PATH"}` or `{secretRef: "env:NAME"}`, such as a parameter of type secretRef has it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct SecretRef {
+pub struct SecretRef {
     /// `file:PATH` or `env:NAME`.
     secret_ref: String,
+}
+
+/// The place, if it is one: what stands there may be the secret itself.
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.secret_ref.split_once(':') {
+            Some(("file" | "env", _)) => f.write_str(&self.secret_ref),
+            _ => f.write_str("a place that is none"),
+        }
+    }
 }
 
 impl SecretRef {
@@ -22,7 +32,7 @@ impl SecretRef {
     ///
     /// # Errors
     /// When there is none. No text tells of what was read.
-    pub(super) fn read(&self) -> Result<SecretString, ActionError> {
+    pub(in crate::playbook) fn read(&self) -> Result<SecretString, ActionError> {
         let bad = |text: String| Err(ActionError::Arguments(text));
         let read = match self.secret_ref.split_once(':') {
             Some(("file", path)) if !path.is_empty() => {

@@ -78,18 +78,18 @@ impl Create {
         let namespace = self.object.namespace.as_deref();
         let made = with.cluster.create(&self.object.resource_type(), namespace, &body, &how).await;
         let made = made.map_err(|refusal| OpError::server(&self.object, refusal))?;
-        Ok(Outcome { uid: Some(made.uid), said: None })
+        Ok(Outcome { uid: Some(made.uid), ..Outcome::default() })
     }
 
     pub(super) async fn probe(&self, with: &Doing<'_>) -> Result<Probe, OpError> {
         match read(&self.object, with).await {
             Ok((live, json)) if json["metadata"]["labels"][MARK] == with.run => {
-                Ok(Probe::Done(Outcome { uid: Some(live.uid), said: None }))
+                Ok(Probe::Done(Outcome { uid: Some(live.uid), ..Outcome::default() }))
             }
             Ok((live, _)) if self.replaces.as_ref() == Some(&live.uid) => Ok(Probe::NotDone),
             Ok((live, _)) if self.replaces.is_some() => {
                 let said = "a controller made it again, out of nothing: what it held beside its name is gone";
-                Ok(Probe::Done(Outcome { uid: Some(live.uid), said: Some(said.to_owned()) }))
+                Ok(Probe::Done(Outcome { uid: Some(live.uid), said: Some(said.to_owned()), brought: None }))
             }
             Ok(_) => Ok(Probe::Other(format!("{} is there, and is not of this run", self.object))),
             Err(OpError::Gone(_)) => Ok(Probe::NotDone),
@@ -105,7 +105,7 @@ impl Create {
         let (live, json) = match read(&made, with).await {
             Ok(found) => found,
             Err(OpError::Gone(_)) => {
-                return Ok(Outcome { said: Some("it was gone already".to_owned()), uid: None });
+                return Ok(Outcome { said: Some("it was gone already".to_owned()), ..Outcome::default() });
             }
             Err(e) => return Err(e),
         };
@@ -150,7 +150,7 @@ fn changed(made: &Value, now: &Value) -> Option<String> {
     walk(made, now, &mut Vec::new())
 }
 
-fn empty(value: &Value) -> bool {
+pub(super) fn empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),

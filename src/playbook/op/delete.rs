@@ -119,6 +119,7 @@ impl Delete {
                 return Ok(Outcome {
                     uid: Some(live.uid),
                     said: Some("it was made again already".to_owned()),
+                    brought: None,
                 });
             }
             let how = "another one of its name is there".to_owned();
@@ -129,7 +130,8 @@ impl Delete {
         let made =
             with.cluster.create(&object.resource_type(), object.namespace.as_deref(), &body, &how).await;
         let made = made.map_err(|refusal| OpError::server(&object, refusal))?;
-        Ok(Outcome { uid: Some(made.uid), said: Some("it is another object now: its UID is new".to_owned()) })
+        let said = Some("it is another object now: its UID is new".to_owned());
+        Ok(Outcome { uid: Some(made.uid), said, brought: None })
     }
 
     fn name(&self) -> TypeName {
@@ -212,7 +214,10 @@ impl Evict {
                 Err(OpError::Server { again: true, .. }) if Instant::now() < end => sleep(ASK_EVERY).await,
                 // Another one of its name is not the pod that had to go.
                 Err(OpError::Gone(_) | OpError::Replaced { .. }) => {
-                    return Ok(Outcome { uid: None, said: Some("it was gone already".to_owned()) });
+                    return Ok(Outcome {
+                        said: Some("it was gone already".to_owned()),
+                        ..Outcome::default()
+                    });
                 }
                 went => return went,
             }

@@ -5,6 +5,7 @@
 //!                          └── after a crash: look for it: is it done, not done, or did somebody else act? ──┘
 //! ```
 
+mod call;
 mod change;
 mod collect;
 mod create;
@@ -12,9 +13,13 @@ mod delete;
 mod field;
 mod object_ref;
 mod outside;
+mod points;
 mod rehearsed;
+mod restore;
+mod rotate;
 mod wait;
 
+pub use call::{Call, Given, Http, Notify};
 pub use change::Change;
 pub use collect::{Collect, Collected};
 pub use create::Create;
@@ -22,11 +27,16 @@ pub use delete::{Delete, Evict, Propagation};
 pub use field::{FieldSet, Standing, set_all, standing};
 pub use object_ref::ObjectRef;
 pub use outside::{Ask, Outside};
+pub use points::{HoldPoint, PointOp, Reach, SavePoint, VerifyPoint};
+pub use restore::{Made, Restore, Selected};
+pub use rotate::Rotate;
 pub use wait::{Condition, Wait, lacks, unready};
 
+use super::Equipment;
 use crate::source::kube::{Attempt, Cluster, Refusal};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use serde_json::Value;
+use std::{collections::BTreeSet, fmt};
 use thiserror::Error;
 
 /// One call.
@@ -49,6 +59,14 @@ pub enum Op {
     Collect(Collect),
     /// Does something that is neither in the cluster nor in the store.
     Outside(Outside),
+    /// Does something with recovery points.
+    Point(PointOp),
+    /// Brings objects of a recovery point back.
+    Restore(Restore),
+    /// Calls somebody else.
+    Call(Call),
+    /// Puts a new value into a Secret.
+    Rotate(Rotate),
 }
 
 /// What came of trying an op without doing it.
@@ -94,6 +112,9 @@ pub struct Outcome {
     /// What there is to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said: Option<String>,
+    /// What the step brings by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brought: Option<Value>,
 }
 
 /// Why an op was not done, or not taken back.
@@ -133,6 +154,9 @@ pub enum OpError {
     /// It did not come about.
     #[error("{0}")]
     Failed(String),
+    /// It was not done, and that is known.
+    #[error("{0}")]
+    NotDone(String),
     /// It stays.
     #[error("{0}")]
     NotUndoable(String),
@@ -148,7 +172,7 @@ impl OpError {
     pub fn may_pass(&self) -> bool {
         match self {
             OpError::Server { again, .. } => *again,
-            OpError::Failed(_) => true,
+            OpError::Failed(_) | OpError::NotDone(_) => true,
             _ => false,
         }
     }
@@ -159,6 +183,8 @@ impl OpError {
 pub struct Doing<'a> {
     /// The cluster; its requests carry the step's audit id.
     pub cluster: &'a Cluster,
+    /// What there is beside it.
+    pub equipment: &'a Equipment,
     /// The run.
     pub run: &'a str,
     /// Who writes, for `managedFields`.
@@ -182,14 +208,49 @@ impl Op {
             Op::Change(it) => (&it.object, false),
             Op::Delete(it) => (&it.object, true),
             Op::Evict(it) => (&it.object, true),
-            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) | Op::Outside(_) => return None,
+            Op::Rotate(it) => (&it.object, false),
+            Op::Wait(_)
+            | Op::Ask(_)
+            | Op::Collect(_)
+            | Op::Outside(_)
+            | Op::Point(_)
+            | Op::Restore(_)
+            | Op::Call(_) => {
+                return None;
+            }
         };
         Some(Touch { object, goes })
     }
 
+    /// The objects that it changes, makes or deletes.
+    pub fn objects(&self) -> Vec<&ObjectRef> {
+        match self {
+            Op::Restore(it) => it.objects.iter().collect(),
+            _ => self.touches().map(|touch| touch.object).into_iter().collect(),
+        }
+    }
+
+    /// The namespaces that it acts in, whatever it finds there.
+    pub fn places(&self) -> BTreeSet<&str> {
+        match self {
+            Op::Restore(it) => it.places(),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// Does it find out by itself what it did, also when it was not done to its end?
+    pub fn knows_its_own(&self) -> bool {
+        matches!(self, Op::Restore(_))
+    }
+
     /// Does it change nothing?
     pub fn reads(&self) -> bool {
-        matches!(self, Op::Wait(_) | Op::Ask(_) | Op::Collect(_))
+        match self {
+            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => true,
+            Op::Point(it) => it.reads(),
+            Op::Call(it) => it.reads(),
+            _ => false,
+        }
     }
 
     /// Why it cannot be taken back; nothing if it can.
@@ -199,7 +260,9 @@ impl Op {
             Op::Change(it) => it.stays(),
             Op::Delete(it) => it.stays(),
             Op::Evict(it) => Some(format!("{} was evicted: what owns it makes another one", it.object)),
-            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => None,
+            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) | Op::Point(_) | Op::Restore(_) => None,
+            Op::Call(it) => it.stays(),
+            Op::Rotate(it) => Some(it.stays()),
             Op::Outside(it) => Some(format!("{it} cannot be taken back")),
         }
     }
@@ -214,7 +277,9 @@ impl Op {
             Op::Wait(it) => (it.rights(), Vec::new()),
             Op::Collect(it) => (it.rights(), Vec::new()),
             Op::Outside(it) => (it.rights(), Vec::new()),
-            Op::Ask(_) => (Vec::new(), Vec::new()),
+            Op::Restore(it) => it.rights(),
+            Op::Rotate(it) => (it.rights(), Vec::new()),
+            Op::Ask(_) | Op::Point(_) | Op::Call(_) => (Vec::new(), Vec::new()),
         }
     }
 
@@ -226,6 +291,11 @@ impl Op {
             Op::Delete(it) => it.try_out(with).await,
             Op::Evict(it) => it.try_out(with).await,
             Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => Tried::NotNeeded,
+            Op::Point(_) | Op::Call(_) if with.equipment.rehearsal => Tried::NotNeeded,
+            Op::Point(it) => it.try_out(with).await,
+            Op::Restore(it) => it.try_out(with).await,
+            Op::Call(it) => it.try_out(with),
+            Op::Rotate(it) => it.try_out(with).await,
             Op::Outside(it) => Tried::Unverifiable { why: format!("{it} cannot be tried without doing it") },
         }
     }
@@ -242,6 +312,10 @@ impl Op {
             Op::Evict(it) => it.probe(with).await,
             Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => Ok(Probe::NotDone),
             Op::Outside(_) => Ok(Probe::Unknown),
+            Op::Point(it) => it.probe(with).await,
+            Op::Restore(it) => Ok(it.probe()),
+            Op::Call(it) => Ok(it.probe()),
+            Op::Rotate(it) => it.probe(with).await,
         }
     }
 
@@ -254,6 +328,8 @@ impl Op {
             Op::Create(it) => it.take_back(outcome, with).await,
             Op::Change(it) => it.take_back(with).await,
             Op::Delete(it) => it.take_back(with).await,
+            Op::Point(it) => it.take_back(outcome, with).await,
+            Op::Restore(it) => it.take_back(outcome, with).await,
             other => match other.stays() {
                 None => Ok(Outcome::default()),
                 Some(why) => Err(OpError::NotUndoable(why)),
@@ -273,6 +349,10 @@ impl fmt::Display for Op {
             Op::Ask(it) => it.fmt(f),
             Op::Collect(it) => it.fmt(f),
             Op::Outside(it) => it.fmt(f),
+            Op::Point(it) => it.fmt(f),
+            Op::Restore(it) => it.fmt(f),
+            Op::Call(it) => it.fmt(f),
+            Op::Rotate(it) => it.fmt(f),
         }
     }
 }

@@ -80,7 +80,9 @@ impl Wait {
         loop {
             if let Condition::Refused { object, json, says } = &self.until {
                 match refused(object, json, says, with).await {
-                    None => return Ok(Outcome { uid: None, said: Some(format!("{says} refuses")) }),
+                    None => {
+                        return Ok(Outcome { said: Some(format!("{says} refuses")), ..Outcome::default() });
+                    }
                     Some(lacking) => self.again(end, &lacking).await?,
                 }
                 continue;

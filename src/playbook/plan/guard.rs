@@ -31,7 +31,7 @@ fn error(step: Option<&str>, message: String) -> Finding {
 }
 
 fn objects(touched: &[(String, Op)]) -> impl Iterator<Item = (&str, &ObjectRef)> {
-    touched.iter().filter_map(|(step, op)| Some((step.as_str(), op.touches()?.object)))
+    touched.iter().flat_map(|(step, op)| op.objects().into_iter().map(move |object| (step.as_str(), object)))
 }
 
 /// The namespace of an object; a namespace is in itself.
@@ -42,8 +42,18 @@ fn namespace(object: &ObjectRef) -> Option<&str> {
     }
 }
 
+/// The protected namespaces that an op acts in, whatever it finds there.
+fn protected<'o>(op: &'o Op, protected: &'o [String]) -> impl Iterator<Item = &'o str> {
+    op.places().into_iter().filter(|place| protected.iter().any(|it| it == place))
+}
+
 fn out_of_reach(touched: &[(String, Op)], guards: &Guards, own: &Own) -> Vec<Finding> {
     let mut found = Vec::new();
+    for (step, op) in touched {
+        for place in protected(op, &guards.protected_namespaces) {
+            found.push(error(Some(step), format!("it acts in the protected namespace {place}")));
+        }
+    }
     for (step, object) in objects(touched) {
         let place = namespace(object);
         if let Some(place) = place.filter(|place| guards.protected_namespaces.iter().any(|it| it == place)) {

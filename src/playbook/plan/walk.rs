@@ -7,6 +7,7 @@ use super::{
 use crate::{
     object::Expression,
     playbook::{
+        Equipment,
         actions::{self, Class, Planning},
         inputs::{Points, inputs},
         model::{Approve, Playbook, RunsOn, Step, Template, What},
@@ -48,8 +49,8 @@ pub struct Order<'a> {
     pub cluster: &'a Cluster,
     /// What it serves.
     pub kinds: &'a Discovery,
-    /// Where recovery points are looked up.
-    pub points: Option<&'a dyn Points>,
+    /// What there is beside it.
+    pub equipment: &'a Equipment,
 }
 
 /// Makes the plan of a run. It changes nothing. What speaks against the plan is in its findings.
@@ -65,7 +66,8 @@ pub async fn plan(order: &Order<'_>) -> Result<Plan, Vec<String>> {
     let own = Own::look(order.cluster).await.map_err(|why| vec![why])?;
     let facts = order.cluster.facts().await.map_err(|e| vec![e.to_string()])?;
     let with = planning(order, "params");
-    let given = inputs(&order.playbook.params, &order.given, &with, order.points).await?;
+    let given =
+        inputs(&order.playbook.params, &order.given, &with, Some(order.equipment as &dyn Points)).await?;
     let about = own.cluster_facts(&with, &facts).await;
     let run = json!({
         "id": order.run.as_str(), "playbook": order.playbook.name, "by": order.by,
@@ -128,6 +130,7 @@ fn planning<'a>(order: &'a Order<'_>, step: &'a str) -> Planning<'a> {
         step,
         now: order.now,
         cluster: Some(order.cluster),
+        equipment: Some(order.equipment),
         kinds: order.kinds,
     }
 }
@@ -379,7 +382,7 @@ impl<'a> Walk<'a, '_> {
         };
         let with = planning(self.order, &id);
         let values: Map<String, Value> =
-            match inputs(&playbook.params, &given, &with, self.order.points).await {
+            match inputs(&playbook.params, &given, &with, Some(self.order.equipment as &dyn Points)).await {
                 Ok(inputs) => inputs.values,
                 Err(all) => return self.error(Some(&id), format!("{name}: {}", all.join("; "))),
             };

@@ -10,6 +10,7 @@ mod undo;
 pub use lease::{Lease, LeaseError};
 
 use super::{
+    Equipment,
     approval::{Approver, Statement},
     journal::{Entry, Journal, JournalError, RunEnd, What},
     plan::Plan,
@@ -58,6 +59,8 @@ pub struct Means<'a> {
     pub cluster: &'a Cluster,
     /// What it serves.
     pub kinds: &'a Discovery,
+    /// What there is beside it.
+    pub equipment: &'a Equipment,
     /// Where evidence goes.
     pub keeper: &'a dyn Keeper,
     /// Those who can agree.

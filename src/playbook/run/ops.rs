@@ -35,6 +35,20 @@ impl Running<'_> {
         self.means.cluster.audited(&format!("{}-{step}-{try}", self.means.plan.run))
     }
 
+    /// With what ops are carried out, by requests of this cluster.
+    pub(super) fn doing<'d>(&'d self, cluster: &'d Cluster) -> Doing<'d> {
+        let run = self.means.plan.run.as_str();
+        Doing { cluster, equipment: self.means.equipment, run, manager: MANAGER }
+    }
+
+    /// Waits until it has to stop, and tells why.
+    async fn signalled(&self) -> &'static str {
+        match self.pause(Duration::from_secs(u64::MAX >> 8)).await {
+            Err(Halt::Stopped(signal)) => signal,
+            _ => "the loss of its lock",
+        }
+    }
+
     /// The ops of a step, with its retries. Gives what they brought, or why they failed.
     pub(super) async fn tried(
         &self,
@@ -71,15 +85,23 @@ impl Running<'_> {
         r#try: u32,
     ) -> Result<Result<Brought, (String, bool)>, Halt> {
         let cluster = self.audited(&step.id, r#try);
-        let with = Doing { cluster: &cluster, run: self.means.plan.run.as_str(), manager: MANAGER };
+        let with = self.doing(&cluster);
         let mut brought = Vec::new();
         for (at, op) in ops.iter().enumerate() {
             self.stopped()?;
-            let standing = self.of_step(&step.id, |it| it.ops.get(&at).map(|op| op.standing.clone()));
-            match standing {
-                Some(Doneness::Done(_)) => continue,
+            let standing = || self.of_step(&step.id, |it| it.ops.get(&at).map(|op| op.standing.clone()));
+            match standing() {
+                Some(Doneness::Done(outcome)) => {
+                    brought.extend(outcome.brought);
+                    continue;
+                }
                 Some(Doneness::Meant) => match self.settle(step, at, op, &with).await? {
-                    Ok(true) => continue,
+                    Ok(true) => {
+                        if let Some(Doneness::Done(outcome)) = standing() {
+                            brought.extend(outcome.brought);
+                        }
+                        continue;
+                    }
                     Ok(false) => {}
                     Err(why) => return Ok(Err((why, false))),
                 },
@@ -117,7 +139,7 @@ impl Running<'_> {
         e: OpError,
     ) -> Result<Result<Brought, (String, bool)>, Halt> {
         let why = e.to_string();
-        if e.may_pass() && !op.reads() {
+        if e.may_pass() && !op.reads() && !matches!(e, OpError::NotDone(_)) {
             match op.probe(with).await {
                 Ok(Probe::Done(outcome)) => {
                     self.write(What::Done { step: step.id.clone(), op: at, outcome, found: true })?;
@@ -152,8 +174,8 @@ impl Running<'_> {
             Ok(Probe::Unknown) => match self.means.assume.get(&step.id) {
                 Some(true) => {
                     self.write(done(Outcome {
-                        uid: None,
                         said: Some("it is said to have been done".to_owned()),
+                        ..Outcome::default()
                     }))?;
                     Ok(Ok(true))
                 }
@@ -170,7 +192,10 @@ impl Running<'_> {
         op: &Op,
         with: &Doing<'_>,
     ) -> Result<(Outcome, Brought), Failed> {
-        let plain = |outcome: Outcome| Ok((outcome, None));
+        let plain = |outcome: Outcome| {
+            let brought = outcome.brought.clone();
+            Ok((outcome, brought))
+        };
         match op {
             Op::Create(it) => plain(it.carry_out(with).await?),
             Op::Change(it) => plain(it.carry_out(with).await?),
@@ -186,6 +211,10 @@ impl Running<'_> {
                     }
                 }
             }
+            Op::Point(it) => plain(it.carry_out(with, self.signalled()).await?),
+            Op::Restore(it) => plain(it.carry_out(with, self.signalled()).await?),
+            Op::Call(it) => plain(it.carry_out(with).await?),
+            Op::Rotate(it) => plain(it.carry_out(with).await?),
             Op::Ask(it) => self.ask(step, it).await.map(|value| (Outcome::default(), Some(value))),
             Op::Collect(it) => {
                 let collected = it.carry_out(with).await?;
@@ -240,6 +269,7 @@ impl Running<'_> {
             step: &step.id,
             now: self.now(),
             cluster: Some(self.means.cluster),
+            equipment: Some(self.means.equipment),
             kinds: self.means.kinds,
         };
         let looked = action.plan(&with, ask.args.clone()).await.map_err(|e| failed(e.to_string()))?;
@@ -264,7 +294,8 @@ impl Running<'_> {
         let what = What::Kept { step: step.id.clone(), name: name.clone(), bytes, sha256, stored_sha256 };
         self.write(what).map_err(|e| Failed::Halt(e.into()))?;
         let said = collected.said.map_or(name.clone(), |said| format!("{name}: {said}"));
-        Ok((Outcome { uid: None, said: Some(said) }, Some(json!({"name": name, "bytes": bytes}))))
+        let brought = Some(json!({"name": name, "bytes": bytes}));
+        Ok((Outcome { said: Some(said), ..Outcome::default() }, brought))
     }
 }
 

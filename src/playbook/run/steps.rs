@@ -208,6 +208,7 @@ impl Running<'_> {
             step: &step.id,
             now: plan.made_at,
             cluster: Some(self.means.cluster),
+            equipment: Some(self.means.equipment),
             kinds: self.means.kinds,
         };
         let made = match action.plan(&with, args).await {
@@ -215,11 +216,14 @@ impl Running<'_> {
             Err(e) => return Ok(Err(e.to_string())),
         };
         for op in &made.ops {
-            if let Some(touch) = op.touches()
-                && let Some(namespace) = &touch.object.namespace
-                && plan.protected_namespaces.contains(namespace)
-            {
-                return Ok(Err(format!("{} is in the protected namespace {namespace}", touch.object)));
+            let is_protected = |place: &str| plan.protected_namespaces.iter().any(|it| it == place);
+            if let Some(place) = op.places().into_iter().find(|place| is_protected(place)) {
+                return Ok(Err(format!("it acts in the protected namespace {place}")));
+            }
+            for object in op.objects() {
+                if let Some(namespace) = object.namespace.as_deref().filter(|place| is_protected(place)) {
+                    return Ok(Err(format!("{object} is in the protected namespace {namespace}")));
+                }
             }
         }
         let result = made.result.as_ref().map(slim);

@@ -10,6 +10,9 @@ use crate::{
 };
 use std::fmt::Write;
 
+/// So many characters of what a step brought are shown.
+const LONGEST: usize = 400;
+
 /// One entry of a journal as a line for a terminal; none for what nobody has to see.
 pub fn entry_line(entry: &Entry) -> Option<String> {
     let time = entry.at.strftime("%H:%M:%S");
@@ -84,6 +87,11 @@ fn details(what: &What) -> Vec<String> {
     match what {
         What::Intent { what_is_done: Op::Change(change), .. } => {
             change.fields.iter().map(ToString::to_string).collect()
+        }
+        What::StepEnded { end: StepEnd::Done, result: Some(result), .. } if !result.is_null() => {
+            let text = result.to_string();
+            let cut = text.char_indices().nth(LONGEST).map_or(text.len(), |(at, _)| at);
+            vec![format!("{}{}", &text[..cut], if cut < text.len() { "…" } else { "" })]
         }
         _ => Vec::new(),
     }

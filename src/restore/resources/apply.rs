@@ -3,7 +3,7 @@ use super::{
     write::{NotWritten, Writer, Wrote},
 };
 use crate::source::kube::Refusal;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::BoxFuture, stream};
 use std::{
     collections::HashMap,
     ops::Range,
@@ -86,9 +86,13 @@ impl Run<'_> {
         let mut todo: Vec<usize> = range.filter(|at| self.plan.objects[*at].writes()).collect();
         for pause in PAUSES.iter().map(Some).chain([None]) {
             let last = pause.is_none();
-            let writes = todo.into_iter().map(async |at| (!self.object(at, last).await).then_some(at));
+            let mut writes: Vec<BoxFuture<'_, Option<usize>>> = Vec::new();
+            for at in todo {
+                writes.push(Box::pin(async move { (!self.object(at, last).await).then_some(at) }));
+            }
             let again = stream::iter(writes).buffer_unordered(self.options.concurrency.max(1));
-            todo = again.filter_map(async |at| at).collect().await;
+            let again: Vec<Option<usize>> = again.collect().await;
+            todo = again.into_iter().flatten().collect();
             match pause {
                 Some(pause) if !todo.is_empty() && !self.stopped.load(Relaxed) => {
                     tokio::time::sleep(*pause).await;

@@ -24,6 +24,7 @@ impl Verdict {
     }
 }
 
+pub(super) const ENDS: &str = "what is there is being deleted";
 pub(super) const SAME: &str = "it is there, and the same";
 pub(super) const FORBIDDEN: &str = "it is there, and differs, which was not to be";
 
@@ -41,7 +42,7 @@ pub(super) fn decide(
     };
     if there["metadata"]["deletionTimestamp"].is_string() {
         let detail = holds(&there);
-        return Verdict { ends: true, detail, ..verdict(Action::Conflict, "what is there is being deleted") };
+        return Verdict { ends: true, detail, ..verdict(Action::Conflict, ENDS) };
     }
     if options.only_missing {
         return verdict(Action::Skip, "it is there");

@@ -14,6 +14,9 @@ use crate::{
 };
 use std::collections::HashMap;
 
+/// Why nothing can be made in a namespace.
+pub(super) const CLOSED: &str = "its namespace is being deleted, or stands in conflict itself";
+
 /// A plan in the making; places are those of `planned`.
 pub(super) struct Draft<'a> {
     target: &'a Target,
@@ -257,8 +260,7 @@ impl<'a> Draft<'a> {
         for planned in self.planned.iter_mut().filter(|it| it.action == Action::Create) {
             let Some(namespace) = planned.to.namespace.clone() else { continue };
             if fates.get(&*namespace) == Some(&Action::Conflict) {
-                let text = "its namespace is being deleted, or stands in conflict itself";
-                planned.conflict(text, Some(namespace.to_string()));
+                planned.conflict(CLOSED, Some(namespace.to_string()));
             }
         }
     }

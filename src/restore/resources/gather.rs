@@ -108,6 +108,13 @@ pub async fn gather(
     }
 }
 
+/// Every type of which a recovery point tells.
+pub fn saved_types(manifest: &Manifest) -> Vec<TypeName> {
+    let facts = manifest.artifact(&ArtifactKind::Resources).and_then(|it| it.resources.as_ref());
+    let labels = facts.into_iter().flat_map(|facts| facts.counts.keys());
+    labels.filter_map(|label| TypeName::of_label(label)).map(|(kind, _)| kind).collect()
+}
+
 /// The types that the definitions in a directory bring.
 ///
 /// # Errors

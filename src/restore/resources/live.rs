@@ -10,7 +10,7 @@ use crate::{
     object::Veil,
     source::kube::{Cluster, LiveObject, Refusal, ResourceType},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::BoxFuture, stream};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -85,7 +85,10 @@ impl Judge {
     ) -> Result<HashMap<usize, Seen>, ResourcesError> {
         let at_once = self.options.concurrency;
         let lookups = lookups(sought);
-        let work = lookups.into_iter().map(|lookup| self.clone().lookup(cluster.clone(), lookup, at_once));
+        let mut work: Vec<BoxFuture<'static, Result<HashMap<usize, Seen>, ResourcesError>>> = Vec::new();
+        for lookup in lookups {
+            work.push(Box::pin(self.clone().lookup(cluster.clone(), lookup, at_once)));
+        }
         let mut work = stream::iter(work).buffer_unordered(at_once.clamp(1, 8));
         let mut all = HashMap::new();
         while let Some(found) = work.next().await {
@@ -104,9 +107,11 @@ impl Judge {
         let failed = |refusal: Refusal| ResourcesError::Live { what: kind.label(), reason: refusal.message };
         let mut all = HashMap::new();
         if sought.len() <= ALONE {
-            let reads = sought.values().map(async |one| {
-                cluster.read(&one.kind, one.namespace.as_deref(), &one.name).await.map(|live| (one, live))
-            });
+            let mut reads: Vec<BoxFuture<'_, Result<(&Sought, Option<LiveObject>), Refusal>>> = Vec::new();
+            for one in sought.values() {
+                let read = cluster.read(&one.kind, one.namespace.as_deref(), &one.name);
+                reads.push(Box::pin(async move { read.await.map(|live| (one, live)) }));
+            }
             let mut reads = stream::iter(reads).buffer_unordered(at_once);
             while let Some(read) = reads.next().await {
                 if let (one, Some(live)) = read.map_err(failed)? {

@@ -39,7 +39,7 @@ mod write;
 pub use apply::apply;
 pub use error::ResourcesError;
 pub use findings::Finding;
-pub use gather::{From, Gathered, defined_in, gather};
+pub use gather::{From, Gathered, defined_in, gather, saved_types};
 pub use options::{OnConflict, Options, Policy};
 pub use outcome::{Done, Outcome, Progress, Tally};
 pub use plan::{Action, Plan, Planned, Reason, plan};

@@ -125,6 +125,23 @@ impl Planned {
         self.action == Action::Skip && self.reason.as_ref().is_some_and(same)
     }
 
+    /// Does something stand against it?
+    pub fn conflicts(&self) -> bool {
+        self.action == Action::Conflict
+    }
+
+    /// Does nothing stand against it but what is being deleted, and will be gone?
+    pub fn waits(&self) -> bool {
+        let going =
+            |reason: &Reason| reason.text == super::decide::ENDS || reason.text == super::draft::CLOSED;
+        self.conflicts() && self.reason.as_ref().is_some_and(going)
+    }
+
+    /// The type that it is written as, where the target knows one.
+    pub fn resource_type(&self) -> Option<&ResourceType> {
+        self.kind.as_deref()
+    }
+
     /// Does it change the target?
     pub fn writes(&self) -> bool {
         matches!(self.action, Action::Create | Action::Update | Action::Recreate)

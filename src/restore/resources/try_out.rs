@@ -6,7 +6,7 @@ use super::{
     write::{NotWritten, Writer, Wrote},
 };
 use crate::object::TypeName;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::BoxFuture, stream};
 use std::collections::HashSet;
 
 /// Has the server try every write without storing it, so that what admission refuses is known before anything is changed.
@@ -27,18 +27,22 @@ pub(super) async fn try_out(
     let gathered = plan.gathered.clone();
     let writer = Writer { cluster: &target.cluster, gathered: &gathered, options, dry_run: true };
     let tries = plan.objects.iter().enumerate().filter(|(_, planned)| planned.writes());
-    let tries: Vec<_> = tries
-        .map(async |(at, planned)| match waits_for(planned, target, &to_come) {
-            Some(why) => (at, Tried::Not(why)),
-            // Owners that are not there yet have no UID, and any is as good for a try.
-            None => {
-                let uid = |_| Some("00000000-0000-0000-0000-000000000000".to_owned());
-                (at, Tried::Told(writer.write(planned, uid).await))
+    let (trying, coming) = (&writer, &to_come);
+    let mut asked: Vec<BoxFuture<'_, (usize, Tried)>> = Vec::new();
+    for (at, planned) in tries {
+        asked.push(Box::pin(async move {
+            match waits_for(planned, target, coming) {
+                Some(why) => (at, Tried::Not(why)),
+                // Owners that are not there yet have no UID, and any is as good for a try.
+                None => {
+                    let uid = |_| Some("00000000-0000-0000-0000-000000000000".to_owned());
+                    (at, Tried::Told(trying.write(planned, uid).await))
+                }
             }
-        })
-        .collect();
+        }));
+    }
     let tried: Vec<(usize, Tried)> =
-        stream::iter(tries).buffer_unordered(options.concurrency.max(1)).collect().await;
+        stream::iter(asked).buffer_unordered(options.concurrency.max(1)).collect().await;
     for (at, told) in tried {
         let recreates = writer.recreates(&plan.objects[at]);
         take_in(&mut plan.objects[at], told, recreates)?;

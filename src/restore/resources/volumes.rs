@@ -6,7 +6,7 @@ use crate::{
     object::{Identity, TypeName},
     source::kube::{LiveObject, Refusal},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::BoxFuture, stream};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -36,10 +36,14 @@ pub(super) async fn find(
     let Served::Same(kind) = target.serves(&TypeName::new("", "persistentvolumes"), "v1") else {
         return Ok(Vec::new());
     };
-    let reads = claims.into_iter().filter(|it| !made.contains(&it.volume)).map(async |claim| {
-        let live = target.cluster.read(&kind, None, &claim.volume.name).await;
-        (claim, live)
-    });
+    let mut reads: Vec<BoxFuture<'_, (Claim, Result<Option<LiveObject>, Refusal>)>> = Vec::new();
+    for claim in claims.into_iter().filter(|it| !made.contains(&it.volume)) {
+        let (cluster, kind) = (&target.cluster, &kind);
+        reads.push(Box::pin(async move {
+            let live = cluster.read(kind, None, &claim.volume.name).await;
+            (claim, live)
+        }));
+    }
     let mut reads = stream::iter(reads).buffer_unordered(options.concurrency.max(1));
     let mut found = Vec::new();
     while let Some((claim, live)) = reads.next().await {
