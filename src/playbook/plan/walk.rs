@@ -9,7 +9,7 @@ use crate::{
     playbook::{
         Equipment,
         actions::{self, Class, Planning},
-        inputs::{Points, inputs},
+        inputs::inputs,
         model::{Approve, Playbook, RunsOn, Step, Template, What},
         op::Tried,
         scope::{NoValue, Scope, slim},
@@ -66,8 +66,7 @@ pub async fn plan(order: &Order<'_>) -> Result<Plan, Vec<String>> {
     let own = Own::look(order.cluster).await.map_err(|why| vec![why])?;
     let facts = order.cluster.facts().await.map_err(|e| vec![e.to_string()])?;
     let with = planning(order, "params");
-    let given =
-        inputs(&order.playbook.params, &order.given, &with, Some(order.equipment as &dyn Points)).await?;
+    let given = inputs(&order.playbook.params, &order.given, &with, Some(order.equipment)).await?;
     let about = own.cluster_facts(&with, &facts).await;
     let run = json!({
         "id": order.run.as_str(), "playbook": order.playbook.name, "by": order.by,
@@ -204,9 +203,7 @@ impl<'a> Walk<'a, '_> {
                     _ => scope.will_bring(name),
                 }
             }
-            if planned.result.is_some() {
-                planned.result = planned.result.as_ref().map(slim);
-            }
+            planned.result = planned.result.as_ref().map(slim);
             planned
         })
     }
@@ -382,7 +379,7 @@ impl<'a> Walk<'a, '_> {
         };
         let with = planning(self.order, &id);
         let values: Map<String, Value> =
-            match inputs(&playbook.params, &given, &with, Some(self.order.equipment as &dyn Points)).await {
+            match inputs(&playbook.params, &given, &with, Some(self.order.equipment)).await {
                 Ok(inputs) => inputs.values,
                 Err(all) => return self.error(Some(&id), format!("{name}: {}", all.join("; "))),
             };

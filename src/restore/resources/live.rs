@@ -21,6 +21,9 @@ const ALONE: usize = 8;
 /// So many namespaces are listed one by one.
 const APART: usize = 4;
 
+/// An object that is read, for something that waits for it.
+pub(super) type Reading<'a, For> = BoxFuture<'a, (For, Result<Option<LiveObject>, Refusal>)>;
+
 /// An object to look for.
 #[derive(Debug, Clone)]
 pub(super) struct Sought {
@@ -107,14 +110,14 @@ impl Judge {
         let failed = |refusal: Refusal| ResourcesError::Live { what: kind.label(), reason: refusal.message };
         let mut all = HashMap::new();
         if sought.len() <= ALONE {
-            let mut reads: Vec<BoxFuture<'_, Result<(&Sought, Option<LiveObject>), Refusal>>> = Vec::new();
+            let mut reads: Vec<Reading<'_, &Sought>> = Vec::new();
             for one in sought.values() {
                 let read = cluster.read(&one.kind, one.namespace.as_deref(), &one.name);
-                reads.push(Box::pin(async move { read.await.map(|live| (one, live)) }));
+                reads.push(Box::pin(async move { (one, read.await) }));
             }
             let mut reads = stream::iter(reads).buffer_unordered(at_once);
-            while let Some(read) = reads.next().await {
-                if let (one, Some(live)) = read.map_err(failed)? {
+            while let Some((one, live)) = reads.next().await {
+                if let Some(live) = live.map_err(failed)? {
                     all.insert(one.saved, self.judge(one, &live)?);
                 }
             }

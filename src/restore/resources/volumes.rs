@@ -1,12 +1,12 @@
 //! Volumes that claims were bound to, and that will not be theirs again: a volume names its claim by UID, and a claim that is
 //! restored has another one.
 
-use super::{Action, Finding, Options, Plan, Planned, ResourcesError, Target, target::Served};
+use super::{Action, Finding, Options, Plan, Planned, ResourcesError, Target, live::Reading, target::Served};
 use crate::{
     object::{Identity, TypeName},
     source::kube::{LiveObject, Refusal},
 };
-use futures_util::{StreamExt, future::BoxFuture, stream};
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -36,7 +36,7 @@ pub(super) async fn find(
     let Served::Same(kind) = target.serves(&TypeName::new("", "persistentvolumes"), "v1") else {
         return Ok(Vec::new());
     };
-    let mut reads: Vec<BoxFuture<'_, (Claim, Result<Option<LiveObject>, Refusal>)>> = Vec::new();
+    let mut reads: Vec<Reading<'_, Claim>> = Vec::new();
     for claim in claims.into_iter().filter(|it| !made.contains(&it.volume)) {
         let (cluster, kind) = (&target.cluster, &kind);
         reads.push(Box::pin(async move {

@@ -161,7 +161,9 @@ mod tests {
     fn object(runs: &[(State, Option<&str>, &[usize])]) -> FoundObject {
         let run = |(state, uid, days): &(State, Option<&str>, &[usize])| {
             let points = days.iter().map(|day| id(*day)).collect();
-            Run { uid: uid.map(str::to_owned), ..Run::nothing(*state, points) }
+            let mut run = Run::nothing(*state, points);
+            run.uid = uid.map(str::to_owned);
+            run
         };
         FoundObject { namespace: None, name: "a".into(), runs: runs.iter().map(run).collect() }
     }

@@ -166,10 +166,11 @@ fn by_itself(object: &ObjectRef, json: &Value) -> bool {
     let metadata = &json["metadata"];
     let goes = metadata["deletionTimestamp"].is_string();
     let owned = metadata["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty());
-    let comes = match (object.resource.as_str(), object.name.as_str()) {
-        ("serviceaccounts", "default") | ("configmaps", "kube-root-ca.crt") => true,
-        ("events" | "endpoints" | "endpointslices", _) => true,
-        _ => false,
-    };
+    let comes = matches!(
+        (object.resource.as_str(), object.name.as_str()),
+        ("serviceaccounts", "default")
+            | ("configmaps", "kube-root-ca.crt")
+            | ("events" | "endpoints" | "endpointslices", _)
+    );
     goes || owned || comes
 }
