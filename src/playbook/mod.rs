@@ -17,6 +17,7 @@ pub mod run;
 
 mod approval;
 mod cacao;
+mod host;
 mod inputs;
 mod journal;
 mod keep;
@@ -27,6 +28,7 @@ mod state;
 pub use actions::Planning;
 pub use approval::{Approval, Approver, Decision, Heard, Question, Statement};
 pub use cacao::cacao;
+pub use host::OnHost;
 pub use inputs::{Inputs, Points, inputs, plain};
 pub use journal::{Entry, Journal, JournalError, RunEnd, StepEnd, What};
 pub use keep::{RecordError, StoreKeeper, ended, record};

@@ -48,7 +48,8 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let catalogue = prepare::catalogue(context, &args.trust).await?;
-    let target = prepare::target(context, &args.api).await?;
+    let runs_on = prepare::runs_on(context, &args.playbook)?;
+    let target = prepare::target(context, &args.api, runs_on, (&catalogue, None)).await?;
     let (author, _) = Author::if_possible(context, args.by.clone())?;
     let now = Timestamp::now();
     let making = Making {

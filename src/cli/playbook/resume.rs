@@ -76,7 +76,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let plan = carry::plan_in(&directory)?;
     let (journal, entries) = open(&directory)?;
     let catalogue = prepare::catalogue(context, &args.trust).await?;
-    let target = prepare::target(context, &args.api).await?;
+    let (runs_on, keys) = (prepare::plan_runs_on(&plan), Some(&args.carrying.keys));
+    let target = prepare::target(context, &args.api, runs_on, (&catalogue, keys)).await?;
     let place = (&plan, directory.as_path());
     carry::out_assuming(context, place, (journal, entries), &target, &catalogue, (&args.carrying, assume))
         .await
@@ -100,7 +101,8 @@ pub(super) async fn undo(context: &Context, args: UndoArgs) -> Result<Exit, Fail
         return Err(Failure::usage(format!("run {} has done nothing", plan.run)));
     }
     let catalogue = prepare::catalogue(context, &args.trust).await?;
-    let target = prepare::target(context, &args.api).await?;
+    let (runs_on, keys) = (prepare::plan_runs_on(&plan), Some(&args.carrying.keys));
+    let target = prepare::target(context, &args.api, runs_on, (&catalogue, keys)).await?;
     let place = (&plan, directory.as_path());
     carry::back(context, place, (journal, entries), &target, &catalogue, &args.carrying).await
 }

@@ -66,8 +66,14 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let catalogue = prepare::catalogue(context, &args.trust).await?;
-    let target = prepare::target(context, &args.api).await?;
-    let plan = match &args.plan {
+    let given = args.plan.as_deref().map(read).transpose()?;
+    let runs_on = match &given {
+        Some(plan) => prepare::plan_runs_on(plan),
+        None => prepare::runs_on(context, args.playbook.as_deref().unwrap_or_default())?,
+    };
+    let keys = Some(&args.carrying.keys);
+    let target = prepare::target(context, &args.api, runs_on, (&catalogue, keys)).await?;
+    let plan = match given {
         None => {
             let (author, _) = Author::if_possible(context, args.by.clone())?;
             let now = Timestamp::now();
@@ -80,8 +86,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             };
             prepare::planned(context, &target, &catalogue, making).await?
         }
-        Some(file) => {
-            let plan = read(file)?;
+        Some(plan) => {
             let again = Making {
                 playbook: args.playbook.as_deref().unwrap_or(&plan.playbook.name),
                 given: plan.params.clone().into_iter().collect(),
@@ -91,7 +96,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             };
             let again = prepare::planned(context, &target, &catalogue, again).await?;
             if again.digest() != plan.digest() {
-                let text = format!("what the plan {} would do has changed since it was made", file.display());
+                let file = args.plan.as_deref().unwrap_or(Path::new("-")).display();
+                let text = format!("what the plan {file} would do has changed since it was made");
                 let help = format!("{}make a new plan, and have that approved", changed(&plan, &again));
                 return Err(Failure::new(Exit::Conflict, text).help(help));
             }
@@ -106,6 +112,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         eprint(&report::plan_text(&plan));
         return Err(Failure::new(Exit::Conflict, "something speaks against the plan: nothing was done"));
     }
+    prepare::can_open(&plan, &target)?;
     if !args.yes && args.plan.is_none() {
         eprint(&report::plan_text(&plan));
         agreed()?;

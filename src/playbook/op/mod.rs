@@ -10,6 +10,7 @@ mod collect;
 mod create;
 mod delete;
 mod field;
+mod host;
 mod object_ref;
 mod outside;
 mod rehearsed;
@@ -20,10 +21,12 @@ pub use collect::{Collect, Collected};
 pub use create::Create;
 pub use delete::{Delete, Evict, Propagation};
 pub use field::{FieldSet, Standing, set_all, standing};
+pub use host::{EtcdPlace, EtcdRestore, HostOp};
 pub use object_ref::ObjectRef;
 pub use outside::{Ask, Outside};
 pub use wait::{Condition, Wait, lacks, unready};
 
+use super::host::OnHost;
 use crate::source::kube::{Attempt, Cluster, Refusal};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -49,6 +52,8 @@ pub enum Op {
     Collect(Collect),
     /// Does something that is neither in the cluster nor in the store.
     Outside(Outside),
+    /// Does something on the host, without an API server.
+    Host(HostOp),
 }
 
 /// What came of trying an op without doing it.
@@ -78,6 +83,8 @@ pub enum Probe {
     Done(Outcome),
     /// No, and it can be done.
     NotDone,
+    /// It was begun, and not brought to its end: whoever does it again, or takes it back, begins with that.
+    Half,
     /// Somebody else acted meanwhile, and how.
     Other(String),
     /// Nobody can tell.
@@ -136,6 +143,9 @@ pub enum OpError {
     /// It stays.
     #[error("{0}")]
     NotUndoable(String),
+    /// There is none on a host.
+    #[error("it needs an API server, and this run is on a host")]
+    NoCluster,
 }
 
 impl OpError {
@@ -157,12 +167,20 @@ impl OpError {
 /// With what ops are carried out.
 #[derive(Clone, Copy)]
 pub struct Doing<'a> {
-    /// The cluster; its requests carry the step's audit id.
-    pub cluster: &'a Cluster,
+    /// The cluster; its requests carry the step's audit id. None on a host.
+    pub cluster: Option<&'a Cluster>,
+    /// What there is on a host.
+    pub host: Option<&'a OnHost<'a>>,
     /// The run.
     pub run: &'a str,
     /// Who writes, for `managedFields`.
     pub manager: &'a str,
+}
+
+impl<'a> Doing<'a> {
+    pub(super) fn cluster(&self) -> Result<&'a Cluster, OpError> {
+        self.cluster.ok_or(OpError::NoCluster)
+    }
 }
 
 /// What an op touches, and how.
@@ -182,14 +200,18 @@ impl Op {
             Op::Change(it) => (&it.object, false),
             Op::Delete(it) => (&it.object, true),
             Op::Evict(it) => (&it.object, true),
-            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) | Op::Outside(_) => return None,
+            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) | Op::Outside(_) | Op::Host(_) => return None,
         };
         Some(Touch { object, goes })
     }
 
     /// Does it change nothing?
     pub fn reads(&self) -> bool {
-        matches!(self, Op::Wait(_) | Op::Ask(_) | Op::Collect(_))
+        match self {
+            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => true,
+            Op::Host(it) => it.reads(),
+            _ => false,
+        }
     }
 
     /// Why it cannot be taken back; nothing if it can.
@@ -199,7 +221,7 @@ impl Op {
             Op::Change(it) => it.stays(),
             Op::Delete(it) => it.stays(),
             Op::Evict(it) => Some(format!("{} was evicted: what owns it makes another one", it.object)),
-            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => None,
+            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) | Op::Host(_) => None,
             Op::Outside(it) => Some(format!("{it} cannot be taken back")),
         }
     }
@@ -214,7 +236,7 @@ impl Op {
             Op::Wait(it) => (it.rights(), Vec::new()),
             Op::Collect(it) => (it.rights(), Vec::new()),
             Op::Outside(it) => (it.rights(), Vec::new()),
-            Op::Ask(_) => (Vec::new(), Vec::new()),
+            Op::Ask(_) | Op::Host(_) => (Vec::new(), Vec::new()),
         }
     }
 
@@ -226,6 +248,7 @@ impl Op {
             Op::Delete(it) => it.try_out(with).await,
             Op::Evict(it) => it.try_out(with).await,
             Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => Tried::NotNeeded,
+            Op::Host(it) => it.try_out(),
             Op::Outside(it) => Tried::Unverifiable { why: format!("{it} cannot be tried without doing it") },
         }
     }
@@ -241,6 +264,7 @@ impl Op {
             Op::Delete(it) => it.probe(with).await,
             Op::Evict(it) => it.probe(with).await,
             Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => Ok(Probe::NotDone),
+            Op::Host(it) => it.probe(with).await,
             Op::Outside(_) => Ok(Probe::Unknown),
         }
     }
@@ -254,6 +278,7 @@ impl Op {
             Op::Create(it) => it.take_back(outcome, with).await,
             Op::Change(it) => it.take_back(with).await,
             Op::Delete(it) => it.take_back(with).await,
+            Op::Host(it) => it.take_back(with).await,
             other => match other.stays() {
                 None => Ok(Outcome::default()),
                 Some(why) => Err(OpError::NotUndoable(why)),
@@ -273,6 +298,7 @@ impl fmt::Display for Op {
             Op::Ask(it) => it.fmt(f),
             Op::Collect(it) => it.fmt(f),
             Op::Outside(it) => it.fmt(f),
+            Op::Host(it) => it.fmt(f),
         }
     }
 }

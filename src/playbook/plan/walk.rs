@@ -8,6 +8,7 @@ use crate::{
     object::Expression,
     playbook::{
         actions::{self, Class, Planning},
+        host::OnHost,
         inputs::{Points, inputs},
         model::{Approve, Playbook, RunsOn, Step, Template, What},
         op::Tried,
@@ -44,8 +45,10 @@ pub struct Order<'a> {
     pub now: Timestamp,
     /// The cluster's name in the store.
     pub cluster_name: String,
-    /// The cluster.
-    pub cluster: &'a Cluster,
+    /// The cluster; none on a host.
+    pub cluster: Option<&'a Cluster>,
+    /// The host, where it runs on one.
+    pub host: Option<&'a OnHost<'a>>,
     /// What it serves.
     pub kinds: &'a Discovery,
     /// Where recovery points are looked up.
@@ -57,16 +60,22 @@ pub struct Order<'a> {
 /// # Errors
 /// When there is no plan: the playbook was told something wrong, or the cluster does not answer.
 pub async fn plan(order: &Order<'_>) -> Result<Plan, Vec<String>> {
-    if order.playbook.runs_on == RunsOn::Host {
-        return Err(vec![
-            "it runs on a host (`runsOn: host`), which this version of Lifeboat cannot do yet".to_owned(),
-        ]);
-    }
-    let own = Own::look(order.cluster).await.map_err(|why| vec![why])?;
-    let facts = order.cluster.facts().await.map_err(|e| vec![e.to_string()])?;
     let with = planning(order, "params");
+    let (own, target) = match (order.playbook.runs_on, order.cluster, order.host) {
+        (RunsOn::Cluster, Some(cluster), _) => {
+            let own = Own::look(cluster).await.map_err(|why| vec![why])?;
+            let facts = cluster.facts().await.map_err(|e| vec![e.to_string()])?;
+            (own, Some((cluster, facts)))
+        }
+        (RunsOn::Host, None, Some(_)) => (Own::on_host(), None),
+        (RunsOn::Cluster, None, _) => return Err(vec!["it needs an API server".to_owned()]),
+        (RunsOn::Host, ..) => return Err(vec!["it runs on a host (`runsOn: host`)".to_owned()]),
+    };
     let given = inputs(&order.playbook.params, &order.given, &with, order.points).await?;
-    let about = own.cluster_facts(&with, &facts).await;
+    let about = match &target {
+        Some((_, facts)) => own.cluster_facts(&with, facts).await,
+        None => Value::Null,
+    };
     let run = json!({
         "id": order.run.as_str(), "playbook": order.playbook.name, "by": order.by,
         "started": order.now.to_string(), "identity": own.name,
@@ -100,9 +109,13 @@ pub async fn plan(order: &Order<'_>) -> Result<Plan, Vec<String>> {
         },
         target: TargetFacts {
             cluster: order.cluster_name.clone(),
-            uid: facts.uid,
-            server: order.cluster.server().to_owned(),
+            server: match (&target, order.host) {
+                (Some((cluster, _)), _) => cluster.server().to_owned(),
+                (None, host) => format!("none (host {})", host.map_or("", |host| host.name.as_str())),
+            },
+            uid: target.and_then(|(_, facts)| facts.uid),
             identity: own.name.clone(),
+            host: order.host.map(|host| host.name.clone()),
         },
         made_at: order.now,
         by: order.by.clone(),
@@ -127,7 +140,8 @@ fn planning<'a>(order: &'a Order<'_>, step: &'a str) -> Planning<'a> {
         run: order.run.as_str(),
         step,
         now: order.now,
-        cluster: Some(order.cluster),
+        cluster: order.cluster,
+        host: order.host,
         kinds: order.kinds,
     }
 }

@@ -207,7 +207,8 @@ impl Running<'_> {
             run: plan.run.as_str(),
             step: &step.id,
             now: plan.made_at,
-            cluster: Some(self.means.cluster),
+            cluster: self.means.cluster,
+            host: self.means.host,
             kinds: self.means.kinds,
         };
         let made = match action.plan(&with, args).await {

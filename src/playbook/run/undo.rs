@@ -1,9 +1,9 @@
 //! What was done is taken back, the newest first.
 
-use super::{Halt, Running, ops::MANAGER};
+use super::{Halt, Running};
 use crate::playbook::{
     journal::What,
-    op::{Doing, Outcome, Probe},
+    op::{Outcome, Probe},
     state::Doneness,
 };
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl Running<'_> {
             }
             let Some(step) = self.means.plan.step(&id) else { continue };
             let cluster = self.audited(&format!("{id}-undo"), 1);
-            let with = Doing { cluster: &cluster, run: self.means.plan.run.as_str(), manager: MANAGER };
+            let with = self.doing(cluster.as_ref());
             let kept = |why: String| What::NotUndone { step: id.clone(), op: at, why };
             if !step.undo {
                 self.write(kept("the playbook says that it stays (`undo: none`)".to_owned()))?;
@@ -34,6 +34,7 @@ impl Running<'_> {
                 Doneness::NotDone => continue,
                 Doneness::Meant => match state.op.probe(&with).await {
                     Ok(Probe::Done(outcome)) => outcome,
+                    Ok(Probe::Half) => Outcome::default(),
                     Ok(Probe::NotDone) => {
                         let why = "it was not done".to_owned();
                         self.write(What::NotDone { step: id.clone(), op: at, why })?;
