@@ -63,6 +63,7 @@ mod playbook_case;
 mod playbook_crash;
 mod playbook_evidence;
 mod playbook_files;
+mod playbook_host;
 mod playbook_identity;
 mod playbook_kind;
 mod playbook_pods;

@@ -114,8 +114,7 @@ async fn hold(
         (None, _) => {}
         (Some(key), Some(cluster)) => {
             let namespace = prepare::lease_namespace(context)?;
-            let taken =
-                Lease::take(cluster, &target.kinds, &namespace, key, &plan.run, sender.clone()).await;
+            let taken = Lease::take(cluster, &target.kinds, &namespace, key, &plan.run, sender.clone()).await;
             lease = Some(taken.map_err(|e| match e {
                 LeaseError::Held { .. } => Failure::new(Exit::Conflict, e.to_string()),
                 LeaseError::Refused { .. } => Failure::new(Exit::Failed, e.to_string()),

@@ -127,7 +127,11 @@ impl Lint<'_> {
             return fitting.wrong(&check, format!("`{name}` changes something: `assert` only looks"));
         }
         if action.on_host() != (self.runs_on == RunsOn::Host) && !action.anywhere() {
-            let place = if action.on_host() { "acts on a host, and this playbook does not" } else { "needs an API server" };
+            let place = if action.on_host() {
+                "acts on a host, and this playbook does not"
+            } else {
+                "needs an API server"
+            };
             return fitting.wrong(&check, format!("`{name}` {place}"));
         }
         fitting.arguments_but(args, &action.arguments().to_value(), name, &[CHECK, EXPECT]);

@@ -163,7 +163,8 @@ impl Collect {
                 let place = (pod.namespace.as_deref().unwrap_or_default(), pod.name.as_str());
                 let argv = ["tar", "cf", "-", "--", path.as_str()].map(str::to_owned);
                 let within = Duration::from_millis(*within_ms);
-                let packed = with.cluster()?.stream_from_pod(place, container, &argv, within, *most_bytes).await;
+                let packed =
+                    with.cluster()?.stream_from_pod(place, container, &argv, within, *most_bytes).await;
                 let (bytes, said) =
                     packed.map_err(|why| OpError::Failed(format!("{path} of {pod}: {why}")))?;
                 Ok(Collected { name, bytes, said })
@@ -181,7 +182,8 @@ impl Collect {
                     ..object.clone()
                 };
                 let kind = crate::source::kube::ResourceType { namespaced: true, ..events.resource_type() };
-                let mut list = with.cluster()?.selected(&kind, object.namespace.as_deref(), None, Some(&fields));
+                let mut list =
+                    with.cluster()?.selected(&kind, object.namespace.as_deref(), None, Some(&fields));
                 let mut found = Vec::new();
                 while let Some(page) =
                     list.next().await.map_err(|refusal| OpError::server(object, refusal))?

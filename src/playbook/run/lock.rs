@@ -54,8 +54,14 @@ impl HostLock {
         let wrong = |source| LockError::Io { key: key.to_owned(), path: path.clone(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(journals).map_err(wrong)?;
         let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(wrong)?;
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(wrong)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -18,7 +18,10 @@ pub fn plan_text(plan: &Plan) -> String {
     match &target.host {
         None => line(format!("  cluster   {} at {}, as {}", target.cluster, target.server, target.identity)),
         Some(host) => {
-            line(format!("  host      {host}, of cluster {}, without an API server: no rights are asked for,", target.cluster));
+            line(format!(
+                "  host      {host}, of cluster {}, without an API server: no rights are asked for,",
+                target.cluster
+            ));
             line("            no identity, namespace or limit guards anything".to_owned());
         }
     }

@@ -37,9 +37,8 @@ pub fn access(manifests: &Path) -> Result<Access, SwapError> {
         let path = places.into_iter().find(|path| path.is_file());
         path.map(|path| StaticPod::read(path, container)).transpose()
     };
-    let tls = read(ETCD, "etcd")?.is_some_and(|etcd| {
-        etcd.setting("listen-client-urls").is_some_and(|urls| urls.contains("https://"))
-    });
+    let tls = read(ETCD, "etcd")?
+        .is_some_and(|etcd| etcd.setting("listen-client-urls").is_some_and(|urls| urls.contains("https://")));
     let scheme = if tls { "https" } else { "http" };
     let endpoints = plane.etcd.clients.iter().map(|address| format!("{scheme}://{address}")).collect();
     let mut found = Access { endpoints, ca: None, cert: None, key: None };

@@ -60,7 +60,10 @@ pub fn archive(data_dir: &Path, to: &Path) -> Result<Archived, SwapError> {
     // It is compressed, but nobody knows how well.
     if free < needed / 2 {
         let (free, needed) = (free >> 20, needed >> 20);
-        return Err(refused(format!("{} has {free} MiB left, and {needed} MiB are to be kept", real.display())));
+        return Err(refused(format!(
+            "{} has {free} MiB left, and {needed} MiB are to be kept",
+            real.display()
+        )));
     }
     let file = tempfile::Builder::new().prefix(&beginning).tempfile_in(&real);
     let file = file.map_err(SwapError::io(&real))?;

@@ -77,8 +77,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let manifests = dir.path().join("manifests");
         fs::create_dir(&manifests).unwrap();
-        let (here, away) =
-            (manifests.join("etcd.yaml"), place_of_stopped(&manifests).join("etcd.yaml"));
+        let (here, away) = (manifests.join("etcd.yaml"), place_of_stopped(&manifests).join("etcd.yaml"));
         assert_eq!(lies(&here, &away).unwrap(), Lies::Nowhere);
         fs::write(&here, "a: 1").unwrap();
         let Lies::First(digest) = lies(&here, &away).unwrap() else { panic!("it is there") };

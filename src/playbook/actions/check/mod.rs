@@ -78,7 +78,9 @@ fn checked(arguments: &Value) -> Result<AssertArgs, ActionError> {
     let Some(check) = super::find(&args.check) else {
         return wrong(format!("there is no action `{}`", args.check));
     };
-    if check.class() != Class::Read || check.name() == "assert" || check.name().starts_with("evidence.")
+    if check.class() != Class::Read
+        || check.name() == "assert"
+        || check.name().starts_with("evidence.")
         || check.name() == "etcd.archive"
     {
         return wrong(format!("`{}` does not only look: it is no check", args.check));

@@ -1,6 +1,8 @@
 //! etcd on its host: looked at, kept, restored.
 
-use super::{ActionError, Class, Plain, Planned, Planning, Span, absolute, four_minutes, host, real, refused, usual};
+use super::{
+    ActionError, Class, Plain, Planned, Planning, Span, absolute, four_minutes, host, real, refused, usual,
+};
 use crate::{
     playbook::{
         actions::unique,
@@ -68,8 +70,7 @@ impl Plain for Status {
     type Args = StatusArgs;
     const NAME: &'static str = "etcd.status";
     const CLASS: Class = Class::Read;
-    const ABOUT: &'static str =
-        "Looks at etcd's members: who answers, who leads, whether there is a quorum, at which revision each is.";
+    const ABOUT: &'static str = "Looks at etcd's members: who answers, who leads, whether there is a quorum, at which revision each is.";
     const ON_HOST: bool = true;
 
     // What it brings changes with every write, and a plan has to stay the same: it looks in the run.
@@ -105,8 +106,7 @@ impl Plain for Archive {
     type Args = ArchiveArgs;
     const NAME: &'static str = "etcd.archive";
     const CLASS: Class = Class::Read;
-    const ABOUT: &'static str =
-        "Keeps the data of a stopped etcd, write-ahead log and all, in one file on the host, with its SHA-256.";
+    const ABOUT: &'static str = "Keeps the data of a stopped etcd, write-ahead log and all, in one file on the host, with its SHA-256.";
     const ON_HOST: bool = true;
 
     async fn plan(with: &Planning<'_>, args: ArchiveArgs) -> Result<Planned, ActionError> {
@@ -167,8 +167,7 @@ impl Plain for Restore {
     type Args = RestoreArgs;
     const NAME: &'static str = "etcd.restore";
     const CLASS: Class = Class::Undoable;
-    const ABOUT: &'static str =
-        "Puts a recovery point in the place of the data of the host's etcd, which is kept, and starts the control plane.";
+    const ABOUT: &'static str = "Puts a recovery point in the place of the data of the host's etcd, which is kept, and starts the control plane.";
     const ON_HOST: bool = true;
 
     async fn plan(with: &Planning<'_>, args: RestoreArgs) -> Result<Planned, ActionError> {

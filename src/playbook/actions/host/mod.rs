@@ -46,10 +46,9 @@ fn absolute(path: &Path) -> Result<&Path, ActionError> {
     let plain = path.components().all(|it| matches!(it, Component::RootDir | Component::Normal(_)));
     match path.is_absolute() && plain {
         true => Ok(path),
-        false => Err(ActionError::Arguments(format!(
-            "`{}` is no absolute path without `..`",
-            path.display()
-        ))),
+        false => {
+            Err(ActionError::Arguments(format!("`{}` is no absolute path without `..`", path.display())))
+        }
     }
 }
 
@@ -135,7 +134,9 @@ fn meant(names: &[String], manifests: &Path) -> Result<Vec<Found>, ActionError> 
         }
     }
     match found.is_empty() {
-        true => Err(ActionError::Missing(format!("static pod of a control plane in {}", manifests.display()))),
+        true => {
+            Err(ActionError::Missing(format!("static pod of a control plane in {}", manifests.display())))
+        }
         false => Ok(found),
     }
 }
@@ -148,8 +149,7 @@ impl Plain for Stop {
     type Args = StopArgs;
     const NAME: &'static str = "staticPod.stop";
     const CLASS: Class = Class::Undoable;
-    const ABOUT: &'static str =
-        "Stops static pods by moving their manifests out of the kubelet's directory, and waits until they are gone.";
+    const ABOUT: &'static str = "Stops static pods by moving their manifests out of the kubelet's directory, and waits until they are gone.";
     const ON_HOST: bool = true;
 
     async fn plan(with: &Planning<'_>, args: StopArgs) -> Result<Planned, ActionError> {

@@ -98,7 +98,9 @@ async fn names_lead_nowhere_else() {
         assert!(error.contains("no name of a manifest"), "{name}: {error}");
     }
     assert!(it.plan("staticPod.stop", json!({"pods": ["none"]})).await.unwrap_err().contains("there is no"));
-    assert!(it.plan("staticPod.stop", json!({})).await.unwrap_err().contains("static pod of a control plane"));
+    assert!(
+        it.plan("staticPod.stop", json!({})).await.unwrap_err().contains("static pod of a control plane")
+    );
     fs::create_dir_all(it.dir.path().join("data/member")).unwrap();
     let data = it.dir.path().join("data");
     for (to, wanted) in [("kept", "no absolute path"), ("/a/../b", "no absolute path")] {

@@ -22,7 +22,9 @@ impl Moved<'_> {
         Ok(match &found {
             Lies::First(digest) if digest != self.sha256 => changed(self.from, "it holds something else"),
             Lies::Second(digest) if digest != self.sha256 => changed(self.to, "it holds something else"),
-            Lies::Both => changed(self.to, "a manifest lies in both places, and nobody can tell which one counts"),
+            Lies::Both => {
+                changed(self.to, "a manifest lies in both places, and nobody can tell which one counts")
+            }
             Lies::Nowhere => Err(OpError::Gone(self.from.display().to_string())),
             _ => Ok(found),
         })

@@ -235,7 +235,9 @@ mod tests {
             let op = Op::Host(op);
             let text = serde_json::to_string(&op).unwrap();
             assert_eq!(serde_json::from_str::<Op>(&text).unwrap(), op, "{text}");
-            assert!(op.touches().is_none() && op.rights() == (Vec::new(), Vec::new()) && op.stays().is_none());
+            assert!(
+                op.touches().is_none() && op.rights() == (Vec::new(), Vec::new()) && op.stays().is_none()
+            );
         }
     }
 }

@@ -101,7 +101,8 @@ impl EtcdRestore {
         let plan = plan.map_err(failed)?;
         let swapped = static_pods::apply(&plan, host.catalogue, &manifest, identities, &tell, stop).await;
         let swapped = swapped.map_err(failed)?;
-        let (kept, data) = (swapped.swap.kept.display().to_string(), swapped.swap.data_dir.display().to_string());
+        let (kept, data) =
+            (swapped.swap.kept.display().to_string(), swapped.swap.data_dir.display().to_string());
         let value = json!({
             "point": self.point, "dataDir": data, "kept": swapped.swap.had_data.then_some(kept),
             "revision": swapped.restore.restored_revision, "next": swapped.next,
