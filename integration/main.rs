@@ -64,6 +64,7 @@ mod playbook_crash;
 mod playbook_evidence;
 mod playbook_files;
 mod playbook_host;
+mod playbook_host_kind;
 mod playbook_identity;
 mod playbook_kind;
 mod playbook_pods;

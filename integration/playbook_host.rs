@@ -10,6 +10,7 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 use lifeboat::point::ArtifactKind;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
     fs::{self, File},
@@ -211,6 +212,23 @@ async fn playbook_on_host_restores_etcd_and_gives_every_byte_back_wherever_it_is
         ensure!(undone.code == 0, "{what}: {undone:?}");
         assert_eq!(difference(&before, &it.tree()), Vec::<PathBuf>::new(), "{what}");
     }
+    // A signal in the middle of it: it goes back by itself, and can be gone on with.
+    it.forget()?;
+    let run = ["playbook", "run", "lost.yaml", "--yes", "-i", "identity.txt"];
+    let child = boat.spawn(&run)?;
+    let away = it.away().join("etcd.yaml");
+    eventually("etcd is started", Duration::from_secs(60), async || Ok((!away.exists()).then_some(())))
+        .await?;
+    let pid = Pid::from_raw(child.id().context("it runs")? as i32).context("a pid")?;
+    kill_process(pid, Signal::TERM)?;
+    let stopped: Ran = child.wait_with_output().await?.into();
+    if stopped.code != 0 {
+        assert_eq!(difference(&before, &it.tree()), Vec::<PathBuf>::new(), "{stopped:?}");
+        book(boat, "resume latest -i identity.txt").await.expect(0);
+    }
+    it.must_serve_the_point().await?;
+    book(boat, "undo latest").await.expect(0);
+    assert_eq!(difference(&before, &it.tree()), Vec::<PathBuf>::new());
     ensure!(reached + 3 >= all, "only {reached} of {all} kills came in time");
     Ok(())
 }

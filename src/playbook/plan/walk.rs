@@ -1,24 +1,21 @@
 //! From what is written to what would be done.
 
 use super::{
-    Deferred, Finding, Gate, Level, Own, Plan, PlannedOp, PlannedStep, PlannedWhat, PlaybookFacts,
+    Deferred, Finding, Gate, Level, Order, Own, Plan, PlannedOp, PlannedStep, PlannedWhat, PlaybookFacts,
     TargetFacts, guard, rights,
 };
 use crate::{
     object::Expression,
     playbook::{
         actions::{self, Class, Planning},
-        host::OnHost,
-        inputs::{Points, inputs},
+        inputs::inputs,
         model::{Approve, Playbook, RunsOn, Step, Template, What},
         op::Tried,
         scope::{NoValue, Scope, slim},
     },
-    point::{Digest, PointId, ToolFacts},
-    source::kube::{Cluster, Discovery},
+    point::ToolFacts,
 };
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -27,40 +24,12 @@ const MOST_ITEMS: usize = 1000;
 /// A plan of more steps than that is refused.
 const MOST_STEPS: usize = 20_000;
 
-/// What is to be planned.
-pub struct Order<'a> {
-    /// The playbook.
-    pub playbook: &'a Playbook,
-    /// SHA-256 of its file.
-    pub sha256: Digest,
-    /// The playbooks that it may call, by name.
-    pub library: &'a BTreeMap<String, Playbook>,
-    /// What it is told.
-    pub given: BTreeMap<String, Value>,
-    /// The run's id.
-    pub run: PointId,
-    /// Who starts it.
-    pub by: String,
-    /// The time of the plan.
-    pub now: Timestamp,
-    /// The cluster's name in the store.
-    pub cluster_name: String,
-    /// The cluster; none on a host.
-    pub cluster: Option<&'a Cluster>,
-    /// The host, where it runs on one.
-    pub host: Option<&'a OnHost<'a>>,
-    /// What it serves.
-    pub kinds: &'a Discovery,
-    /// Where recovery points are looked up.
-    pub points: Option<&'a dyn Points>,
-}
-
 /// Makes the plan of a run. It changes nothing. What speaks against the plan is in its findings.
 ///
 /// # Errors
 /// When there is no plan: the playbook was told something wrong, or the cluster does not answer.
 pub async fn plan(order: &Order<'_>) -> Result<Plan, Vec<String>> {
-    let with = planning(order, "params");
+    let with = order.planning("params");
     let (own, target) = match (order.playbook.runs_on, order.cluster, order.host) {
         (RunsOn::Cluster, Some(cluster), _) => {
             let own = Own::look(cluster).await.map_err(|why| vec![why])?;
@@ -133,17 +102,6 @@ pub async fn plan(order: &Order<'_>) -> Result<Plan, Vec<String>> {
     rights::look(&mut plan, order).await;
     guard::look(&mut plan, order, &own, &with).await;
     Ok(plan)
-}
-
-fn planning<'a>(order: &'a Order<'_>, step: &'a str) -> Planning<'a> {
-    Planning {
-        run: order.run.as_str(),
-        step,
-        now: order.now,
-        cluster: order.cluster,
-        host: order.host,
-        kinds: order.kinds,
-    }
 }
 
 struct Walk<'a, 'b> {
@@ -354,7 +312,7 @@ impl<'a> Walk<'a, '_> {
             }
             Err(NoValue::Bad(e)) => return self.error(Some(&id), format!("args: {e}")),
         };
-        let with = Planning { step: &id, ..planning(self.order, &id) };
+        let with = Planning { step: &id, ..self.order.planning(&id) };
         match action.plan(&with, args).await {
             Ok(made) => {
                 planned.result = made.result;
@@ -391,7 +349,7 @@ impl<'a> Walk<'a, '_> {
             Ok(_) => BTreeMap::new(),
             Err(e) => return self.error(Some(&id), format!("args: {e}")),
         };
-        let with = planning(self.order, &id);
+        let with = self.order.planning(&id);
         let values: Map<String, Value> =
             match inputs(&playbook.params, &given, &with, self.order.points).await {
                 Ok(inputs) => inputs.values,
