@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
     fs::{self, File},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -328,6 +329,54 @@ async fn playbook_on_host_says_what_it_cannot_do_there() -> Result<()> {
     fs::write(boat.path("plan.json"), serde_json::to_vec_pretty(&plan)?)?;
     book(boat, "run stop.yaml --plan plan.json").await.expect(6);
     assert!(manifests.join("etcd.yaml").exists());
+    Ok(())
+}
+
+/// Puts a program before those in the path that notes what it is told and does what the script says.
+fn crictl(dir: &Path, script: &str) -> Result<std::ffi::OsString> {
+    let place = dir.join("programs");
+    fs::create_dir_all(&place)?;
+    let program = place.join("crictl");
+    fs::write(&program, format!("#!/bin/sh\necho \"$*\" >> {}\n{script}\n", dir.join("asked").display()))?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    let others = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths([place].into_iter().chain(std::env::split_paths(&others)))?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn playbook_on_host_waits_for_the_end_of_containers() -> Result<()> {
+    let (saved, manifests) = quiet().await?;
+    let (boat, place) = (&saved.boat, manifests.display());
+    let steps = format!(
+        "    - {{id: stop, action: staticPod.stop, args: {{pods: [kube-scheduler], manifests: '{place}', within: 3s}}}}\n"
+    );
+    playbook(boat, "stop", &head(""), &steps)?;
+    let run = async |path: std::ffi::OsString| -> Result<Ran> {
+        let words = ["playbook", "run", "stop.yaml", "--yes"];
+        Ok(boat.command(&words).env("PATH", path).output().await?.into())
+    };
+    // It runs for three looks more.
+    let asked = saved.dir().join("asked");
+    let path = crictl(saved.dir(), &format!("test $(wc -l < {}) -gt 3 || echo 4f1c", asked.display()))?;
+    let ran = run(path).await?.expect(0);
+    assert!(ran.stderr.contains("no container of them runs"), "{ran:?}");
+    let asked = fs::read_to_string(asked)?;
+    assert!(asked.lines().count() >= 7, "{asked}");
+    let line = "ps --quiet --state running --label io.kubernetes.pod.namespace=kube-system --label \
+                io.kubernetes.container.name=kube-scheduler";
+    assert!(asked.lines().all(|it| it == line), "{asked}");
+    book(boat, "undo latest").await.expect(0);
+
+    for (script, words) in [
+        ("echo 4f1c", "container kube-scheduler (4f1c) still runs"),
+        ("echo 'no runtime' >&2; exit 1", "crictl ps: no runtime"),
+    ] {
+        forget(boat)?;
+        let ran = run(crictl(saved.dir(), script)?).await?.expect(1);
+        assert!(format!("{ran:?}").contains(words), "{ran:?}");
+        book(boat, "undo latest").await.expect(0);
+        assert!(manifests.join("kube-scheduler.yaml").exists());
+    }
     Ok(())
 }
 

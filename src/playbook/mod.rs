@@ -6,6 +6,8 @@
 //!                                 └──▶ run: intent in the journal ─▶ call ─▶ outcome ─▶ verified ─▶ undo, in reverse
 //! ```
 //!
+//! A playbook that runs on a host does the same without a cluster: its ops move files, and are looked for by where those lie.
+//!
 //! An [`actions`] only says what it would do, as a list of [`op`]s; how an op is tried, written down, carried out, looked for
 //! after a crash and taken back is the same for all of them, and stands once.
 

@@ -22,6 +22,8 @@ too), limits are counted, and what speaks against the plan is told.
 With --to the plan is written to a file: `lifeboat playbook run --plan FILE` carries out just that, after it has made sure that \
 nothing has changed since. Approvals are bound to the plan's digest.
 
+A playbook that runs on a host (`runsOn: host`) is planned on that host, without an API server.
+
 Exit codes: 0 it could be run; 6 something speaks against it.
 
 Examples:

@@ -30,6 +30,9 @@ not carried out.
 Every call is written to the journal before it is made. A run that was interrupted goes on with `lifeboat playbook resume`, and is \
 taken back with `lifeboat playbook undo`.
 
+A playbook that runs on a host (`runsOn: host`) is started on that host and needs no API server; where it restores, it needs an \
+identity.
+
 Exit codes: 0 completed; 1 failed, stopped, or rolled back; 3 some steps failed and the run went on; 6 something speaks against \
 the plan, it has changed, or another run has the lock.
 
@@ -37,7 +40,9 @@ Examples:
   lifeboat playbook run compromised-pod -p incident=INC-7 -p pod=shop/web-0
   lifeboat playbook run compromised-pod -p incident=INC-7 \\
       -p pod=shop/web-0 --dry-run
-  lifeboat playbook run --plan plan.json --yes")]
+  lifeboat playbook run --plan plan.json --yes
+  lifeboat playbook run etcd-quorum-loss -p incident=OPS-7 -p host=cp1 \\
+      -i identity.txt")]
 pub(in crate::cli) struct Args {
     /// The playbook: its name, or its file; with --plan only if it is not in the directory of playbooks
     #[arg(value_name = "PLAYBOOK", required_unless_present = "plan")]

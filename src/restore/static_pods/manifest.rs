@@ -90,7 +90,7 @@ mod tests {
         move_manifest(&away, &here).unwrap();
         assert_eq!(fs::read(&here).unwrap(), b"a: 1");
         assert!(!place_of_stopped(&manifests).exists());
-        std::os::unix::fs::symlink(&here, &manifests.join("link.yaml")).unwrap();
+        std::os::unix::fs::symlink(&here, manifests.join("link.yaml")).unwrap();
         assert!(lies(&manifests.join("link.yaml"), &away).unwrap_err().to_string().contains("regular file"));
     }
 }

@@ -6,6 +6,9 @@
 //!                                         └─ on failure ────────▲
 //! ```
 //!
+//! What a playbook does on a host a step at a time stands beside it: `manifest` (one moved), `watch` (gone, or ready), `archive`,
+//! `access` (how etcd is asked) and `last` (the swap that was made last).
+//!
 //! A kubelet runs the pods whose manifests lie in a directory: moving a manifest out stops a server, moving it back
 //! starts it. Nothing is stopped before the new data directory is whole. Every step is written down before it is done,
 //! and the way back is found from where the files really are, so it can be gone after a loss of power, and again.

@@ -67,16 +67,16 @@ async fn who_uses_etcd_is_stopped_before_it_and_started_after_it() {
         [
             "move m/kube-scheduler.yaml to m.stopped/kube-scheduler.yaml",
             "move m/kube-apiserver.yaml to m.stopped/kube-apiserver.yaml",
-            "wait until kube-scheduler.yaml, kube-apiserver.yaml are gone",
+            "wait for the end of kube-scheduler.yaml, kube-apiserver.yaml",
             "move m/etcd.yaml to m.stopped/etcd.yaml",
-            "wait until etcd.yaml are gone",
+            "wait for the end of etcd.yaml",
         ]
     );
     // A step before is going to stop them.
     let planned = it.plan("staticPod.start", json!({"pods": ["etcd"], "ready": true})).await.unwrap();
     assert_eq!(
         said(&planned, it.dir.path()),
-        ["move m.stopped/etcd.yaml to m/etcd.yaml", "wait until etcd.yaml are ready"]
+        ["move m.stopped/etcd.yaml to m/etcd.yaml", "wait for etcd.yaml to be ready"]
     );
     assert!(planned.remarks[0].contains("a step before has to stop it"));
     fs::create_dir(it.dir.path().join("m.stopped")).unwrap();

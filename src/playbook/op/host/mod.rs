@@ -158,8 +158,8 @@ impl fmt::Display for HostOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HostOp::Move { from, to, .. } => write!(f, "move {} to {}", from.display(), to.display()),
-            HostOp::Gone { pods, .. } => write!(f, "wait until {} are gone", pods.join(", ")),
-            HostOp::Ready { pods, .. } => write!(f, "wait until {} are ready", pods.join(", ")),
+            HostOp::Gone { pods, .. } => write!(f, "wait for the end of {}", pods.join(", ")),
+            HostOp::Ready { pods, .. } => write!(f, "wait for {} to be ready", pods.join(", ")),
             HostOp::Status(place) => write!(f, "look at the members of etcd at {place}"),
             HostOp::Archive { data_dir, to } => {
                 write!(f, "keep {} in {}", data_dir.display(), to.display())
