@@ -59,7 +59,8 @@ pub async fn rehearse(script: &Script<'_>, connection: &Connection) -> Result<Re
         by: script.by.to_owned(),
         now,
         cluster_name: script.cluster_name.to_owned(),
-        cluster: &cluster,
+        cluster: Some(&cluster),
+        host: None,
         kinds: &kinds,
         points: Some(script.points),
     };
@@ -70,14 +71,22 @@ pub async fn rehearse(script: &Script<'_>, connection: &Connection) -> Result<Re
         return Ok(Rehearsed { wrong, ..Rehearsed::default() });
     }
     let facts = cluster.facts().await.map_err(|e| e.to_string())?;
-    let with = Planning { run: plan.run.as_str(), step: "", now, cluster: Some(&cluster), kinds: &kinds };
+    let with = Planning {
+        run: plan.run.as_str(),
+        step: "",
+        now,
+        cluster: Some(&cluster),
+        host: None,
+        kinds: &kinds,
+    };
     let about = Own::default().cluster_facts(&with, &facts).await;
     let home = tempfile::tempdir().map_err(|e| format!("there is no place for its journal: {e}"))?;
     let path = home.path().join("journal.jsonl");
     let (_never, stop) = watch::channel(None);
     let means = || Means {
         plan: &plan,
-        cluster: &cluster,
+        cluster: Some(&cluster),
+        host: None,
         kinds: &kinds,
         keeper: &Nothing,
         approvers: &[],

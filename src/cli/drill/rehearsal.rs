@@ -9,7 +9,11 @@ use crate::{
     },
     config::DrillRehearsal,
     drill::{Rehearsal, Rehearse, Rehearsed},
-    playbook::{Script, model::Playbook, rehearse},
+    playbook::{
+        Script,
+        model::{Playbook, RunsOn},
+        rehearse,
+    },
     point::Digest,
     source::kube::Connection,
 };
@@ -38,6 +42,11 @@ pub(super) fn rehearsal(
     // A path with a slash in it: a bare name would be looked for in the directory of playbooks.
     let path = base.join(&it.file);
     let (file, others) = named(context, &path.display().to_string())?;
+    if file.playbook.runs_on == RunsOn::Host {
+        let text =
+            format!("check {name}: the playbook {} runs on a host, and staging is a cluster", path.display());
+        return Err(Failure::usage(text).help("only playbooks for a cluster can be rehearsed in a drill"));
+    }
     Ok(Rehearsal {
         name,
         playbook: Arc::new(Ready {

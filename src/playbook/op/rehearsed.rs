@@ -7,6 +7,8 @@ impl Op {
     /// Why a rehearsal leaves it out, if it does. `runs`: are there controllers and kubelets?
     pub fn left_out(&self, runs: bool) -> Option<&'static str> {
         match self {
+            // Nothing of a host is in a playbook for a cluster.
+            Op::Host(_) => None,
             Op::Create(_) | Op::Change(_) | Op::Delete(_) | Op::Evict(_) => None,
             Op::Collect(Collect::Manifest { .. } | Collect::Events { .. }) => None,
             Op::Wait(it) if matches!(it.until, Condition::Elapsed | Condition::Refused { .. }) => None,

@@ -20,8 +20,7 @@ pub(in crate::playbook) const MANAGER: &str = "lifeboat-playbook";
 pub(super) async fn look(plan: &mut Plan, order: &Order<'_>) {
     let mut ops: Vec<Op> = Vec::new();
     every(plan, &mut |step| ops.extend(step.ops().iter().map(|it| it.op.clone())));
-    let with =
-        Doing { cluster: order.cluster, host: order.host, run: order.run.as_str(), manager: MANAGER };
+    let with = Doing { cluster: order.cluster, host: order.host, run: order.run.as_str(), manager: MANAGER };
     let tries: Vec<_> = ops.iter().map(|op| op.try_out(&with)).collect();
     let tried: Vec<Tried> = stream::iter(tries).buffered(AT_A_TIME).collect().await;
     let wanted: BTreeSet<Attempt> =
