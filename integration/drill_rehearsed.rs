@@ -48,13 +48,15 @@ async fn playbooks_are_rehearsed_on_what_came_back_and_taken_back() -> Result<()
             "    - id: alone\n      action: assert\n      args: {check: resource.find, kinds: [NetworkPolicy], namespaces: [ship], expect: 'result.size() == 1'}\n",
             "    - {id: label, action: resource.label, args: {target: {kind: Namespace, name: ship}, set: {sailed: 'yes'}}}\n",
         ))?;
+        let deleted = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/deleted-namespace/playbook.yaml");
         let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/compromised-pod/playbook.yaml");
         let spec = |params: &str| format!(
             "apiVersion: lifeboat.dev/v1\nkind: Drill\nname: rehearsal\n\
              staging: {{controlplane: {{directory: staging, args: [--audit-policy-file={0}/audit.yaml, --audit-log-path={0}/audit.log]}}}}\n\
              severity: {{references: warning}}\nchecks:\n\
              - name: contain\n  playbook: {{file: {shipped}, params: {{{params}}}, within: 3m}}\n\
-             - name: after\n  playbook: {{file: after.yaml}}\n",
+             - name: after\n  playbook: {{file: after.yaml}}\n\
+             - name: back\n  playbook: {{file: {deleted}, params: {{incident: DRILL-1, namespace: ship}}}}\n",
             boat.dir().display()
         );
 

@@ -14,8 +14,8 @@ async fn an_api_server_of_another_minor_version_is_a_finding() -> Result<()> {
     write(&saved.boat, &before, "")?;
     let evidence = drill(&saved.boat, &[]).await.expect(4).json();
     let source = evidence["point"]["kubernetesVersion"].as_str().unwrap().to_owned();
-    let programs = evidence["staging"]["programs"].as_array().unwrap().iter();
-    let server = programs.filter(|it| it["name"] == "kube-apiserver").next().unwrap();
+    let mut programs = evidence["staging"]["programs"].as_array().unwrap().iter();
+    let server = programs.find(|it| it["name"] == "kube-apiserver").unwrap();
     let server = server["version"].as_str().unwrap();
     assert_ne!(source, server);
     assert!(failed(&evidence).contains(&"versions".to_owned()), "{evidence:#}");

@@ -65,6 +65,8 @@ mod playbook_case;
 mod playbook_crash;
 mod playbook_evidence;
 mod playbook_files;
+mod playbook_host;
+mod playbook_host_kind;
 mod playbook_identity;
 mod playbook_kind;
 mod playbook_pods;

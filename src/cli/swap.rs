@@ -64,6 +64,7 @@ pub(super) async fn run(
         bump_revision: args.bump_revision,
         mark_compacted: !args.no_mark_compacted,
         wait: args.wait.unwrap_or(WAIT),
+        run: None,
     };
     let plan = static_pods::plan(manifest, &options, etcdutl).await?;
     let format = context.global.output;

@@ -37,7 +37,7 @@ pub(super) enum Broken {
     TooLong(u64),
     /// Staging was no longer what it should be, and what was met is only what came of that.
     #[error("{cause}; what came of it: {met}")]
-    Beneath { cause: StagingError, met: Box<Broken> },
+    Beneath { cause: Box<StagingError>, met: Box<Broken> },
 }
 
 impl Broken {
@@ -46,7 +46,7 @@ impl Broken {
         match self {
             Broken::Kube(_) | Broken::Compare(_) | Broken::Resources(_) | Broken::TooLong(_) => {
                 match staging.trouble().await {
-                    Some(cause) => Broken::Beneath { cause, met: Box::new(self) },
+                    Some(cause) => Broken::Beneath { cause: Box::new(cause), met: Box::new(self) },
                     None => self,
                 }
             }

@@ -20,7 +20,7 @@ pub mod staging;
 mod timing;
 
 pub use checks::{
-    Ask, Asked, Bound, Command, Detail, Exec, Probe, Ready, Rehearsal, Rehearse, Rehearsed, Severities,
+    Ask, Asked, Bound, Command, Detail, Exec, Probe, Ready, Rehearsal, Rehearse, Rehearsed, Severities, Stage,
 };
 pub use keep::Keep;
 pub use pick::{NoChoice, Rule};

@@ -2,7 +2,7 @@
 
 use super::{
     broken::Broken,
-    checks::{self, Ask, Command, Detail, Exec, Probe, Ready, Rehearsal, Results, Severities},
+    checks::{self, Ask, Command, Detail, Exec, Probe, Ready, Rehearsal, Results, Severities, Stage},
     evidence,
     keep::Keep,
     pick::{Choice, NoChoice, Rule, choose},
@@ -217,8 +217,9 @@ async fn attempt(
     checks::commands(&job.commands, &kubeconfig, &mut progress.results).await;
     if !job.rehearsals.is_empty() {
         begin(progress, Phase::Rehearsal);
-        let (runs, results) = (staging.runs_workloads(), &mut progress.results);
-        checks::rehearsals(&job.rehearsals, &connection, catalogue, runs, results).await;
+        let (identities, runs) = (&job.identities, staging.runs_workloads());
+        let stage = Stage { connection: &connection, catalogue, identities, runs };
+        checks::rehearsals(&job.rehearsals, &stage, &mut progress.results).await;
     }
     Ok(())
 }

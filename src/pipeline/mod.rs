@@ -9,6 +9,7 @@ mod encrypt;
 mod error;
 mod hidden;
 mod open;
+mod pack;
 mod seal;
 mod sign;
 mod tar;
@@ -17,6 +18,9 @@ pub use encrypt::{Identities, Recipients, generate_identity};
 pub use error::PipelineError;
 pub use hidden::hidden_file;
 pub use open::{Opened, Origin, Sum, open, proves_identity};
+#[cfg(test)]
+pub(crate) use pack::unpacked;
+pub use pack::{Packed, pack};
 pub use seal::{Feed, SealOptions, Sealed, SealedStream, Sealing, seal};
 pub use sign::{Signer, Verifier, generate_signing_key};
 pub use tar::{TAR_END, tar_header, tar_padding};

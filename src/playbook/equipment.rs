@@ -70,3 +70,24 @@ impl Points for Equipment {
         })
     }
 }
+
+#[cfg(test)]
+impl Equipment {
+    /// Of a store that is nowhere.
+    pub(in crate::playbook) fn nowhere() -> &'static Self {
+        static NOWHERE: std::sync::LazyLock<Equipment> = std::sync::LazyLock::new(|| Equipment {
+            catalogue: Catalogue::new(
+                Arc::new(crate::store::FileStore::new("/nowhere".into(), "file:///nowhere")),
+                "lab",
+                None,
+            ),
+            by: "test".to_owned(),
+            signer: None,
+            identities: None,
+            job: Err("there is nothing to take one of".to_owned()),
+            channels: BTreeMap::new(),
+            rehearsal: false,
+        });
+        &NOWHERE
+    }
+}

@@ -220,6 +220,9 @@ async fn object(kind: &str, given: &Value, with: &Planning<'_>) -> Result<Value,
         Value::Object(_) => serde_json::from_value(given.clone()).map_err(|e| e.to_string())?,
         _ => return Err("an object is needed: [NAMESPACE/]NAME".to_owned()),
     };
+    if with.cluster.is_none() {
+        return Err("it is an object of a cluster, and this playbook runs on a host".to_owned());
+    }
     let live = with.find(&target).await.map_err(|e: ActionError| e.to_string())?;
     Ok(live.to_value())
 }

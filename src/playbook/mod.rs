@@ -6,6 +6,8 @@
 //!                                 └──▶ run: intent in the journal ─▶ call ─▶ outcome ─▶ verified ─▶ undo, in reverse
 //! ```
 //!
+//! A playbook that runs on a host does the same without a cluster: its ops move files, and are looked for by where those lie.
+//!
 //! An [`actions`] only says what it would do, as a list of [`op`]s; how an op is tried, written down, carried out, looked for
 //! after a crash and taken back is the same for all of them, and stands once.
 
@@ -18,6 +20,7 @@ pub mod run;
 mod approval;
 mod cacao;
 mod equipment;
+mod host;
 mod inputs;
 mod journal;
 mod keep;
@@ -29,6 +32,7 @@ pub use actions::Planning;
 pub use approval::{Approval, Approver, Decision, Heard, Question, Statement};
 pub use cacao::cacao;
 pub use equipment::Equipment;
+pub use host::OnHost;
 pub use inputs::{Inputs, Points, inputs, plain};
 pub use journal::{Entry, Journal, JournalError, RunEnd, StepEnd, What};
 pub use keep::{RecordError, StoreKeeper, ended, record};

@@ -11,10 +11,9 @@ use super::{
     run::{self, Keeper, Means, Rehearsing},
 };
 use crate::{
-    catalogue::Catalogue,
-    drill::Rehearsed,
+    drill::{Rehearsed, Stage},
     point::{Digest, PointId},
-    source::kube::{Cluster, Connection, Filter},
+    source::kube::{Cluster, Filter},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -37,26 +36,24 @@ pub struct Script<'a> {
     pub by: &'a str,
     /// The cluster's name in the store.
     pub cluster_name: &'a str,
-    /// Where recovery points are looked up.
-    pub catalogue: &'a Catalogue,
-    /// Are there controllers and kubelets in the staging?
-    pub runs: bool,
+    /// Where it is rehearsed: a staging cluster of its own.
+    pub on: &'a Stage<'a>,
 }
 
-/// Rehearses a playbook where `connection` leads, which must be a staging cluster of its own.
+/// Rehearses a playbook.
 ///
 /// # Errors
 /// Why it could not be tried.
-pub async fn rehearse(script: &Script<'_>, connection: &Connection) -> Result<Rehearsed, String> {
-    let cluster = Cluster::connect(connection).await.map_err(|e| e.to_string())?;
+pub async fn rehearse(script: &Script<'_>) -> Result<Rehearsed, String> {
+    let cluster = Cluster::connect(script.on.connection).await.map_err(|e| e.to_string())?;
     let kinds = cluster.discover(&Filter::default()).await.map_err(|e| e.to_string())?;
     let now = Timestamp::now();
-    // What would reach beyond the staging is left out: nothing is lent for it.
+    // Recovery points are read; what would reach beyond the staging is left out, and nothing is lent for it.
     let equipment = Equipment {
-        catalogue: script.catalogue.clone(),
+        catalogue: script.on.catalogue.clone(),
         by: script.by.to_owned(),
         signer: None,
-        identities: None,
+        identities: Some(script.on.identities.clone()),
         job: Err("a rehearsal takes no recovery points".to_owned()),
         channels: BTreeMap::new(),
         rehearsal: true,
@@ -70,7 +67,8 @@ pub async fn rehearse(script: &Script<'_>, connection: &Connection) -> Result<Re
         by: script.by.to_owned(),
         now,
         cluster_name: script.cluster_name.to_owned(),
-        cluster: &cluster,
+        cluster: Some(&cluster),
+        host: None,
         kinds: &kinds,
         equipment: &equipment,
     };
@@ -86,6 +84,7 @@ pub async fn rehearse(script: &Script<'_>, connection: &Connection) -> Result<Re
         step: "",
         now,
         cluster: Some(&cluster),
+        host: None,
         kinds: &kinds,
         equipment: None,
     };
@@ -95,7 +94,8 @@ pub async fn rehearse(script: &Script<'_>, connection: &Connection) -> Result<Re
     let (_never, stop) = watch::channel(None);
     let means = || Means {
         plan: &plan,
-        cluster: &cluster,
+        cluster: Some(&cluster),
+        host: None,
         kinds: &kinds,
         equipment: &equipment,
         keeper: &Nothing,
@@ -103,7 +103,7 @@ pub async fn rehearse(script: &Script<'_>, connection: &Connection) -> Result<Re
         by: script.by,
         about: about.clone(),
         wait: false,
-        rehearsal: Some(Rehearsing { runs: script.runs }),
+        rehearsal: Some(Rehearsing { runs: script.on.runs }),
         assume: BTreeMap::new(),
         tell: &|_| {},
     };

@@ -1,13 +1,15 @@
 //! Playbooks that a drill's file wants to be rehearsed.
 
 use crate::{
-    catalogue::Catalogue,
     cli::{context::Context, failure::Failure, playbook::named},
     config::DrillRehearsal,
-    drill::{Rehearsal, Rehearse, Rehearsed},
-    playbook::{Script, model::Playbook, rehearse},
+    drill::{Rehearsal, Rehearse, Rehearsed, Stage},
+    playbook::{
+        Script,
+        model::{Playbook, RunsOn},
+        rehearse,
+    },
     point::Digest,
-    source::kube::Connection,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -34,6 +36,11 @@ pub(super) fn rehearsal(
     // A path with a slash in it: a bare name would be looked for in the directory of playbooks.
     let path = base.join(&it.file);
     let (file, others) = named(context, &path.display().to_string())?;
+    if file.playbook.runs_on == RunsOn::Host {
+        let text =
+            format!("check {name}: the playbook {} runs on a host, and staging is a cluster", path.display());
+        return Err(Failure::usage(text).help("only playbooks for a cluster can be rehearsed in a drill"));
+    }
     Ok(Rehearsal {
         name,
         playbook: Arc::new(Ready {
@@ -53,22 +60,16 @@ impl Rehearse for Ready {
         &self.playbook.name
     }
 
-    async fn rehearse(
-        &self,
-        connection: &Connection,
-        catalogue: &Catalogue,
-        runs: bool,
-    ) -> Result<Rehearsed, String> {
+    async fn rehearse(&self, on: &Stage<'_>) -> Result<Rehearsed, String> {
         let script = Script {
             playbook: &self.playbook,
             sha256: self.sha256,
             library: &self.library,
             given: &self.given,
             by: &self.by,
-            cluster_name: catalogue.cluster(),
-            catalogue,
-            runs,
+            cluster_name: on.catalogue.cluster(),
+            on,
         };
-        rehearse(&script, connection).await
+        rehearse(&script).await
     }
 }

@@ -7,11 +7,12 @@ use crate::{
     playbook::{
         self, Entry, Equipment, Journal, Planning, RunEnd,
         plan::{Own, Plan},
-        run::{Halt, Lease, LeaseError, Means},
+        run::{Halt, HostLock, Lease, LeaseError, LockError, Means},
     },
     point::PointId,
     report,
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -20,7 +21,10 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
-use tokio::sync::watch;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
 
 /// The journal of a run, in its directory.
 pub(super) const JOURNAL: &str = "journal.jsonl";
@@ -82,30 +86,47 @@ pub(super) fn plan_in(directory: &Path) -> Result<Plan, Failure> {
 /// What a run, or taking one back, works with while it lasts.
 pub(super) struct Held {
     lease: Option<Lease>,
+    /// On a host: until it is dropped.
+    _lock: Option<HostLock>,
+    _deaf: Option<Signal>,
     stop: watch::Receiver<Option<String>>,
     watching: tokio::task::JoinHandle<()>,
 }
 
 /// Takes the lock of a plan's key, and listens for signals.
-async fn hold(context: &Context, plan: &Plan, target: &Target) -> Result<Held, Failure> {
+async fn hold(
+    context: &Context,
+    (plan, directory): (&Plan, &Path),
+    target: &Target<'_>,
+) -> Result<Held, Failure> {
     let (sender, stop) = watch::channel(None);
-    let lease = match &plan.concurrency {
-        None => None,
-        Some(key) => {
+    let (mut lease, mut lock) = (None, None);
+    match (&plan.concurrency, &target.cluster) {
+        (None, _) => {}
+        (Some(key), Some(cluster)) => {
             let namespace = prepare::lease_namespace(context)?;
-            let lease =
-                Lease::take(&target.cluster, &target.kinds, &namespace, key, &plan.run, sender.clone()).await;
-            Some(lease.map_err(|e| match e {
+            let taken = Lease::take(cluster, &target.kinds, &namespace, key, &plan.run, sender.clone()).await;
+            lease = Some(taken.map_err(|e| match e {
                 LeaseError::Held { .. } => Failure::new(Exit::Conflict, e.to_string()),
                 LeaseError::Refused { .. } => Failure::new(Exit::Failed, e.to_string()),
-            })?)
+            })?);
         }
-    };
+        (Some(key), None) => {
+            let journals = directory.parent().unwrap_or(Path::new("."));
+            let taken = HostLock::take(journals, key, &plan.run, Timestamp::now());
+            lock = Some(taken.map_err(|e| match e {
+                LockError::Held { .. } => Failure::new(Exit::Conflict, e.to_string()),
+                LockError::Io { .. } => Failure::new(Exit::Failed, e.to_string()),
+            })?);
+        }
+    }
+    // On a host, a connection that breaks off in the middle is no reason to stop there.
+    let deaf = target.host.as_ref().and_then(|_| signal(SignalKind::hangup()).ok());
     let watching = tokio::spawn(async move {
         let signal = interrupted().await;
         let _ = sender.send(Some(signal.to_owned()));
     });
-    Ok(Held { lease, stop, watching })
+    Ok(Held { lease, _lock: lock, _deaf: deaf, stop, watching })
 }
 
 impl Held {
@@ -128,13 +149,23 @@ struct Prepared<'a> {
 async fn prepared<'a>(
     context: &Context,
     plan: &Plan,
-    target: &Target,
+    target: &Target<'_>,
     equipment: &'a Equipment,
     carrying: &Carrying,
 ) -> Result<Prepared<'a>, Failure> {
     let (author, _) = Author::if_possible(context, None)?;
-    let facts = target.cluster.facts().await?;
-    if facts.uid != plan.target.uid {
+    let here = target.host.as_ref().map(|host| host.name.as_str());
+    if let Some(host) = &plan.target.host
+        && here != Some(host)
+    {
+        let text = format!("the plan was made on host {host}, and this is {}", here.unwrap_or("another one"));
+        return Err(Failure::new(Exit::Conflict, text).help("carry it out there, or make a plan here"));
+    }
+    let facts = match &target.cluster {
+        Some(cluster) => Some(cluster.facts().await?),
+        None => None,
+    };
+    if let Some(facts) = facts.as_ref().filter(|facts| facts.uid != plan.target.uid) {
         let text = format!(
             "this is another cluster than the plan was made for: its UID is {}, not {}",
             facts.uid.as_deref().unwrap_or("unknown"),
@@ -148,7 +179,8 @@ async fn prepared<'a>(
         run: plan.run.as_str(),
         step: "",
         now: plan.made_at,
-        cluster: Some(&target.cluster),
+        cluster: target.cluster.as_ref(),
+        host: target.host.as_ref(),
         kinds: &target.kinds,
         equipment: None,
     };
@@ -156,7 +188,10 @@ async fn prepared<'a>(
         keeper: prepare::keeper(context, &equipment.catalogue, plan, carrying.approvals.clone())?,
         approvers: prepare::approvers(context)?,
         by: author.borrowed().by.to_owned(),
-        about: Own::default().cluster_facts(&with, &facts).await,
+        about: match &facts {
+            Some(facts) => Own::default().cluster_facts(&with, facts).await,
+            None => Value::Null,
+        },
     })
 }
 
@@ -174,7 +209,7 @@ pub(super) async fn out(
     context: &Context,
     (plan, directory): (&Plan, &Path),
     journal: (Journal, Vec<Entry>),
-    target: &Target,
+    target: &Target<'_>,
     equipment: &Equipment,
     carrying: &Carrying,
 ) -> Result<Exit, Failure> {
@@ -186,18 +221,20 @@ pub(super) async fn out_assuming(
     context: &Context,
     (plan, directory): (&Plan, &Path),
     journal: (Journal, Vec<Entry>),
-    target: &Target,
+    target: &Target<'_>,
     equipment: &Equipment,
     (carrying, assume): (&Carrying, BTreeMap<String, bool>),
 ) -> Result<Exit, Failure> {
+    prepare::can_open(plan, target)?;
     let prepared = prepared(context, plan, target, equipment, carrying).await?;
     // Approvers look at the plan in the store.
     equipment.catalogue.put_plan(&plan.run, plan.to_bytes()).await?;
-    let held = hold(context, plan, target).await?;
+    let held = hold(context, (plan, directory), target).await?;
     let tell = tell(context.global.quiet);
     let means = Means {
         plan,
-        cluster: &target.cluster,
+        cluster: target.cluster.as_ref(),
+        host: target.host.as_ref(),
         kinds: &target.kinds,
         equipment,
         keeper: &prepared.keeper,
@@ -242,16 +279,17 @@ pub(super) async fn back(
     context: &Context,
     (plan, directory): (&Plan, &Path),
     journal: (Journal, Vec<Entry>),
-    target: &Target,
+    target: &Target<'_>,
     equipment: &Equipment,
     carrying: &Carrying,
 ) -> Result<Exit, Failure> {
     let prepared = prepared(context, plan, target, equipment, carrying).await?;
-    let held = hold(context, plan, target).await?;
+    let held = hold(context, (plan, directory), target).await?;
     let tell = tell(context.global.quiet);
     let means = Means {
         plan,
-        cluster: &target.cluster,
+        cluster: target.cluster.as_ref(),
+        host: target.host.as_ref(),
         kinds: &target.kinds,
         equipment,
         keeper: &prepared.keeper,

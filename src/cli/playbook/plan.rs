@@ -22,6 +22,8 @@ too), limits are counted, and what speaks against the plan is told.
 With --to the plan is written to a file: `lifeboat playbook run --plan FILE` carries out just that, after it has made sure that \
 nothing has changed since. Approvals are bound to the plan's digest.
 
+A playbook that runs on a host (`runsOn: host`) is planned on that host, without an API server.
+
 Exit codes: 0 it could be run; 6 something speaks against it.
 
 Examples:
@@ -48,7 +50,8 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
-    let target = prepare::target(context, &args.api).await?;
+    let runs_on = prepare::runs_on(context, &args.playbook)?;
+    let target = prepare::target(context, &args.api, runs_on, &equipment).await?;
     let (author, _) = Author::if_possible(context, args.by.clone())?;
     let now = Timestamp::now();
     let making = Making {

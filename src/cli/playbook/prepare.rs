@@ -11,10 +11,10 @@ use crate::{
         notify,
     },
     config::Playbooks,
-    pipeline::{Recipients, Verifier},
+    pipeline::{PipelineError, Recipients, Verifier},
     playbook::{
-        Approver, Equipment, StoreKeeper,
-        model::Playbook,
+        Approver, Equipment, OnHost, StoreKeeper,
+        model::{Playbook, RunsOn},
         plan::{Order, Plan, plan},
     },
     point::{Digest, PointId},
@@ -51,16 +51,65 @@ impl Given {
     }
 }
 
-/// The cluster that a playbook acts on.
-pub(super) struct Target {
-    pub(super) cluster: Cluster,
+/// What a playbook acts on: a cluster, or the host that it is started on.
+pub(super) struct Target<'a> {
+    pub(super) cluster: Option<Cluster>,
     pub(super) kinds: Discovery,
+    pub(super) host: Option<OnHost<'a>>,
 }
 
-pub(super) async fn target(context: &Context, api: &Api) -> Result<Target, Failure> {
-    let cluster = Cluster::connect(&context.target(api, PER_SECOND)?).await?;
-    let kinds = cluster.discover(&Filter::default()).await?;
-    Ok(Target { cluster, kinds })
+/// Where a playbook runs: by its name, or its file.
+pub(super) fn runs_on(context: &Context, playbook: &str) -> Result<RunsOn, Failure> {
+    Ok(named(context, playbook)?.0.playbook.runs_on)
+}
+
+/// Where a plan runs.
+pub(super) fn plan_runs_on(plan: &Plan) -> RunsOn {
+    if plan.target.host.is_some() { RunsOn::Host } else { RunsOn::Cluster }
+}
+
+pub(super) async fn target<'a>(
+    context: &Context,
+    api: &Api,
+    runs_on: RunsOn,
+    equipment: &'a Equipment,
+) -> Result<Target<'a>, Failure> {
+    if runs_on == RunsOn::Cluster {
+        let cluster = Cluster::connect(&context.target(api, PER_SECOND)?).await?;
+        let kinds = cluster.discover(&Filter::default()).await?;
+        return Ok(Target { cluster: Some(cluster), kinds, host: None });
+    }
+    if api.kubeconfig.is_some() || api.context.is_some() {
+        return Err(Failure::usage("the playbook runs on this host, without an API server")
+            .help("leave --kubeconfig and --context out"));
+    }
+    let host = OnHost {
+        name: hostname(),
+        catalogue: &equipment.catalogue,
+        identities: equipment.identities.clone(),
+        etcdutl: context.etcdutl(None)?,
+        etcd: match context.optional()? {
+            Some(_) => context.etcd()?,
+            None => None,
+        },
+    };
+    Ok(Target { cluster: None, kinds: Discovery::default(), host: Some(host) })
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// A plan that opens a recovery point needs an identity before anything is done.
+pub(super) fn can_open(plan: &Plan, target: &Target<'_>) -> Result<(), Failure> {
+    match target.host.as_ref().is_some_and(|host| host.identities.is_none()) && plan.opens() {
+        true => Err(PipelineError::NoIdentity.into()),
+        false => Ok(()),
+    }
 }
 
 /// A plan that is to be made: new, or the same once more.
@@ -75,7 +124,7 @@ pub(super) struct Making<'a> {
 /// Makes a plan.
 pub(super) async fn planned(
     context: &Context,
-    target: &Target,
+    target: &Target<'_>,
     equipment: &Equipment,
     making: Making<'_>,
 ) -> Result<Plan, Failure> {
@@ -91,7 +140,8 @@ pub(super) async fn planned(
         by: making.by,
         now: making.now,
         cluster_name: equipment.catalogue.cluster().to_owned(),
-        cluster: &target.cluster,
+        cluster: target.cluster.as_ref(),
+        host: target.host.as_ref(),
         kinds: &target.kinds,
         equipment,
     };

@@ -6,10 +6,11 @@ use crate::{
         failure::Failure,
         output,
     },
-    playbook::plan::roles,
+    playbook::{model::RunsOn, plan::roles},
     point::PointId,
 };
 use jiff::Timestamp;
+use serde_json::json;
 
 /// Prints the rights that a playbook needs, and no others
 #[derive(Debug, clap::Args)]
@@ -39,8 +40,14 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let Some(account) = args.account.split_once('/') else {
         return Err(Failure::usage("--account: write NAMESPACE/NAME"));
     };
+    if prepare::runs_on(context, &args.playbook)? == RunsOn::Host {
+        let none = json!({"apiVersion": "v1", "kind": "List", "items": []});
+        let text = "It runs on a host, without an API server: it needs no rights there.";
+        output::result(context.global.output, &none, || text.to_owned())?;
+        return Ok(Exit::Done);
+    }
     let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
-    let target = prepare::target(context, &args.api).await?;
+    let target = prepare::target(context, &args.api, RunsOn::Cluster, &equipment).await?;
     let now = Timestamp::now();
     let making = Making {
         playbook: &args.playbook,

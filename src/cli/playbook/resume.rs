@@ -76,7 +76,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let plan = carry::plan_in(&directory)?;
     let (journal, entries) = open(&directory)?;
     let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
-    let target = prepare::target(context, &args.api).await?;
+    let runs_on = prepare::plan_runs_on(&plan);
+    let target = prepare::target(context, &args.api, runs_on, &equipment).await?;
     let place = (&plan, directory.as_path());
     carry::out_assuming(context, place, (journal, entries), &target, &equipment, (&args.carrying, assume))
         .await
@@ -100,7 +101,8 @@ pub(super) async fn undo(context: &Context, args: UndoArgs) -> Result<Exit, Fail
         return Err(Failure::usage(format!("run {} has done nothing", plan.run)));
     }
     let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
-    let target = prepare::target(context, &args.api).await?;
+    let runs_on = prepare::plan_runs_on(&plan);
+    let target = prepare::target(context, &args.api, runs_on, &equipment).await?;
     let place = (&plan, directory.as_path());
     carry::back(context, place, (journal, entries), &target, &equipment, &args.carrying).await
 }

@@ -30,6 +30,9 @@ not carried out.
 Every call is written to the journal before it is made. A run that was interrupted goes on with `lifeboat playbook resume`, and is \
 taken back with `lifeboat playbook undo`.
 
+A playbook that runs on a host (`runsOn: host`) is started on that host and needs no API server; where it restores, it needs an \
+identity.
+
 Exit codes: 0 completed; 1 failed, stopped, or rolled back; 3 some steps failed and the run went on; 6 something speaks against \
 the plan, it has changed, or another run has the lock.
 
@@ -37,7 +40,9 @@ Examples:
   lifeboat playbook run compromised-pod -p incident=INC-7 -p pod=shop/web-0
   lifeboat playbook run compromised-pod -p incident=INC-7 \\
       -p pod=shop/web-0 --dry-run
-  lifeboat playbook run --plan plan.json --yes")]
+  lifeboat playbook run --plan plan.json --yes
+  lifeboat playbook run etcd-quorum-loss -p incident=OPS-7 -p host=cp1 \\
+      -i identity.txt")]
 pub(in crate::cli) struct Args {
     /// The playbook: its name, or its file; with --plan only if it is not in the directory of playbooks
     #[arg(value_name = "PLAYBOOK", required_unless_present = "plan")]
@@ -66,8 +71,13 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
-    let target = prepare::target(context, &args.api).await?;
-    let plan = match &args.plan {
+    let given = args.plan.as_deref().map(read).transpose()?;
+    let runs_on = match &given {
+        Some(plan) => prepare::plan_runs_on(plan),
+        None => prepare::runs_on(context, args.playbook.as_deref().unwrap_or_default())?,
+    };
+    let target = prepare::target(context, &args.api, runs_on, &equipment).await?;
+    let plan = match given {
         None => {
             let (author, _) = Author::if_possible(context, args.by.clone())?;
             let now = Timestamp::now();
@@ -80,8 +90,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             };
             prepare::planned(context, &target, &equipment, making).await?
         }
-        Some(file) => {
-            let plan = read(file)?;
+        Some(plan) => {
             let again = Making {
                 playbook: args.playbook.as_deref().unwrap_or(&plan.playbook.name),
                 given: plan.params.clone().into_iter().collect(),
@@ -91,7 +100,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             };
             let again = prepare::planned(context, &target, &equipment, again).await?;
             if again.digest() != plan.digest() {
-                let text = format!("what the plan {} would do has changed since it was made", file.display());
+                let file = args.plan.as_deref().unwrap_or(Path::new("-")).display();
+                let text = format!("what the plan {file} would do has changed since it was made");
                 let help = format!("{}make a new plan, and have that approved", changed(&plan, &again));
                 return Err(Failure::new(Exit::Conflict, text).help(help));
             }
@@ -106,6 +116,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         eprint(&report::plan_text(&plan));
         return Err(Failure::new(Exit::Conflict, "something speaks against the plan: nothing was done"));
     }
+    prepare::can_open(&plan, &target)?;
     if !args.yes && args.plan.is_none() {
         eprint(&report::plan_text(&plan));
         agreed()?;

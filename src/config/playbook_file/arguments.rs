@@ -42,6 +42,9 @@ impl Lint<'_> {
         if action.on_host() && self.runs_on == RunsOn::Cluster {
             name_at.fail::<()>("acts on a host: write `runsOn: host` in `spec`");
         }
+        if !action.on_host() && !action.anywhere() && self.runs_on == RunsOn::Host {
+            name_at.fail::<()>("needs an API server, and this playbook runs on a host (`runsOn: host`)");
+        }
         let told = match &args {
             Some(args) => self.told(args, name, scope, asked),
             None => Some(Some(Template::Value(Value::Object(Map::new())))),
@@ -122,6 +125,14 @@ impl Lint<'_> {
         let Some(action) = self.action(name) else { return };
         if action.class() != Class::Read {
             return fitting.wrong(&check, format!("`{name}` changes something: `assert` only looks"));
+        }
+        if action.on_host() != (self.runs_on == RunsOn::Host) && !action.anywhere() {
+            let place = if action.on_host() {
+                "acts on a host, and this playbook does not"
+            } else {
+                "needs an API server"
+            };
+            return fitting.wrong(&check, format!("`{name}` {place}"));
         }
         fitting.arguments_but(args, &action.arguments().to_value(), name, &[CHECK, EXPECT]);
     }

@@ -32,7 +32,7 @@ pub(super) use command::commands;
 pub(super) use encryption::encryption;
 pub(super) use objects::{Compared, agree, compare};
 pub(super) use rehearsal::rehearsals;
-pub use rehearsal::{Rehearsal, Rehearse, Rehearsed};
+pub use rehearsal::{Rehearsal, Rehearse, Rehearsed, Stage};
 pub(super) use restored::{occupied, restored};
 pub use service::{Exec, Probe};
 pub(super) use service::{execs, probes};

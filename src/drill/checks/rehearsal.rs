@@ -1,7 +1,7 @@
 //! Playbooks that are rehearsed: carried out in staging, and taken back.
 
 use super::{Check, Results};
-use crate::{catalogue::Catalogue, source::kube::Connection};
+use crate::{catalogue::Catalogue, pipeline::Identities, source::kube::Connection};
 use async_trait::async_trait;
 use std::{
     fmt,
@@ -16,16 +16,24 @@ pub trait Rehearse: fmt::Debug + Send + Sync {
     /// Its name.
     fn playbook(&self) -> &str;
 
-    /// Carries it out where `connection` leads, and takes it back. `runs`: are there controllers and kubelets?
+    /// Carries it out there, and takes it back.
     ///
     /// # Errors
     /// Why it could not even be tried.
-    async fn rehearse(
-        &self,
-        connection: &Connection,
-        catalogue: &Catalogue,
-        runs: bool,
-    ) -> Result<Rehearsed, String>;
+    async fn rehearse(&self, on: &Stage<'_>) -> Result<Rehearsed, String>;
+}
+
+/// Where playbooks are rehearsed.
+#[derive(Clone, Copy)]
+pub struct Stage<'a> {
+    /// How staging is reached.
+    pub connection: &'a Connection,
+    /// The recovery points.
+    pub catalogue: &'a Catalogue,
+    /// What opens them.
+    pub identities: &'a Arc<Identities>,
+    /// Are there controllers and kubelets?
+    pub runs: bool,
 }
 
 /// A check of the drill's file.
@@ -57,13 +65,7 @@ pub struct Rehearsed {
 }
 
 /// Rehearses them, one after another.
-pub(in crate::drill) async fn rehearsals(
-    rehearsals: &[Rehearsal],
-    connection: &Connection,
-    catalogue: &Catalogue,
-    runs: bool,
-    results: &mut Results,
-) {
+pub(in crate::drill) async fn rehearsals(rehearsals: &[Rehearsal], on: &Stage<'_>, results: &mut Results) {
     for it in rehearsals {
         let began = Instant::now();
         let expected = format!(
@@ -72,7 +74,7 @@ pub(in crate::drill) async fn rehearsals(
             it.within.as_secs()
         );
         let check = Check::new(&it.name, expected);
-        let went = match timeout(it.within, it.playbook.rehearse(connection, catalogue, runs)).await {
+        let went = match timeout(it.within, it.playbook.rehearse(on)).await {
             Ok(went) => went,
             Err(_) => Err("it took too long, and was given up".to_owned()),
         };

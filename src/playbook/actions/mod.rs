@@ -7,6 +7,7 @@ mod check;
 mod evidence;
 mod find;
 mod gitops;
+mod host;
 mod identity;
 mod look;
 mod network;
@@ -27,7 +28,7 @@ mod workload;
 pub use look::{Live, Target};
 pub use secret_ref::SecretRef;
 
-use super::{Equipment, op::Op};
+use super::{Equipment, host::OnHost, op::Op};
 use crate::source::kube::{Cluster, Discovery};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -62,6 +63,8 @@ pub struct Planning<'a> {
     pub now: Timestamp,
     /// The cluster; none on a host.
     pub cluster: Option<&'a Cluster>,
+    /// The host, where the playbook runs on one.
+    pub host: Option<&'a OnHost<'a>>,
     /// What it serves.
     pub kinds: &'a Discovery,
     /// What there is beside it; none where nothing is looked up.
@@ -133,11 +136,24 @@ pub trait Action: Send + Sync {
         false
     }
 
+    /// Does it not matter to it whether there is an API server?
+    fn anywhere(&self) -> bool {
+        false
+    }
+
     /// Says what it would do.
     ///
     /// # Errors
     /// When it cannot be done so.
     async fn plan(&self, with: &Planning<'_>, arguments: Value) -> Result<Planned, ActionError>;
+
+    /// Of one that only looks: what it brings now.
+    ///
+    /// # Errors
+    /// When it cannot look.
+    async fn look(&self, with: &Planning<'_>, arguments: Value) -> Result<Option<Value>, ActionError> {
+        Ok(self.plan(with, arguments).await?.result)
+    }
 
     /// Are these arguments fit, as far as that is known without looking at anything?
     ///
@@ -154,8 +170,16 @@ pub(super) trait Plain: Send + Sync {
     const NAME: &'static str;
     const CLASS: Class;
     const ABOUT: &'static str;
+    /// Does it act on the host, with no API server?
+    const ON_HOST: bool = false;
+    /// Does it not matter to it whether there is an API server?
+    const ANYWHERE: bool = false;
 
     async fn plan(with: &Planning<'_>, args: Self::Args) -> Result<Planned, ActionError>;
+
+    async fn look(with: &Planning<'_>, args: Self::Args) -> Result<Option<Value>, ActionError> {
+        Ok(Self::plan(with, args).await?.result)
+    }
 }
 
 #[async_trait]
@@ -172,12 +196,24 @@ impl<T: Plain> Action for T {
         T::ABOUT
     }
 
+    fn on_host(&self) -> bool {
+        T::ON_HOST
+    }
+
+    fn anywhere(&self) -> bool {
+        T::ANYWHERE
+    }
+
     fn arguments(&self) -> Schema {
         schemars::schema_for!(T::Args)
     }
 
     async fn plan(&self, with: &Planning<'_>, arguments: Value) -> Result<Planned, ActionError> {
         T::plan(with, read(&arguments)?).await
+    }
+
+    async fn look(&self, with: &Planning<'_>, arguments: Value) -> Result<Option<Value>, ActionError> {
+        T::look(with, read(&arguments)?).await
     }
 
     fn fits(&self, arguments: &Value) -> Result<(), ActionError> {
@@ -244,6 +280,11 @@ const ALL: &[&dyn Action] = &[
     &check::Wait,
     &check::Ready,
     &check::Diagnose,
+    &host::Status,
+    &host::Archive,
+    &host::Restore,
+    &host::Stop,
+    &host::Start,
 ];
 
 /// The name of something that a step makes: the same whenever the step is planned for this run, and nobody else's.

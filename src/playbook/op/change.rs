@@ -105,7 +105,7 @@ impl Change {
             field::set_all(&mut json, fields);
             let body = Bytes::from(json.to_string());
             let part = self.part.as_deref();
-            match with.cluster.replace_part(&kind, self.object.place(), part, &body, &how).await {
+            match with.cluster()?.replace_part(&kind, self.object.place(), part, &body, &how).await {
                 Ok(_) => return Ok(Outcome::default()),
                 Err(refusal) if refusal.conflicts() && tries < TRIES => tries += 1,
                 Err(refusal) => return Err(OpError::server(&self.object, refusal)),
@@ -117,7 +117,7 @@ impl Change {
 /// The object as it is, if it is the one that was meant.
 pub(super) async fn read(object: &ObjectRef, with: &Doing<'_>) -> Result<(LiveObject, Value), OpError> {
     let (namespace, name) = object.place();
-    let read = with.cluster.read(&object.resource_type(), namespace, name).await;
+    let read = with.cluster()?.read(&object.resource_type(), namespace, name).await;
     let live = read.map_err(|refusal| OpError::server(object, refusal))?;
     let live = live.ok_or_else(|| OpError::Gone(object.to_string()))?;
     if let Some(wanted) = object.uid.as_ref().filter(|uid| **uid != live.uid) {

@@ -152,7 +152,7 @@ impl Collect {
                 asked.extend(since.as_deref().map(|since| ("sinceTime", since)));
                 let place = (pod.namespace.as_deref().unwrap_or_default(), pod.name.as_str());
                 let largest = usize::try_from(*limit_bytes).unwrap_or(usize::MAX).saturating_add(64 << 10);
-                let logged = with.cluster.logs(place, &asked, largest).await;
+                let logged = with.cluster()?.logs(place, &asked, largest).await;
                 let bytes = logged.map_err(|refusal| OpError::server(pod, refusal))?.to_vec();
                 let cut = bytes.len() as u64 >= *limit_bytes;
                 let said = cut.then(|| format!("it was cut off after {limit_bytes} bytes"));
@@ -163,7 +163,8 @@ impl Collect {
                 let place = (pod.namespace.as_deref().unwrap_or_default(), pod.name.as_str());
                 let argv = ["tar", "cf", "-", "--", path.as_str()].map(str::to_owned);
                 let within = Duration::from_millis(*within_ms);
-                let packed = with.cluster.stream_from_pod(place, container, &argv, within, *most_bytes).await;
+                let packed =
+                    with.cluster()?.stream_from_pod(place, container, &argv, within, *most_bytes).await;
                 let (bytes, said) =
                     packed.map_err(|why| OpError::Failed(format!("{path} of {pod}: {why}")))?;
                 Ok(Collected { name, bytes, said })
@@ -181,7 +182,8 @@ impl Collect {
                     ..object.clone()
                 };
                 let kind = crate::source::kube::ResourceType { namespaced: true, ..events.resource_type() };
-                let mut list = with.cluster.selected(&kind, object.namespace.as_deref(), None, Some(&fields));
+                let mut list =
+                    with.cluster()?.selected(&kind, object.namespace.as_deref(), None, Some(&fields));
                 let mut found = Vec::new();
                 while let Some(page) =
                     list.next().await.map_err(|refusal| OpError::server(object, refusal))?

@@ -76,7 +76,7 @@ impl Create {
         let how = Writing { manager: with.manager.to_owned(), dry_run, strict: true };
         let body = Bytes::from(self.json.to_string());
         let namespace = self.object.namespace.as_deref();
-        let made = with.cluster.create(&self.object.resource_type(), namespace, &body, &how).await;
+        let made = with.cluster()?.create(&self.object.resource_type(), namespace, &body, &how).await;
         let made = made.map_err(|refusal| OpError::server(&self.object, refusal))?;
         Ok(Outcome { uid: Some(made.uid), ..Outcome::default() })
     }
@@ -118,7 +118,7 @@ impl Create {
             propagation: Some("Background"),
             ..Deletion::default()
         };
-        let deleted = with.cluster.delete_so(&made.resource_type(), made.place(), &deletion).await;
+        let deleted = with.cluster()?.delete_so(&made.resource_type(), made.place(), &deletion).await;
         match deleted {
             Err(refusal) if !refusal.missing() => Err(OpError::server(&made, refusal)),
             _ => Ok(Outcome::default()),

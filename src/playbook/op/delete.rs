@@ -94,7 +94,7 @@ impl Delete {
             dry_run,
         };
         let deleted =
-            with.cluster.delete_so(&self.object.resource_type(), self.object.place(), &deletion).await;
+            with.cluster()?.delete_so(&self.object.resource_type(), self.object.place(), &deletion).await;
         match deleted {
             // An attempt whose answer was lost has done it.
             Err(refusal) if !refusal.missing() => Err(OpError::server(&self.object, refusal)),
@@ -128,7 +128,7 @@ impl Delete {
         let how = Writing { manager: with.manager.to_owned(), dry_run: false, strict: false };
         let body = Bytes::from(json.to_string());
         let made =
-            with.cluster.create(&object.resource_type(), object.namespace.as_deref(), &body, &how).await;
+            with.cluster()?.create(&object.resource_type(), object.namespace.as_deref(), &body, &how).await;
         let made = made.map_err(|refusal| OpError::server(&object, refusal))?;
         let said = Some("it is another object now: its UID is new".to_owned());
         Ok(Outcome { uid: Some(made.uid), said, brought: None })
@@ -237,7 +237,7 @@ impl Evict {
         });
         let body = Bytes::from(eviction.to_string());
         let kind = self.object.resource_type();
-        let asked = with.cluster.post_to_part(&kind, self.object.place(), "eviction", &body, dry_run);
+        let asked = with.cluster()?.post_to_part(&kind, self.object.place(), "eviction", &body, dry_run);
         match asked.await {
             Err(refusal) if !refusal.missing() => Err(OpError::server(&self.object, refusal)),
             _ => Ok(Outcome::default()),

@@ -11,6 +11,7 @@ mod collect;
 mod create;
 mod delete;
 mod field;
+mod host;
 mod object_ref;
 mod outside;
 mod points;
@@ -25,6 +26,7 @@ pub use collect::{Collect, Collected};
 pub use create::Create;
 pub use delete::{Delete, Evict, Propagation};
 pub use field::{FieldSet, Standing, set_all, standing};
+pub use host::{EtcdPlace, EtcdRestore, HostOp};
 pub use object_ref::ObjectRef;
 pub use outside::{Ask, Outside};
 pub use points::{HoldPoint, PointOp, Reach, SavePoint, VerifyPoint};
@@ -32,7 +34,7 @@ pub use restore::{Made, Restore, Selected};
 pub use rotate::Rotate;
 pub use wait::{Condition, Wait, lacks, unready};
 
-use super::Equipment;
+use super::{Equipment, host::OnHost};
 use crate::source::kube::{Attempt, Cluster, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -67,6 +69,8 @@ pub enum Op {
     Call(Call),
     /// Puts a new value into a Secret.
     Rotate(Rotate),
+    /// Does something on the host, without an API server.
+    Host(HostOp),
 }
 
 /// What came of trying an op without doing it.
@@ -96,6 +100,8 @@ pub enum Probe {
     Done(Outcome),
     /// No, and it can be done.
     NotDone,
+    /// It was begun, and not brought to its end: whoever does it again, or takes it back, begins with that.
+    Half,
     /// Somebody else acted meanwhile, and how.
     Other(String),
     /// Nobody can tell.
@@ -160,6 +166,9 @@ pub enum OpError {
     /// It stays.
     #[error("{0}")]
     NotUndoable(String),
+    /// There is none on a host.
+    #[error("it needs an API server, and this run is on a host")]
+    NoCluster,
 }
 
 impl OpError {
@@ -181,14 +190,22 @@ impl OpError {
 /// With what ops are carried out.
 #[derive(Clone, Copy)]
 pub struct Doing<'a> {
-    /// The cluster; its requests carry the step's audit id.
-    pub cluster: &'a Cluster,
+    /// The cluster; its requests carry the step's audit id. None on a host.
+    pub cluster: Option<&'a Cluster>,
+    /// What there is on a host.
+    pub host: Option<&'a OnHost<'a>>,
     /// What there is beside it.
     pub equipment: &'a Equipment,
     /// The run.
     pub run: &'a str,
     /// Who writes, for `managedFields`.
     pub manager: &'a str,
+}
+
+impl<'a> Doing<'a> {
+    pub(super) fn cluster(&self) -> Result<&'a Cluster, OpError> {
+        self.cluster.ok_or(OpError::NoCluster)
+    }
 }
 
 /// What an op touches, and how.
@@ -215,7 +232,8 @@ impl Op {
             | Op::Outside(_)
             | Op::Point(_)
             | Op::Restore(_)
-            | Op::Call(_) => {
+            | Op::Call(_)
+            | Op::Host(_) => {
                 return None;
             }
         };
@@ -249,6 +267,7 @@ impl Op {
             Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => true,
             Op::Point(it) => it.reads(),
             Op::Call(it) => it.reads(),
+            Op::Host(it) => it.reads(),
             _ => false,
         }
     }
@@ -260,7 +279,7 @@ impl Op {
             Op::Change(it) => it.stays(),
             Op::Delete(it) => it.stays(),
             Op::Evict(it) => Some(format!("{} was evicted: what owns it makes another one", it.object)),
-            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) | Op::Point(_) | Op::Restore(_) => None,
+            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) | Op::Point(_) | Op::Restore(_) | Op::Host(_) => None,
             Op::Call(it) => it.stays(),
             Op::Rotate(it) => Some(it.stays()),
             Op::Outside(it) => Some(format!("{it} cannot be taken back")),
@@ -279,7 +298,7 @@ impl Op {
             Op::Outside(it) => (it.rights(), Vec::new()),
             Op::Restore(it) => it.rights(),
             Op::Rotate(it) => (it.rights(), Vec::new()),
-            Op::Ask(_) | Op::Point(_) | Op::Call(_) => (Vec::new(), Vec::new()),
+            Op::Ask(_) | Op::Point(_) | Op::Call(_) | Op::Host(_) => (Vec::new(), Vec::new()),
         }
     }
 
@@ -296,6 +315,7 @@ impl Op {
             Op::Restore(it) => it.try_out(with).await,
             Op::Call(it) => it.try_out(with),
             Op::Rotate(it) => it.try_out(with).await,
+            Op::Host(it) => it.try_out(),
             Op::Outside(it) => Tried::Unverifiable { why: format!("{it} cannot be tried without doing it") },
         }
     }
@@ -311,6 +331,7 @@ impl Op {
             Op::Delete(it) => it.probe(with).await,
             Op::Evict(it) => it.probe(with).await,
             Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => Ok(Probe::NotDone),
+            Op::Host(it) => it.probe(with).await,
             Op::Outside(_) => Ok(Probe::Unknown),
             Op::Point(it) => it.probe(with).await,
             Op::Restore(it) => Ok(it.probe()),
@@ -330,6 +351,7 @@ impl Op {
             Op::Delete(it) => it.take_back(with).await,
             Op::Point(it) => it.take_back(outcome, with).await,
             Op::Restore(it) => it.take_back(outcome, with).await,
+            Op::Host(it) => it.take_back(with).await,
             other => match other.stays() {
                 None => Ok(Outcome::default()),
                 Some(why) => Err(OpError::NotUndoable(why)),
@@ -353,6 +375,7 @@ impl fmt::Display for Op {
             Op::Restore(it) => it.fmt(f),
             Op::Call(it) => it.fmt(f),
             Op::Rotate(it) => it.fmt(f),
+            Op::Host(it) => it.fmt(f),
         }
     }
 }

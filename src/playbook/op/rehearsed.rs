@@ -9,6 +9,8 @@ impl Op {
     /// Why a rehearsal leaves it out, if it does. `runs`: are there controllers and kubelets?
     pub fn left_out(&self, runs: bool) -> Option<&'static str> {
         match self {
+            // Nothing of a host is in a playbook for a cluster.
+            Op::Host(_) => None,
             Op::Create(_) | Op::Change(_) | Op::Delete(_) | Op::Evict(_) => None,
             Op::Restore(_) | Op::Rotate(_) => None,
             Op::Point(_) | Op::Call(_) => Some(BEYOND),

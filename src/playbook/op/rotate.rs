@@ -73,7 +73,7 @@ impl Rotate {
         let how = Writing { manager: with.manager.to_owned(), dry_run, strict: true };
         let body = Bytes::from(json.to_string());
         let kind = self.object.resource_type();
-        let written = with.cluster.replace_part(&kind, self.object.place(), None, &body, &how).await;
+        let written = with.cluster()?.replace_part(&kind, self.object.place(), None, &body, &how).await;
         written.map_err(|refusal| OpError::server(&self.object, refusal))?;
         Ok(Outcome::default())
     }

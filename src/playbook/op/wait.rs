@@ -126,7 +126,11 @@ impl Wait {
 async fn refused(object: &ObjectRef, json: &Value, says: &str, with: &Doing<'_>) -> Option<String> {
     let how = Writing { manager: with.manager.to_owned(), dry_run: true, strict: true };
     let body = Bytes::from(json.to_string());
-    match with.cluster.create(&object.resource_type(), object.namespace.as_deref(), &body, &how).await {
+    let cluster = match with.cluster() {
+        Ok(cluster) => cluster,
+        Err(e) => return Some(e.to_string()),
+    };
+    match cluster.create(&object.resource_type(), object.namespace.as_deref(), &body, &how).await {
         Ok(_) => Some("the API server still lets it through".to_owned()),
         Err(refusal) if refusal.message.contains(says) => None,
         Err(refusal) => Some(format!("it is refused for another reason: {refusal}")),

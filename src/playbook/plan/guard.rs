@@ -20,10 +20,26 @@ pub(super) async fn look(plan: &mut Plan, order: &Order<'_>, own: &Own, with: &P
     found.extend(out_of_reach(&touched, guards, own));
     found.extend(too_much(&touched, guards));
     found.extend(twice(&touched));
-    if let Some(least) = guards.min_healthy_replicas {
+    if order.cluster.is_none() {
+        found.extend(idle(guards));
+    } else if let Some(least) = guards.min_healthy_replicas {
         found.extend(too_few(&touched, least, with).await);
     }
     plan.findings.extend(found);
+}
+
+/// Guards that look at objects of a cluster, of which a playbook on a host touches none.
+fn idle(guards: &Guards) -> Option<Finding> {
+    let given = [
+        ("protectedNamespaces", !guards.protected_namespaces.is_empty()),
+        ("limits", !guards.limits.is_empty() || guards.min_healthy_replicas.is_some()),
+    ];
+    let names: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
+    let message = format!(
+        "guards.{} is about objects of a cluster, and guards nothing on a host",
+        names.join(" and guards.")
+    );
+    (!names.is_empty()).then_some(Finding { level: Level::Warning, step: None, message })
 }
 
 fn error(step: Option<&str>, message: String) -> Finding {

@@ -5,16 +5,18 @@
 //! ```
 
 mod guard;
+mod order;
 mod own;
 mod planned;
 mod rights;
 mod roles;
 mod walk;
 
+pub use order::Order;
 pub use own::Own;
 pub use planned::{
     Deferred, Finding, Gate, Level, Plan, PlannedOp, PlannedStep, PlannedWhat, PlaybookFacts, TargetFacts,
 };
 pub(super) use rights::MANAGER;
 pub use roles::roles;
-pub use walk::{Order, plan};
+pub use walk::plan;

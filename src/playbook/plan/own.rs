@@ -32,6 +32,11 @@ pub struct Own {
 }
 
 impl Own {
+    /// On a host: nobody of the cluster.
+    pub(super) fn on_host() -> Self {
+        Own { name: "whoever runs it on the host".to_owned(), ..Own::default() }
+    }
+
     pub(super) async fn look(cluster: &Cluster) -> Result<Self, String> {
         let user =
             cluster.whoami().await.map_err(|e| format!("the API server does not tell who we are: {e}"))?;

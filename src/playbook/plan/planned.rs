@@ -75,6 +75,9 @@ pub struct TargetFacts {
     pub server: String,
     /// Who its credentials are.
     pub identity: String,
+    /// The host, where it acts on one and without an API server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 /// One step of a plan.
@@ -246,6 +249,12 @@ impl Plan {
     /// What approvals are bound to.
     pub fn digest(&self) -> Digest {
         Digest::from(Sha256::digest(self.to_bytes()))
+    }
+
+    /// Is there something in it that opens recovery points, so that an identity is needed?
+    pub fn opens(&self) -> bool {
+        let opens = |planned: &PlannedOp| matches!(&planned.op, Op::Host(it) if it.opens());
+        self.every_step().iter().any(|step| step.ops().iter().any(opens))
     }
 
     /// Does nothing speak against it that counts?

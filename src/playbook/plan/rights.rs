@@ -4,7 +4,7 @@ use super::{Finding, Level, Order, Plan, PlannedStep};
 use crate::{
     playbook::{
         model::OnFailure,
-        op::{Doing, Op, Tried},
+        op::{Op, Tried},
     },
     source::kube::{Attempt, Cluster},
 };
@@ -20,13 +20,16 @@ pub(in crate::playbook) const MANAGER: &str = "lifeboat-playbook";
 pub(super) async fn look(plan: &mut Plan, order: &Order<'_>) {
     let mut ops: Vec<Op> = Vec::new();
     every(plan, &mut |step| ops.extend(step.ops().iter().map(|it| it.op.clone())));
-    let (run, equipment) = (order.run.as_str(), order.equipment);
-    let with = Doing { cluster: order.cluster, equipment, run, manager: MANAGER };
+    let with = order.doing();
     let tries: Vec<_> = ops.iter().map(|op| op.try_out(&with)).collect();
     let tried: Vec<Tried> = stream::iter(tries).buffered(AT_A_TIME).collect().await;
     let wanted: BTreeSet<Attempt> =
         ops.iter().flat_map(|op| [op.rights().0, op.rights().1].concat()).collect();
-    let answers = ask(order.cluster, wanted).await;
+    let answers = match order.cluster {
+        Some(cluster) => ask(cluster, wanted).await,
+        // Nobody is asked for leave on a host: who runs there may do what its files let it do.
+        None => BTreeMap::new(),
+    };
     let lacks = |attempts: Vec<Attempt>| {
         let refused =
             attempts.into_iter().filter_map(|it| Some(format!("{}: {}", words(&it), answers.get(&it)?)));
@@ -51,7 +54,8 @@ pub(super) async fn look(plan: &mut Plan, order: &Order<'_>) {
             }
             match &planned.tried {
                 Tried::Refused { why } if planned.lacks.is_empty() => {
-                    say(format!("{what}: the API server would refuse it: {why}"), level);
+                    let who = if order.cluster.is_some() { ": the API server would refuse it" } else { "" };
+                    say(format!("{what}{who}: {why}"), level);
                 }
                 Tried::Unverifiable { why } => {
                     say(format!("{what}: it was not tried: {why}"), Level::Warning)

@@ -1,24 +1,21 @@
 //! From what is written to what would be done.
 
 use super::{
-    Deferred, Finding, Gate, Level, Own, Plan, PlannedOp, PlannedStep, PlannedWhat, PlaybookFacts,
+    Deferred, Finding, Gate, Level, Order, Own, Plan, PlannedOp, PlannedStep, PlannedWhat, PlaybookFacts,
     TargetFacts, guard, rights,
 };
 use crate::{
     object::Expression,
     playbook::{
-        Equipment,
         actions::{self, Class, Planning},
         inputs::inputs,
         model::{Approve, Playbook, RunsOn, Step, Template, What},
         op::Tried,
         scope::{NoValue, Scope, slim},
     },
-    point::{Digest, PointId, ToolFacts},
-    source::kube::{Cluster, Discovery},
+    point::ToolFacts,
 };
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -27,47 +24,27 @@ const MOST_ITEMS: usize = 1000;
 /// A plan of more steps than that is refused.
 const MOST_STEPS: usize = 20_000;
 
-/// What is to be planned.
-pub struct Order<'a> {
-    /// The playbook.
-    pub playbook: &'a Playbook,
-    /// SHA-256 of its file.
-    pub sha256: Digest,
-    /// The playbooks that it may call, by name.
-    pub library: &'a BTreeMap<String, Playbook>,
-    /// What it is told.
-    pub given: BTreeMap<String, Value>,
-    /// The run's id.
-    pub run: PointId,
-    /// Who starts it.
-    pub by: String,
-    /// The time of the plan.
-    pub now: Timestamp,
-    /// The cluster's name in the store.
-    pub cluster_name: String,
-    /// The cluster.
-    pub cluster: &'a Cluster,
-    /// What it serves.
-    pub kinds: &'a Discovery,
-    /// What there is beside it.
-    pub equipment: &'a Equipment,
-}
-
 /// Makes the plan of a run. It changes nothing. What speaks against the plan is in its findings.
 ///
 /// # Errors
 /// When there is no plan: the playbook was told something wrong, or the cluster does not answer.
 pub async fn plan(order: &Order<'_>) -> Result<Plan, Vec<String>> {
-    if order.playbook.runs_on == RunsOn::Host {
-        return Err(vec![
-            "it runs on a host (`runsOn: host`), which this version of Lifeboat cannot do yet".to_owned(),
-        ]);
-    }
-    let own = Own::look(order.cluster).await.map_err(|why| vec![why])?;
-    let facts = order.cluster.facts().await.map_err(|e| vec![e.to_string()])?;
-    let with = planning(order, "params");
+    let with = order.planning("params");
+    let (own, target) = match (order.playbook.runs_on, order.cluster, order.host) {
+        (RunsOn::Cluster, Some(cluster), _) => {
+            let own = Own::look(cluster).await.map_err(|why| vec![why])?;
+            let facts = cluster.facts().await.map_err(|e| vec![e.to_string()])?;
+            (own, Some((cluster, facts)))
+        }
+        (RunsOn::Host, None, Some(_)) => (Own::on_host(), None),
+        (RunsOn::Cluster, None, _) => return Err(vec!["it needs an API server".to_owned()]),
+        (RunsOn::Host, ..) => return Err(vec!["it runs on a host (`runsOn: host`)".to_owned()]),
+    };
     let given = inputs(&order.playbook.params, &order.given, &with, Some(order.equipment)).await?;
-    let about = own.cluster_facts(&with, &facts).await;
+    let about = match &target {
+        Some((_, facts)) => own.cluster_facts(&with, facts).await,
+        None => Value::Null,
+    };
     let run = json!({
         "id": order.run.as_str(), "playbook": order.playbook.name, "by": order.by,
         "started": order.now.to_string(), "identity": own.name,
@@ -101,9 +78,13 @@ pub async fn plan(order: &Order<'_>) -> Result<Plan, Vec<String>> {
         },
         target: TargetFacts {
             cluster: order.cluster_name.clone(),
-            uid: facts.uid,
-            server: order.cluster.server().to_owned(),
+            server: match (&target, order.host) {
+                (Some((cluster, _)), _) => cluster.server().to_owned(),
+                (None, host) => format!("none (host {})", host.map_or("", |host| host.name.as_str())),
+            },
+            uid: target.and_then(|(_, facts)| facts.uid),
             identity: own.name.clone(),
+            host: order.host.map(|host| host.name.clone()),
         },
         made_at: order.now,
         by: order.by.clone(),
@@ -121,17 +102,6 @@ pub async fn plan(order: &Order<'_>) -> Result<Plan, Vec<String>> {
     rights::look(&mut plan, order).await;
     guard::look(&mut plan, order, &own, &with).await;
     Ok(plan)
-}
-
-fn planning<'a>(order: &'a Order<'_>, step: &'a str) -> Planning<'a> {
-    Planning {
-        run: order.run.as_str(),
-        step,
-        now: order.now,
-        cluster: Some(order.cluster),
-        equipment: Some(order.equipment),
-        kinds: order.kinds,
-    }
 }
 
 struct Walk<'a, 'b> {
@@ -340,7 +310,7 @@ impl<'a> Walk<'a, '_> {
             }
             Err(NoValue::Bad(e)) => return self.error(Some(&id), format!("args: {e}")),
         };
-        let with = Planning { step: &id, ..planning(self.order, &id) };
+        let with = Planning { step: &id, ..self.order.planning(&id) };
         match action.plan(&with, args).await {
             Ok(made) => {
                 planned.result = made.result;
@@ -377,7 +347,7 @@ impl<'a> Walk<'a, '_> {
             Ok(_) => BTreeMap::new(),
             Err(e) => return self.error(Some(&id), format!("args: {e}")),
         };
-        let with = planning(self.order, &id);
+        let with = self.order.planning(&id);
         let values: Map<String, Value> =
             match inputs(&playbook.params, &given, &with, Some(self.order.equipment)).await {
                 Ok(inputs) => inputs.values,

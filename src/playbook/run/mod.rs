@@ -3,15 +3,18 @@
 mod ask;
 mod book;
 mod lease;
+mod lock;
 mod ops;
 mod steps;
 mod undo;
 
 pub use lease::{Lease, LeaseError};
+pub use lock::{HostLock, LockError};
 
 use super::{
     Equipment,
     approval::{Approver, Statement},
+    host::OnHost,
     journal::{Entry, Journal, JournalError, RunEnd, What},
     plan::Plan,
     scope::Scope,
@@ -55,8 +58,10 @@ pub trait Keeper: Send + Sync {
 pub struct Means<'a> {
     /// The plan.
     pub plan: &'a Plan,
-    /// The cluster.
-    pub cluster: &'a Cluster,
+    /// The cluster; none on a host.
+    pub cluster: Option<&'a Cluster>,
+    /// The host, where it runs on one.
+    pub host: Option<&'a OnHost<'a>>,
     /// What it serves.
     pub kinds: &'a Discovery,
     /// What there is beside it.

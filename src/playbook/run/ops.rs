@@ -28,17 +28,18 @@ const PRINTED: usize = 32 << 20;
 type Brought = Option<Value>;
 
 impl Running<'_> {
-    pub(super) fn audited(&self, step: &str, r#try: u32) -> Cluster {
+    pub(super) fn audited(&self, step: &str, r#try: u32) -> Option<Cluster> {
         // A header holds no more than plain characters, and the server no more than 64 of them.
         let step: String =
             step.chars().filter(|c| c.is_ascii_alphanumeric() || "-[]/.".contains(*c)).take(30).collect();
-        self.means.cluster.audited(&format!("{}-{step}-{try}", self.means.plan.run))
+        let cluster = self.means.cluster?;
+        Some(cluster.audited(&format!("{}-{step}-{try}", self.means.plan.run)))
     }
 
-    /// With what ops are carried out, by requests of this cluster.
-    pub(super) fn doing<'d>(&'d self, cluster: &'d Cluster) -> Doing<'d> {
-        let run = self.means.plan.run.as_str();
-        Doing { cluster, equipment: self.means.equipment, run, manager: MANAGER }
+    /// With what ops are carried out; `cluster` is [audited](Self::audited).
+    pub(super) fn doing<'s>(&'s self, cluster: Option<&'s Cluster>) -> Doing<'s> {
+        let (host, equipment) = (self.means.host, self.means.equipment);
+        Doing { cluster, host, equipment, run: self.means.plan.run.as_str(), manager: MANAGER }
     }
 
     /// Waits until it has to stop, and tells why.
@@ -85,7 +86,7 @@ impl Running<'_> {
         r#try: u32,
     ) -> Result<Result<Brought, (String, bool)>, Halt> {
         let cluster = self.audited(&step.id, r#try);
-        let with = self.doing(&cluster);
+        let with = self.doing(cluster.as_ref());
         let mut brought = Vec::new();
         for (at, op) in ops.iter().enumerate() {
             self.stopped()?;
@@ -147,7 +148,7 @@ impl Running<'_> {
                 }
                 Ok(Probe::NotDone) => {}
                 // It stays meant: whoever resumes or takes back looks again.
-                Ok(Probe::Other(_) | Probe::Unknown) | Err(_) => return Ok(Err((why, true))),
+                Ok(Probe::Half | Probe::Other(_) | Probe::Unknown) | Err(_) => return Ok(Err((why, true))),
             }
         }
         self.write(What::NotDone { step: step.id.clone(), op: at, why: why.clone() })?;
@@ -169,7 +170,7 @@ impl Running<'_> {
                 self.write(done(outcome))?;
                 Ok(Ok(true))
             }
-            Ok(Probe::NotDone) => Ok(Ok(false)),
+            Ok(Probe::NotDone | Probe::Half) => Ok(Ok(false)),
             Ok(Probe::Other(why)) => Ok(Err(why)),
             Ok(Probe::Unknown) => match self.means.assume.get(&step.id) {
                 Some(true) => {
@@ -220,10 +221,19 @@ impl Running<'_> {
                 let collected = it.carry_out(with).await?;
                 self.keep(step, collected).await
             }
+            Op::Host(it) => {
+                let stop = Box::pin(async {
+                    match self.pause(Duration::from_secs(u64::MAX >> 8)).await {
+                        Err(Halt::Stopped(signal)) => signal,
+                        _ => "a signal",
+                    }
+                });
+                Ok(it.carry_out(with, stop).await?)
+            }
             Op::Outside(Outside::Checkpoint { pod, node, container, within_ms }) => {
                 let place = (pod.namespace.as_deref().unwrap_or_default(), pod.name.as_str());
                 let asked =
-                    with.cluster.checkpoint(node, place, container, Duration::from_millis(*within_ms));
+                    with.cluster()?.checkpoint(node, place, container, Duration::from_millis(*within_ms));
                 let answer = asked.await.map_err(|why| OpError::Failed(format!("{pod}: {why}")))?;
                 let name = format!("{}.{}.{container}.checkpoint.json", place.0, place.1);
                 let said = Some(format!("the checkpoint is on node {node}, where its answer says"));
@@ -233,7 +243,7 @@ impl Running<'_> {
                 let place = (pod.namespace.as_deref().unwrap_or_default(), pod.name.as_str());
                 let within = Duration::from_millis(*within_ms);
                 let ran =
-                    with.cluster.output_in_pod(place, container.as_deref(), argv, within, PRINTED).await;
+                    with.cluster()?.output_in_pod(place, container.as_deref(), argv, within, PRINTED).await;
                 let (printed, why) = ran.map_err(OpError::Failed)?;
                 let name = format!("{}.{}.exec.txt", place.0, place.1);
                 let said = why.clone();
@@ -268,12 +278,13 @@ impl Running<'_> {
             run: plan.run.as_str(),
             step: &step.id,
             now: self.now(),
-            cluster: Some(self.means.cluster),
+            cluster: self.means.cluster,
+            host: self.means.host,
             equipment: Some(self.means.equipment),
             kinds: self.means.kinds,
         };
-        let looked = action.plan(&with, ask.args.clone()).await.map_err(|e| failed(e.to_string()))?;
-        let result = looked.result.unwrap_or(Value::Null);
+        let looked = action.look(&with, ask.args.clone()).await.map_err(|e| failed(e.to_string()))?;
+        let result = looked.unwrap_or(Value::Null);
         let expect = Expression::parse(&ask.expect).map_err(|e| failed(e.to_string()))?;
         match expect.holds("result", &result) {
             Ok(true) => Ok(result),

@@ -207,7 +207,8 @@ impl Running<'_> {
             run: plan.run.as_str(),
             step: &step.id,
             now: plan.made_at,
-            cluster: Some(self.means.cluster),
+            cluster: self.means.cluster,
+            host: self.means.host,
             equipment: Some(self.means.equipment),
             kinds: self.means.kinds,
         };

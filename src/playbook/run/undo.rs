@@ -22,7 +22,7 @@ impl Running<'_> {
             }
             let Some(step) = self.means.plan.step(&id) else { continue };
             let cluster = self.audited(&format!("{id}-undo"), 1);
-            let with = self.doing(&cluster);
+            let with = self.doing(cluster.as_ref());
             let kept = |why: String| What::NotUndone { step: id.clone(), op: at, why };
             if !step.undo {
                 self.write(kept("the playbook says that it stays (`undo: none`)".to_owned()))?;
@@ -35,6 +35,7 @@ impl Running<'_> {
                 Doneness::NotDone => continue,
                 Doneness::Meant => match state.op.probe(&with).await {
                     Ok(Probe::Done(outcome)) => outcome,
+                    Ok(Probe::Half) => Outcome::default(),
                     Ok(Probe::NotDone) => {
                         let why = "it was not done".to_owned();
                         self.write(What::NotDone { step: id.clone(), op: at, why })?;

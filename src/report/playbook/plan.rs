@@ -15,7 +15,16 @@ pub fn plan_text(plan: &Plan) -> String {
     line(format!("Plan {} of the playbook {}", plan.run, plan.playbook.name));
     line(format!("  {}", plan.playbook.description));
     let target = &plan.target;
-    line(format!("  cluster   {} at {}, as {}", target.cluster, target.server, target.identity));
+    match &target.host {
+        None => line(format!("  cluster   {} at {}, as {}", target.cluster, target.server, target.identity)),
+        Some(host) => {
+            line(format!(
+                "  host      {host}, of cluster {}, without an API server: no rights are asked for,",
+                target.cluster
+            ));
+            line("            no identity, namespace or limit guards anything".to_owned());
+        }
+    }
     line(format!("  by        {}", plan.by));
     for (name, value) in &plan.params {
         line(format!("  {name:<9} {}", shown(value)));

@@ -1,4 +1,4 @@
-use super::{SwapError, pod::StaticPod};
+use super::{SwapError, pod::StaticPod, swap::stopped};
 use crate::restore::etcd::Membership;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -10,7 +10,7 @@ use url::{Host, Url};
 pub(super) const ETCD: &str = "etcd.yaml";
 pub(super) const APISERVER: &str = "kube-apiserver.yaml";
 /// In the order in which they are started.
-const PODS: [&str; 4] = [ETCD, APISERVER, "kube-controller-manager.yaml", "kube-scheduler.yaml"];
+pub(super) const PODS: [&str; 4] = [ETCD, APISERVER, "kube-controller-manager.yaml", "kube-scheduler.yaml"];
 
 /// Where etcd can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,17 +46,19 @@ pub(super) struct ControlPlane {
 
 impl ControlPlane {
     pub(super) fn read(manifests: &Path) -> Result<Self, SwapError> {
-        let there = |name: &&str| manifests.join(name).is_file();
-        let pods: Vec<String> = PODS.iter().filter(|name| there(name)).map(|name| (*name).into()).collect();
-        if !there(&ETCD) {
+        // Somebody may have stopped some of them, and put their manifests where a swap does.
+        let away = stopped(manifests);
+        let find = |name: &str| [manifests.join(name), away.join(name)].into_iter().find(|it| it.is_file());
+        let pods: Vec<String> =
+            PODS.iter().filter(|name| find(name).is_some()).map(|name| (*name).into()).collect();
+        let Some(etcd) = find(ETCD) else {
             let path = manifests.join(ETCD);
             let reason = "it is not there: is this the host of a control plane that runs etcd as a static pod? \
                           Manifests that were moved away have to be brought back first";
             return Err(SwapError::Io { path, source: io::Error::new(io::ErrorKind::NotFound, reason) });
-        }
-        let etcd = StaticPod::read(manifests.join(ETCD), "etcd")?;
-        let apiserver =
-            there(&APISERVER).then(|| StaticPod::read(manifests.join(APISERVER), "kube-apiserver"));
+        };
+        let etcd = StaticPod::read(etcd, "etcd")?;
+        let apiserver = find(APISERVER).map(|path| StaticPod::read(path, "kube-apiserver"));
         ControlPlane::of(pods, &etcd, apiserver.transpose()?.as_ref())
     }
 

@@ -198,6 +198,8 @@ pub(super) mod tests {
             was_healthy: true,
             etcd: EtcdServer { clients: vec!["127.0.0.1:1".into()], health: None },
             apiserver: None,
+            stopped_before: Vec::new(),
+            run: None,
         }
     }
 

@@ -24,6 +24,8 @@ pub struct SwapOptions {
     pub mark_compacted: bool,
     /// How long each server may take to stop, and to be healthy.
     pub wait: Duration,
+    /// The run of a playbook that asks for it.
+    pub run: Option<String>,
 }
 
 /// What a swap will do. Until it is dropped, no other swap begins.
@@ -56,6 +58,7 @@ pub async fn plan(manifest: &Manifest, options: &SwapOptions, etcdutl: &Path) ->
     journal::refuse_open(&manifests)?;
     let plane = ControlPlane::read(&manifests)?;
     let mut swap = Swap::lay_out(manifest.id.as_str(), &manifests, &plane)?;
+    swap.run.clone_from(&options.run);
     let several = plane.several.or_else(|| saved_members(manifest)).or_else(|| live_members(&swap));
     let forsaken = match several {
         Some((members, seen)) if !options.force_new_cluster => {

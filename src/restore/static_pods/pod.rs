@@ -13,7 +13,14 @@ pub(super) struct StaticPod {
 
 #[derive(Deserialize)]
 struct Document {
+    #[serde(default)]
+    metadata: Metadata,
     spec: Spec,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    namespace: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +133,17 @@ impl StaticPod {
     pub(super) fn wrong(&self, reason: impl Into<String>) -> SwapError {
         SwapError::Manifest { path: self.path.clone(), reason: reason.into() }
     }
+}
+
+/// The containers of a manifest: the pod's namespace and each one's name.
+pub(super) fn containers(path: &Path) -> Result<Vec<(String, String)>, SwapError> {
+    let text = std::fs::read_to_string(path).map_err(SwapError::io(path))?;
+    let document: Document = serde_yaml::from_str(&text).map_err(|e| SwapError::Manifest {
+        path: path.to_owned(),
+        reason: format!("it is not the manifest of a pod ({e})"),
+    })?;
+    let namespace = document.metadata.namespace.unwrap_or_else(|| "default".to_owned());
+    Ok(document.spec.containers.into_iter().map(|it| (namespace.clone(), it.name)).collect())
 }
 
 #[cfg(test)]

@@ -33,25 +33,23 @@ pub(super) async fn stop(swap: &Swap, within: Duration) -> Result<(), SwapError>
     for pod in swap.pods.iter().rev().filter(|pod| *pod != ETCD) {
         swap.stop(pod)?;
     }
-    wait("the API server did not stop", within, async || match &swap.apiserver {
-        Some(server) if listens(&server.address).await => {
-            Err(format!("it still listens on {} ({hint})", server.address))
+    if let Some(server) = &swap.apiserver {
+        let waiting = Waiting::new("the API server did not stop", within);
+        while listens(&server.address).await {
+            waiting.again(format!("it still listens on {} ({hint})", server.address)).await?;
         }
-        _ => Ok(()),
-    })
-    .await?;
+    }
     swap.stop(ETCD)?;
-    let mut looks = 0;
-    wait("etcd and the API server did not stop", within, async || {
+    let (waiting, mut looks) = (Waiting::new("etcd and the API server did not stop", within), 0);
+    loop {
         let running = running(swap).await;
         looks = if running.is_some() { 0 } else { looks + 1 };
         match running {
-            Some(who) => Err(format!("{who} ({hint})")),
-            None if looks < LOOKS => Err("they have just ended".to_owned()),
-            None => Ok(()),
+            Some(who) => waiting.again(format!("{who} ({hint})")).await?,
+            None if looks < LOOKS => waiting.again("they have just ended".to_owned()).await?,
+            None => return Ok(()),
         }
-    })
-    .await
+    }
 }
 
 /// Who is still there, if anybody is.
@@ -70,7 +68,7 @@ async fn running(swap: &Swap) -> Option<String> {
     is_locked(&database).then(|| format!("etcd still holds {}", database.display()))
 }
 
-async fn listens(address: &str) -> bool {
+pub(super) async fn listens(address: &str) -> bool {
     // Who does not answer at all may be there.
     timeout(ANSWER, TcpStream::connect(address)).await.map_or(true, |connected| connected.is_ok())
 }
@@ -82,7 +80,11 @@ pub(super) fn is_locked(database: &Path) -> bool {
 
 /// Waits until etcd says that it is healthy.
 pub(super) async fn etcd_healthy(etcd: &EtcdServer, within: Duration) -> Result<(), SwapError> {
-    wait("etcd did not become healthy", within, async || is_healthy(etcd).await).await
+    let waiting = Waiting::new("etcd did not become healthy", within);
+    while let Err(last) = is_healthy(etcd).await {
+        waiting.again(last).await?;
+    }
+    Ok(())
 }
 
 /// Is etcd healthy? Where it tells only those with a certificate, that it listens has to do.
@@ -108,7 +110,11 @@ pub(super) async fn is_healthy(etcd: &EtcdServer) -> Result<(), String> {
 
 /// Waits until the API server says that it is ready.
 pub(super) async fn apiserver_ready(server: &ApiServer, within: Duration) -> Result<(), SwapError> {
-    wait("the API server did not become ready", within, async || is_ready(server).await).await
+    let waiting = Waiting::new("the API server did not become ready", within);
+    while let Err(last) = is_ready(server).await {
+        waiting.again(last).await?;
+    }
+    Ok(())
 }
 
 async fn is_ready(server: &ApiServer) -> Result<(), String> {
@@ -130,19 +136,26 @@ async fn is_ready(server: &ApiServer) -> Result<(), String> {
     }
 }
 
-/// Asks `probe` until it is content, or the time is over.
-pub(super) async fn wait(
-    what: &str,
+/// Something that is looked at again and again, as long as there is time.
+pub(super) struct Waiting {
+    what: String,
     within: Duration,
-    mut probe: impl AsyncFnMut() -> Result<(), String>,
-) -> Result<(), SwapError> {
-    let deadline = Instant::now() + within;
-    loop {
-        let Err(last) = probe().await else { return Ok(()) };
-        if Instant::now() >= deadline {
-            return Err(SwapError::NotWithin { what: what.to_owned(), within, last });
+    deadline: Instant,
+}
+
+impl Waiting {
+    /// `what` did not come about, if it does not.
+    pub(super) fn new(what: impl Into<String>, within: Duration) -> Self {
+        Waiting { what: what.into(), within, deadline: Instant::now() + within }
+    }
+
+    /// Waits until it is time to look again; `last` is what was seen.
+    pub(super) async fn again(&self, last: String) -> Result<(), SwapError> {
+        if Instant::now() >= self.deadline {
+            return Err(SwapError::NotWithin { what: self.what.clone(), within: self.within, last });
         }
         sleep(PAUSE).await;
+        Ok(())
     }
 }
 
@@ -228,12 +241,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn waiting_ends_with_what_was_seen_last() {
         let mut asked = 0;
-        let waited = wait("it did not come", Duration::from_secs(1), async || {
+        let waiting = Waiting::new("it did not come", Duration::from_secs(1));
+        let error = loop {
             asked += 1;
-            Err(format!("{asked}"))
-        });
-        let error = waited.await.unwrap_err().to_string();
+            if let Err(e) = waiting.again(format!("{asked}")).await {
+                break e.to_string();
+            }
+        };
         assert_eq!(error, "it did not come within 1 s: 5");
-        wait("it did not come", Duration::ZERO, async || Ok(())).await.unwrap();
     }
 }

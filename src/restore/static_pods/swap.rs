@@ -36,6 +36,12 @@ pub struct Swap {
     pub etcd: EtcdServer,
     /// The API server, if it runs here.
     pub apiserver: Option<ApiServer>,
+    /// Those of the pods that were stopped before: on the way back they are left so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped_before: Vec<String>,
+    /// The run of a playbook that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// What etcd keeps its data in, below the data directory.
@@ -50,7 +56,9 @@ impl Swap {
                 format!("{} is a mount point, and manifests cannot be moved out of it", manifests.display());
             return Err(SwapError::Refused(text));
         }
-        if let Some(pod) = plane.pods.iter().find(|pod| files::exists(&stopped.join(pod))) {
+        let (away, here): (Vec<&String>, Vec<&String>) =
+            plane.pods.iter().partition(|pod| !files::exists(&manifests.join(pod)));
+        if let Some(pod) = here.iter().find(|pod| files::exists(&stopped.join(pod))) {
             let text = format!("{} is there already: move it away", stopped.join(pod).display());
             return Err(SwapError::Refused(text));
         }
@@ -75,6 +83,8 @@ impl Swap {
             was_healthy: false,
             etcd: plane.etcd.clone(),
             apiserver: plane.apiserver.clone(),
+            stopped_before: away.into_iter().cloned().collect(),
+            run: None,
         })
     }
 

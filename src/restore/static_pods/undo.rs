@@ -143,7 +143,8 @@ fn actions(recorded: &Recorded) -> Result<Vec<Action<'_>>, SwapError> {
         actions.push(Action::BringBack(swap));
     }
     let stops = !actions.is_empty();
-    for pod in swap.pods.iter().filter(|pod| stops || !swap.is_started(pod)) {
+    let was_started = |pod: &&String| !swap.stopped_before.contains(pod);
+    for pod in swap.pods.iter().filter(was_started).filter(|pod| stops || !swap.is_started(pod)) {
         actions.push(Action::Start(swap, pod));
     }
     // Of a swap that came to its end, it holds what was written since.
@@ -176,9 +177,10 @@ async fn remove(restored: &Path, within: Duration) -> Result<(), SwapError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened.map_err(SwapError::io(restored))?,
     };
-    let what = format!("{} did not come free", restored.display());
-    let free = async || lock.try_lock().map_err(|_| "a restore is at work there".to_owned());
-    probe::wait(&what, within, free).await?;
+    let waiting = probe::Waiting::new(format!("{} did not come free", restored.display()), within);
+    while lock.try_lock().is_err() {
+        waiting.again("a restore is at work there".to_owned()).await?;
+    }
     fs::remove_dir_all(restored).map_err(SwapError::io(restored))
 }
 

@@ -38,6 +38,10 @@ impl Action for Assert {
         Class::Read
     }
 
+    fn anywhere(&self) -> bool {
+        true
+    }
+
     fn about(&self) -> &'static str {
         "Tests, once the steps before are done, what an action that only looks brings."
     }
@@ -74,7 +78,11 @@ fn checked(arguments: &Value) -> Result<AssertArgs, ActionError> {
     let Some(check) = super::find(&args.check) else {
         return wrong(format!("there is no action `{}`", args.check));
     };
-    if check.class() != Class::Read || check.name() == "assert" || check.name().starts_with("evidence.") {
+    if check.class() != Class::Read
+        || check.name() == "assert"
+        || check.name().starts_with("evidence.")
+        || check.name() == "etcd.archive"
+    {
         return wrong(format!("`{}` does not only look: it is no check", args.check));
     }
     check.fits(&Value::Object(args.args.clone())).map_err(|e| match e {
@@ -132,6 +140,7 @@ impl super::Plain for Wait {
     const CLASS: Class = Class::Read;
     const ABOUT: &'static str =
         "Waits for some time, or until an object is ready, has rolled out, or is gone.";
+    const ANYWHERE: bool = true;
 
     async fn plan(with: &Planning<'_>, args: WaitArgs) -> Result<Planned, ActionError> {
         let (until, within_ms) = match (args.so_long, args.target, args.until) {

@@ -34,7 +34,7 @@ impl Restore {
         let all: Vec<Made> = match known {
             Some(made) => made,
             // It died, or failed, in the middle.
-            None => made::find(self, with.cluster).await?,
+            None => made::find(self, with.cluster()?).await?,
         };
         let total = all.len();
         let mut waves: [Vec<Made>; 3] = Default::default();
@@ -73,6 +73,10 @@ impl Restore {
     }
 
     async fn remove(&self, made: &Made, with: &Doing<'_>) -> Went {
+        let cluster = match with.cluster() {
+            Ok(cluster) => cluster,
+            Err(e) => return Went::Stays(e.to_string()),
+        };
         let mut last = String::new();
         for _ in 0..TRIES {
             let (live, json) = match read(&made.object, with).await {
@@ -103,7 +107,7 @@ impl Restore {
                 propagation: Some("Background"),
                 ..Deletion::default()
             };
-            match with.cluster.delete_so(&made.object.resource_type(), made.object.place(), &deletion).await {
+            match cluster.delete_so(&made.object.resource_type(), made.object.place(), &deletion).await {
                 Ok(_) => return Went::Gone,
                 Err(refusal) if refusal.missing() => return Went::Gone,
                 Err(refusal) if refusal.conflicts() => {
@@ -142,7 +146,7 @@ async fn holds(object: &ObjectRef, json: &Value, with: &Doing<'_>) -> Result<usi
         return Ok(0);
     }
     let found =
-        with.cluster.discover(&Filter::default()).await.map_err(|e| OpError::Failed(e.to_string()))?;
+        with.cluster()?.discover(&Filter::default()).await.map_err(|e| OpError::Failed(e.to_string()))?;
     let (group, plural) = (&json["spec"]["group"], &json["spec"]["names"]["plural"]);
     let inside = |kind: &&ResourceType| match is_namespace {
         true => kind.namespaced,
@@ -151,7 +155,7 @@ async fn holds(object: &ObjectRef, json: &Value, with: &Doing<'_>) -> Result<usi
     let place = is_namespace.then_some(object.name.as_str());
     let mut others = BTreeSet::new();
     for kind in found.types.iter().filter(inside) {
-        made::list(with.cluster, kind, place, |it, json| {
+        made::list(with.cluster()?, kind, place, |it, json| {
             if !by_itself(&it, json) {
                 others.insert(it);
             }

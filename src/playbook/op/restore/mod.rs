@@ -242,7 +242,7 @@ impl Restore {
             let text = format!("{} objects are still not there: {}", wrong.len(), some.join("; "));
             return Err(OpError::Failed(text));
         }
-        let made = made::find(self, with.cluster).await?;
+        let made = made::find(self, with.cluster()?).await?;
         let mut said = format!("{} objects are made", made.len());
         if !self.left_out.is_empty() {
             said.push_str(&format!(", and {} cannot be", self.left_out.len()));
@@ -261,7 +261,7 @@ impl Restore {
         stop: &mut BoxFuture<'_, &'static str>,
     ) -> Result<Vec<(String, Done)>, OpError> {
         let Ready { target, options, plan } =
-            self.ready(with.cluster, with.equipment, false).await.map_err(OpError::Failed)?;
+            self.ready(with.cluster()?, with.equipment, false).await.map_err(OpError::Failed)?;
         let progress = Progress::default();
         let applying: BoxFuture<'_, _> = Box::pin(apply(&plan, &target, &options, &progress, stop));
         let outcomes = applying.await;
