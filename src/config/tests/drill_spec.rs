@@ -163,7 +163,7 @@ const CASES: &[(&str, &str)] = &[
         "objectives: {rto: 15, phases: {boil: 1m}}",
         "d.yaml:4:19: objectives.rto: 15 has no unit: write `15s` for seconds, or use m, h or ms\n\
          d.yaml:4:32: objectives.phases.boil: no phase is called so; these are: pick, open, provision, resources, restore, api-ready, \
-         checks, workloads-ready, service, tear-down",
+         checks, workloads-ready, service, rehearsal, tear-down",
     ),
     (
         "notify: [{on: never}]",
@@ -186,7 +186,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "checks: [{name: a}, {name: b, count: {kind: pods}}, {name: c, command: {argv: []}}]",
-        "d.yaml:4:10: checks[0]: needs exactly one of `count`, `object`, `cel`, `workload`, `http`, `exec` and `command`: what is \
+        "d.yaml:4:10: checks[0]: needs exactly one of `count`, `object`, `cel`, `workload`, `http`, `exec`, `command` and `playbook`: what is \
          checked\n\
          d.yaml:4:38: checks[1].count: says not how many: write `atLeast`, `atMost` or `exactly`\n\
          d.yaml:4:72: checks[2].command: names no program: `argv` is empty",
