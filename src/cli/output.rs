@@ -57,7 +57,7 @@ pub(super) fn put(file: NamedTempFile, to: &Path) -> Result<(), Failure> {
     file.as_file().sync_all().map_err(|e| Failure::new(Exit::Failed, at(e)))?;
     file.persist_noclobber(to).map_err(|e| match e.error.kind() {
         io::ErrorKind::AlreadyExists => {
-            Failure::new(Exit::Conflict, format!("{} is there already, and was left as it is", to.display()))
+            Failure::new(Exit::Conflict, format!("{} exists: nothing is overwritten", to.display()))
                 .help("give another name, or move it away first")
         }
         _ => Failure::new(Exit::Failed, at(e.error)),
