@@ -68,12 +68,15 @@ async fn kind_of_another_minor_version_is_a_finding() -> Result<()> {
     let source = evidence["point"]["kubernetesVersion"].as_str().unwrap();
     assert!(found.contains(&format!("is newer than the source's, {source}: ")), "{found}");
 
-    // The image that would fit is asked for, and where there is none it is said what to do.
+    // The image that would fit is asked for, and where there is none it is said what to do. Those that others have here at the moment
+    // are not listed.
     choose(&harbour)?;
     let docker = said("sh", &["-c", "command -v docker"])?;
     let (bin, refuses) = (harbour.boat.path("bin"), "echo \"manifest for $2 not found\" >&2; exit 1");
     fs::create_dir(&bin)?;
-    let script = format!("#!/bin/sh\nif [ \"$1\" = pull ]; then {refuses}; fi\nexec '{docker}' \"$@\"\n");
+    let script = format!(
+        "#!/bin/sh\ncase \"$1\" in pull) {refuses} ;; images) exit 0 ;; esac\nexec '{docker}' \"$@\"\n"
+    );
     fs::write(bin.join("docker"), script)?;
     fs::set_permissions(bin.join("docker"), PermissionsExt::from_mode(0o700))?;
     let mut command = harbour.boat.command(&RUN);
