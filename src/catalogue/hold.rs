@@ -54,19 +54,7 @@ impl Catalogue {
         author: Author<'_>,
         now: Timestamp,
     ) -> Result<Holding, CatalogueError> {
-        let reason = sentence(reason)?;
-        self.must_sign(Family::Holds, author)?;
-        let Some(before) = self.held(id).await? else {
-            return Ok(Holding { record: None, held: None, objects: 0 });
-        };
-        let objects = self.legal_hold(id, false).await?;
-        let facts = HoldFacts { action: HoldAction::Release, reason, releases: before.records };
-        let record = self.append(id, facts, author, now).await?;
-        let held = self.held(id).await?;
-        if held.is_some() {
-            self.legal_hold(id, true).await?;
-        }
-        Ok(Holding { record: Some(record), held, objects })
+        self.end_holds(id, None, (reason, author, now)).await
     }
 
     /// The hold that stands for just this reason, by its record.
@@ -96,14 +84,25 @@ impl Catalogue {
         author: Author<'_>,
         now: Timestamp,
     ) -> Result<Holding, CatalogueError> {
+        self.end_holds(id, Some(hold), (reason, author, now)).await
+    }
+
+    /// Ends one hold, or all that there are. The legal holds of the objects are lifted when none is left.
+    async fn end_holds(
+        &self,
+        id: &PointId,
+        only: Option<&PointId>,
+        (reason, author, now): (&str, Author<'_>, Timestamp),
+    ) -> Result<Holding, CatalogueError> {
         let reason = sentence(reason)?;
         self.must_sign(Family::Holds, author)?;
         let before = self.held(id).await?;
-        let Some(held) = before.as_ref().filter(|held| held.records.contains(hold)) else {
+        let stands = |held: &&Held| only.is_none_or(|hold| held.records.contains(hold));
+        let Some(held) = before.as_ref().filter(stands) else {
             return Ok(Holding { record: None, held: before, objects: 0 });
         };
-        let objects = if held.records.len() == 1 { self.legal_hold(id, false).await? } else { 0 };
-        let releases = BTreeSet::from([hold.clone()]);
+        let releases = only.map_or_else(|| held.records.clone(), |hold| BTreeSet::from([hold.clone()]));
+        let objects = if releases == held.records { self.legal_hold(id, false).await? } else { 0 };
         let facts = HoldFacts { action: HoldAction::Release, reason, releases };
         let record = self.append(id, facts, author, now).await?;
         let held = self.held(id).await?;

@@ -61,9 +61,13 @@ fn name(given: String) -> Result<String, Failure> {
 fn whoami() -> String {
     let variable = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
     let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable).unwrap_or_else(owner);
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let text = format!("{user}@{}", host.trim());
+    let text = format!("{user}@{}", hostname());
     text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+}
+
+/// This host's name; empty where the system does not tell.
+pub(super) fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 /// The name of the user who runs this process; its number where that has no name.

@@ -34,8 +34,6 @@ pub struct Script<'a> {
     pub given: &'a BTreeMap<String, Value>,
     /// Who rehearses it.
     pub by: &'a str,
-    /// The cluster's name in the store.
-    pub cluster_name: &'a str,
     /// Where it is rehearsed: a staging cluster of its own.
     pub on: &'a Stage<'a>,
 }
@@ -66,7 +64,6 @@ pub async fn rehearse(script: &Script<'_>) -> Result<Rehearsed, String> {
         run: PointId::new(now, rand::random()),
         by: script.by.to_owned(),
         now,
-        cluster_name: script.cluster_name.to_owned(),
         cluster: Some(&cluster),
         host: None,
         kinds: &kinds,

@@ -67,7 +67,6 @@ impl Rehearse for Ready {
             library: &self.library,
             given: &self.given,
             by: &self.by,
-            cluster_name: on.catalogue.cluster(),
             on,
         };
         rehearse(&script).await

@@ -97,7 +97,7 @@ pub(super) struct Held {
 async fn hold(
     context: &Context,
     (plan, directory): (&Plan, &Path),
-    target: &Target<'_>,
+    target: &Target,
 ) -> Result<Held, Failure> {
     let (sender, stop) = watch::channel(None);
     let (mut lease, mut lock) = (None, None);
@@ -149,7 +149,7 @@ struct Prepared<'a> {
 async fn prepared<'a>(
     context: &Context,
     plan: &Plan,
-    target: &Target<'_>,
+    target: &Target,
     equipment: &'a Equipment,
     carrying: &Carrying,
 ) -> Result<Prepared<'a>, Failure> {
@@ -209,7 +209,7 @@ pub(super) async fn out(
     context: &Context,
     (plan, directory): (&Plan, &Path),
     journal: (Journal, Vec<Entry>),
-    target: &Target<'_>,
+    target: &Target,
     equipment: &Equipment,
     carrying: &Carrying,
 ) -> Result<Exit, Failure> {
@@ -221,11 +221,11 @@ pub(super) async fn out_assuming(
     context: &Context,
     (plan, directory): (&Plan, &Path),
     journal: (Journal, Vec<Entry>),
-    target: &Target<'_>,
+    target: &Target,
     equipment: &Equipment,
     (carrying, assume): (&Carrying, BTreeMap<String, bool>),
 ) -> Result<Exit, Failure> {
-    prepare::can_open(plan, target)?;
+    prepare::can_open(plan, equipment)?;
     let prepared = prepared(context, plan, target, equipment, carrying).await?;
     // Approvers look at the plan in the store.
     equipment.catalogue.put_plan(&plan.run, plan.to_bytes()).await?;
@@ -279,7 +279,7 @@ pub(super) async fn back(
     context: &Context,
     (plan, directory): (&Plan, &Path),
     journal: (Journal, Vec<Entry>),
-    target: &Target<'_>,
+    target: &Target,
     equipment: &Equipment,
     carrying: &Carrying,
 ) -> Result<Exit, Failure> {

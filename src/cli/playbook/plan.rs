@@ -51,7 +51,7 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
     let runs_on = prepare::runs_on(context, &args.playbook)?;
-    let target = prepare::target(context, &args.api, runs_on, &equipment).await?;
+    let target = prepare::target(context, &args.api, runs_on).await?;
     let (author, _) = Author::if_possible(context, args.by.clone())?;
     let now = Timestamp::now();
     let making = Making {

@@ -5,7 +5,7 @@ use crate::{
     backup::{Job, Uploads},
     catalogue::Catalogue,
     cli::{
-        author::Author,
+        author::{Author, hostname},
         context::{Api, Context, Keys, Trust},
         failure::{Exit, Failure},
         notify,
@@ -52,10 +52,10 @@ impl Given {
 }
 
 /// What a playbook acts on: a cluster, or the host that it is started on.
-pub(super) struct Target<'a> {
+pub(super) struct Target {
     pub(super) cluster: Option<Cluster>,
     pub(super) kinds: Discovery,
-    pub(super) host: Option<OnHost<'a>>,
+    pub(super) host: Option<OnHost>,
 }
 
 /// Where a playbook runs: by its name, or its file.
@@ -68,12 +68,7 @@ pub(super) fn plan_runs_on(plan: &Plan) -> RunsOn {
     if plan.target.host.is_some() { RunsOn::Host } else { RunsOn::Cluster }
 }
 
-pub(super) async fn target<'a>(
-    context: &Context,
-    api: &Api,
-    runs_on: RunsOn,
-    equipment: &'a Equipment,
-) -> Result<Target<'a>, Failure> {
+pub(super) async fn target(context: &Context, api: &Api, runs_on: RunsOn) -> Result<Target, Failure> {
     if runs_on == RunsOn::Cluster {
         let cluster = Cluster::connect(&context.target(api, PER_SECOND)?).await?;
         let kinds = cluster.discover(&Filter::default()).await?;
@@ -83,10 +78,9 @@ pub(super) async fn target<'a>(
         return Err(Failure::usage("the playbook runs on this host, without an API server")
             .help("leave --kubeconfig and --context out"));
     }
+    let name = Some(hostname()).filter(|name| !name.is_empty());
     let host = OnHost {
-        name: hostname(),
-        catalogue: &equipment.catalogue,
-        identities: equipment.identities.clone(),
+        name: name.unwrap_or_else(|| "localhost".to_owned()),
         etcdutl: context.etcdutl(None)?,
         etcd: match context.optional()? {
             Some(_) => context.etcd()?,
@@ -96,17 +90,9 @@ pub(super) async fn target<'a>(
     Ok(Target { cluster: None, kinds: Discovery::default(), host: Some(host) })
 }
 
-fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "localhost".to_owned(),
-        name => name.to_owned(),
-    }
-}
-
 /// A plan that opens a recovery point needs an identity before anything is done.
-pub(super) fn can_open(plan: &Plan, target: &Target<'_>) -> Result<(), Failure> {
-    match target.host.as_ref().is_some_and(|host| host.identities.is_none()) && plan.opens() {
+pub(super) fn can_open(plan: &Plan, equipment: &Equipment) -> Result<(), Failure> {
+    match equipment.identities.is_none() && plan.opens() {
         true => Err(PipelineError::NoIdentity.into()),
         false => Ok(()),
     }
@@ -124,7 +110,7 @@ pub(super) struct Making<'a> {
 /// Makes a plan.
 pub(super) async fn planned(
     context: &Context,
-    target: &Target<'_>,
+    target: &Target,
     equipment: &Equipment,
     making: Making<'_>,
 ) -> Result<Plan, Failure> {
@@ -139,7 +125,6 @@ pub(super) async fn planned(
         run: making.run,
         by: making.by,
         now: making.now,
-        cluster_name: equipment.catalogue.cluster().to_owned(),
         cluster: target.cluster.as_ref(),
         host: target.host.as_ref(),
         kinds: &target.kinds,

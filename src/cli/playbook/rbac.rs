@@ -47,7 +47,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         return Ok(Exit::Done);
     }
     let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
-    let target = prepare::target(context, &args.api, RunsOn::Cluster, &equipment).await?;
+    let target = prepare::target(context, &args.api, RunsOn::Cluster).await?;
     let now = Timestamp::now();
     let making = Making {
         playbook: &args.playbook,

@@ -77,7 +77,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let (journal, entries) = open(&directory)?;
     let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
     let runs_on = prepare::plan_runs_on(&plan);
-    let target = prepare::target(context, &args.api, runs_on, &equipment).await?;
+    let target = prepare::target(context, &args.api, runs_on).await?;
     let place = (&plan, directory.as_path());
     carry::out_assuming(context, place, (journal, entries), &target, &equipment, (&args.carrying, assume))
         .await
@@ -102,7 +102,7 @@ pub(super) async fn undo(context: &Context, args: UndoArgs) -> Result<Exit, Fail
     }
     let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
     let runs_on = prepare::plan_runs_on(&plan);
-    let target = prepare::target(context, &args.api, runs_on, &equipment).await?;
+    let target = prepare::target(context, &args.api, runs_on).await?;
     let place = (&plan, directory.as_path());
     carry::back(context, place, (journal, entries), &target, &equipment, &args.carrying).await
 }

@@ -76,7 +76,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         Some(plan) => prepare::plan_runs_on(plan),
         None => prepare::runs_on(context, args.playbook.as_deref().unwrap_or_default())?,
     };
-    let target = prepare::target(context, &args.api, runs_on, &equipment).await?;
+    let target = prepare::target(context, &args.api, runs_on).await?;
     let plan = match given {
         None => {
             let (author, _) = Author::if_possible(context, args.by.clone())?;
@@ -116,7 +116,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         eprint(&report::plan_text(&plan));
         return Err(Failure::new(Exit::Conflict, "something speaks against the plan: nothing was done"));
     }
-    prepare::can_open(&plan, &target)?;
+    prepare::can_open(&plan, &equipment)?;
     if !args.yes && args.plan.is_none() {
         eprint(&report::plan_text(&plan));
         agreed()?;

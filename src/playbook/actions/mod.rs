@@ -64,7 +64,7 @@ pub struct Planning<'a> {
     /// The cluster; none on a host.
     pub cluster: Option<&'a Cluster>,
     /// The host, where the playbook runs on one.
-    pub host: Option<&'a OnHost<'a>>,
+    pub host: Option<&'a OnHost>,
     /// What it serves.
     pub kinds: &'a Discovery,
     /// What there is beside it; none where nothing is looked up.

@@ -193,7 +193,7 @@ pub struct Doing<'a> {
     /// The cluster; its requests carry the step's audit id. None on a host.
     pub cluster: Option<&'a Cluster>,
     /// What there is on a host.
-    pub host: Option<&'a OnHost<'a>>,
+    pub host: Option<&'a OnHost>,
     /// What there is beside it.
     pub equipment: &'a Equipment,
     /// The run.

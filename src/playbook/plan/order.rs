@@ -24,12 +24,10 @@ pub struct Order<'a> {
     pub by: String,
     /// The time of the plan.
     pub now: Timestamp,
-    /// The cluster's name in the store.
-    pub cluster_name: String,
     /// The cluster; none on a host.
     pub cluster: Option<&'a Cluster>,
     /// The host, where it runs on one.
-    pub host: Option<&'a OnHost<'a>>,
+    pub host: Option<&'a OnHost>,
     /// What it serves.
     pub kinds: &'a Discovery,
     /// What there is beside it.

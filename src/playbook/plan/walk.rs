@@ -77,7 +77,7 @@ pub async fn plan(order: &Order<'_>) -> Result<Plan, Vec<String>> {
             sha256: order.sha256,
         },
         target: TargetFacts {
-            cluster: order.cluster_name.clone(),
+            cluster: order.equipment.catalogue.cluster().to_owned(),
             server: match (&target, order.host) {
                 (Some((cluster, _)), _) => cluster.server().to_owned(),
                 (None, host) => format!("none (host {})", host.map_or("", |host| host.name.as_str())),

@@ -61,7 +61,7 @@ pub struct Means<'a> {
     /// The cluster; none on a host.
     pub cluster: Option<&'a Cluster>,
     /// The host, where it runs on one.
-    pub host: Option<&'a OnHost<'a>>,
+    pub host: Option<&'a OnHost>,
     /// What it serves.
     pub kinds: &'a Discovery,
     /// What there is beside it.

@@ -172,7 +172,8 @@ impl Plain for Restore {
 
     async fn plan(with: &Planning<'_>, args: RestoreArgs) -> Result<Planned, ActionError> {
         let host = host(with)?;
-        let point = host.catalogue.resolve(&args.point).await;
+        let catalogue = &with.equipment()?.catalogue;
+        let point = catalogue.resolve(&args.point).await;
         let restore = EtcdRestore {
             point: point.map_err(|e| ActionError::Refused(e.to_string()))?.to_string(),
             manifests: real(&args.manifests)?,
@@ -181,7 +182,7 @@ impl Plain for Restore {
             mark_compacted: args.mark_compacted,
             within_ms: args.within.0,
         };
-        let manifest = restore.manifest(host).await.map_err(ActionError::Refused)?;
+        let manifest = restore.manifest(catalogue).await.map_err(ActionError::Refused)?;
         let plan = static_pods::plan(&manifest, &restore.options(with.run), &host.etcdutl).await;
         let plan = plan.map_err(refused)?;
         let (swap, made) = (&plan.swap, &plan.restore);

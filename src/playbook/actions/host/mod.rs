@@ -36,7 +36,7 @@ fn refused(e: SwapError) -> ActionError {
     ActionError::Refused(e.to_string())
 }
 
-fn host<'a>(with: &Planning<'a>) -> Result<&'a OnHost<'a>, ActionError> {
+fn host<'a>(with: &Planning<'a>) -> Result<&'a OnHost, ActionError> {
     let none = "it acts on a host, and this playbook does not (`runsOn: host`)";
     with.host.ok_or_else(|| ActionError::Refused(none.to_owned()))
 }

@@ -1,18 +1,17 @@
 use super::*;
 use crate::{
-    catalogue::Catalogue,
-    playbook::actions::{self, Action},
+    playbook::{
+        Equipment,
+        actions::{self, Action},
+    },
     source::kube::Discovery,
-    store::FileStore,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// A host with a control plane of static pods in a directory.
 struct Fixture {
     dir: tempfile::TempDir,
-    catalogue: Catalogue,
     kinds: Discovery,
 }
 
@@ -20,9 +19,7 @@ impl Fixture {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("m")).unwrap();
-        let store = FileStore::new(dir.path().join("store"), "file:///store");
-        let catalogue = Catalogue::new(Arc::new(store), "lab", None);
-        Fixture { dir, catalogue, kinds: Discovery::default() }
+        Fixture { dir, kinds: Discovery::default() }
     }
 
     fn put(&self, name: &str) {
@@ -31,13 +28,7 @@ impl Fixture {
 
     async fn plan(&self, name: &str, mut args: Value) -> Result<Planned, String> {
         args["manifests"] = json!(self.dir.path().join("m"));
-        let host = OnHost {
-            name: "cp1".into(),
-            catalogue: &self.catalogue,
-            identities: None,
-            etcdutl: "etcdutl".into(),
-            etcd: None,
-        };
+        let host = OnHost { name: "cp1".into(), etcdutl: "etcdutl".into(), etcd: None };
         let with = Planning {
             run: "20261128T190000Z-aaaa",
             step: "s",
@@ -45,7 +36,7 @@ impl Fixture {
             cluster: None,
             host: Some(&host),
             kinds: &self.kinds,
-            equipment: None,
+            equipment: Some(Equipment::nowhere()),
         };
         actions::find(name).unwrap().plan(&with, args).await.map_err(|e| e.to_string())
     }

@@ -68,7 +68,7 @@ fn failed(e: SwapError) -> OpError {
     OpError::Failed(e.to_string())
 }
 
-fn on_host<'a>(with: &Doing<'a>) -> Result<&'a OnHost<'a>, OpError> {
+fn on_host<'a>(with: &Doing<'a>) -> Result<&'a OnHost, OpError> {
     with.host.ok_or_else(|| OpError::NotUndoable("it acts on a host, and this run does not".to_owned()))
 }
 

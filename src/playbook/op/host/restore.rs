@@ -1,6 +1,6 @@
 use super::{Doing, OpError, Outcome, Probe, failed, on_host};
 use crate::{
-    playbook::host::OnHost,
+    catalogue::Catalogue,
     point::{Manifest, PointId},
     restore::static_pods::{self, Last, SwapOptions},
 };
@@ -49,9 +49,9 @@ impl EtcdRestore {
     ///
     /// # Errors
     /// When it cannot be loaded.
-    pub async fn manifest(&self, host: &OnHost<'_>) -> Result<Manifest, String> {
+    pub async fn manifest(&self, catalogue: &Catalogue) -> Result<Manifest, String> {
         let id: PointId = self.point.parse().map_err(|e| format!("{}: {e}", self.point))?;
-        host.catalogue.load(&id).await.map(|loaded| loaded.manifest).map_err(|e| e.to_string())
+        catalogue.load(&id).await.map(|loaded| loaded.manifest).map_err(|e| e.to_string())
     }
 
     fn is_mine(&self, last: &Last, run: &str) -> bool {
@@ -88,7 +88,7 @@ impl EtcdRestore {
         stop: BoxFuture<'_, &'static str>,
     ) -> Result<(Outcome, Option<Value>), OpError> {
         let host = on_host(with)?;
-        let Some(identities) = host.identities.clone() else {
+        let Some(identities) = with.equipment.identities.clone() else {
             let text = "no identity was named, and the recovery point cannot be opened: --identity FILE";
             return Err(OpError::Failed(text.to_owned()));
         };
@@ -96,10 +96,11 @@ impl EtcdRestore {
             tracing::info!("going back to the data of before, and then once more");
             static_pods::undo(&self.manifests, self.wait(), &tell).await.map_err(failed)?;
         }
-        let manifest = self.manifest(host).await.map_err(OpError::Failed)?;
+        let manifest = self.manifest(&with.equipment.catalogue).await.map_err(OpError::Failed)?;
         let plan = static_pods::plan(&manifest, &self.options(with.run), &host.etcdutl).await;
         let plan = plan.map_err(failed)?;
-        let swapped = static_pods::apply(&plan, host.catalogue, &manifest, identities, &tell, stop).await;
+        let swapped =
+            static_pods::apply(&plan, &with.equipment.catalogue, &manifest, identities, &tell, stop).await;
         let swapped = swapped.map_err(failed)?;
         let (kept, data) =
             (swapped.swap.kept.display().to_string(), swapped.swap.data_dir.display().to_string());

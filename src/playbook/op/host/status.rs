@@ -33,7 +33,7 @@ impl EtcdPlace {
     ///
     /// # Errors
     /// When nobody can be asked: certificates that cannot be read, no endpoint, several clusters.
-    pub async fn look(&self, host: &OnHost<'_>) -> Result<Value, String> {
+    pub async fn look(&self, host: &OnHost) -> Result<Value, String> {
         let options = match self {
             EtcdPlace::Configured => {
                 host.etcd.clone().ok_or("the configuration does not say where etcd is (etcd.endpoints)")?
