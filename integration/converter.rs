@@ -2,7 +2,6 @@
 
 use crate::lab::pki::Pki;
 use anyhow::{Context, Result};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -29,12 +28,7 @@ pub struct Converter {
 impl Converter {
     /// Starts one with a certificate of this authority, at this address.
     pub async fn start(pki: &Pki, at: SocketAddr) -> Result<Self> {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let pair = pki.server("converter")?;
-        let chain = CertificateDer::pem_file_iter(pair.cert)?.collect::<Result<Vec<_>, _>>()?;
-        let key = PrivateKeyDer::from_pem_file(pair.key)?;
-        let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
-        let (acceptor, converted) = (TlsAcceptor::from(Arc::new(config)), Arc::new(AtomicUsize::new(0)));
+        let (acceptor, converted) = (pki.server("converter")?.acceptor()?, Arc::new(AtomicUsize::new(0)));
         let listener = TcpListener::bind(at).await?;
         let (address, count) = (listener.local_addr()?, converted.clone());
         let task = tokio::spawn(async move {

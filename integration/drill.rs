@@ -62,7 +62,7 @@ async fn what_was_saved_comes_back_and_signed_evidence_says_so() -> Result<()> {
     let equal: u64 =
         check(&evidence, "objects")["actual"].as_str().unwrap().split(' ').next().unwrap().parse()?;
     assert!(equal + 10 > objects && equal > 80, "{equal} of {objects} are equal to the byte");
-    for phase in ["pick", "open", "provision", "restore", "api-ready", "checks", "tear-down"] {
+    for phase in ["pick", "fetch", "open", "provision", "restore", "api-ready", "checks", "tear-down"] {
         assert!(evidence["phases"].to_string().contains(&format!("\"{phase}\"")), "{phase}");
     }
     assert!(evidence["rto"]["measuredMs"].as_u64().unwrap() > 100 && evidence["rpo"]["measuredMs"].is_u64());

@@ -3,6 +3,7 @@
 use crate::{
     boat::{Lifeboat, Ran},
     drill_case::{Door, RUN, check, failed, nothing_left},
+    kind_cluster::said,
     lab::{Cluster, ClusterOptions, fill},
 };
 use anyhow::{Context, Result, ensure};
@@ -30,13 +31,6 @@ pub struct Harbour {
 /// What nodes of the lab are made with.
 pub fn place() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/kind")
-}
-
-/// What a program of the lab prints.
-pub fn said(program: &str, args: &[&str]) -> Result<String> {
-    let output = Command::new(program).args(args).output().with_context(|| program.to_owned())?;
-    ensure!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 /// A fresh copy.
@@ -96,10 +90,15 @@ impl Harbour {
 
 /// The containers and networks of a drill.
 pub fn made_for(drill: &str) -> Result<Vec<String>> {
+    made_by("docker", drill)
+}
+
+/// The same of another engine.
+pub fn made_by(engine: &str, drill: &str) -> Result<Vec<String>> {
     let cluster = format!("lifeboat-{}", drill.to_lowercase());
     let label = format!("label=io.x-k8s.kind.cluster={cluster}");
-    let containers = said("docker", &["ps", "--all", "--quiet", "--filter", &label])?;
-    let networks = said("docker", &["network", "ls", "--quiet", "--filter", &format!("name={cluster}")])?;
+    let containers = said(engine, &["ps", "--all", "--quiet", "--filter", &label])?;
+    let networks = said(engine, &["network", "ls", "--quiet", "--filter", &format!("name={cluster}")])?;
     Ok(containers.lines().chain(networks.lines()).map(str::to_owned).collect())
 }
 
@@ -149,6 +148,7 @@ async fn kind_brings_back_service_and_lets_nothing_out() -> Result<()> {
         phases,
         [
             "pick",
+            "fetch",
             "open",
             "provision",
             "restore",
@@ -178,6 +178,10 @@ async fn kind_brings_back_service_and_lets_nothing_out() -> Result<()> {
     let verified = ["drill", "verify", "latest", "-i", "identity.txt"];
     let verified = harbour.boat.run(&verified).await.expect(0).stdout;
     assert!(verified.contains("they open"), "{verified}");
+    let stored = harbour.boat.path("store/lab/drills").join(evidence["id"].as_str().context("an id")?);
+    let (document, key) = (stored.join("evidence.json"), harbour.boat.path("signing.pub"));
+    let verify = ["-Vm", &document.display().to_string(), "-p", &key.display().to_string()];
+    assert!(said("minisign", &verify)?.contains("lifeboat lab drills"));
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{
     drill_case::check,
-    drill_kind::{Harbour, harbour, place, said},
+    drill_kind::{Harbour, harbour, place},
+    kind_cluster::said,
 };
 use anyhow::Result;
 use serde_json::{Value, json};

@@ -3,7 +3,8 @@
 use crate::{
     boat::{Lifeboat, Ran},
     drill_case::{RUN, check, failed},
-    drill_kind::{Harbour, harbour, said},
+    drill_kind::{Harbour, harbour},
+    kind_cluster::said,
     lab::{Cluster, ClusterOptions, Release, tools},
 };
 use anyhow::Result;

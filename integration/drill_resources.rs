@@ -33,7 +33,7 @@ async fn an_export_comes_back_in_an_empty_cluster() -> Result<()> {
     assert_eq!(evidence["plan"]["restores"], serde_json::json!(["resources"]));
     let phases: Vec<&str> =
         evidence["phases"].as_array().unwrap().iter().map(|it| it["phase"].as_str().unwrap()).collect();
-    assert_eq!(phases, ["pick", "open", "provision", "api-ready", "restore", "checks", "tear-down"]);
+    assert_eq!(phases, ["pick", "fetch", "open", "provision", "api-ready", "restore", "checks", "tear-down"]);
     assert_eq!(findings(&evidence, "restored").0, Vec::<String>::new());
     let (_, expected) = findings(&evidence, "objects");
     assert!(expected.iter().any(|it| it.contains("objects of all types: made anew")), "{expected:?}");
@@ -98,7 +98,8 @@ async fn every_type_comes_back_out_of_the_export_as_out_of_etcd() -> Result<()> 
             all.iter().find(|it| it["phase"] == phase).unwrap()["tookMs"].as_u64().unwrap()
         };
         let rto = evidence["rto"]["measuredMs"].as_u64().unwrap();
-        let parts: u64 = ["pick", "open", "provision", "restore", "api-ready"].map(took).iter().sum();
+        let parts: u64 =
+            ["pick", "fetch", "open", "provision", "restore", "api-ready"].map(took).iter().sum();
         assert!(rto.abs_diff(parts) < 500, "the export beside counts for the RTO: {rto} {parts}");
         Ok(())
     })

@@ -1,7 +1,8 @@
 //! Whom a drill tells how it ended: what is sent, how its writer is known, and that nobody's silence changes a verdict.
 
 use crate::{
-    drill_case::{drill, write},
+    drill_case::{RUN, drill, nothing_left, write},
+    lab::pki::Pki,
     saved::{Saved, saved},
     webhook::{Answer, Came, Receiver},
 };
@@ -162,6 +163,34 @@ async fn who_cannot_be_told_changes_no_verdict_and_gives_no_secret_away() -> Res
     let secret = printed.lines().find(|line| line.contains("hush"));
     assert_eq!(secret, None);
     saved.run(&["drill", "verify", "latest"]).await.expect(0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_is_told_over_tls_and_nobody_who_only_says_to_be_it() -> Result<()> {
+    let saved = saved().await?;
+    let (ours, theirs) = (Pki::open(&saved.boat.path("ours"))?, Pki::open(&saved.boat.path("theirs"))?);
+    let ops = Receiver::with_tls(&ours.server("ops")?).await?;
+    let late = Receiver::with_tls(&ours.expired_server("late")?).await?;
+    let false_one = Receiver::with_tls(&theirs.server("ops")?).await?;
+    channels(&saved, &[("ops", ops.url(PATH)), ("late", late.url(PATH)), ("impostor", false_one.url(PATH))])?;
+    write(&saved.boat, "", "notify: [{channel: ops}, {channel: late}, {channel: impostor}]\n")?;
+    let ran = saved.boat.command(&RUN).env("SSL_CERT_FILE", ours.ca()).output().await?;
+    nothing_left(&saved.boat);
+    let evidence = crate::boat::Ran::from(ran).expect(0).json();
+    let told = |name: &str| {
+        let all = evidence["notifications"].as_array().unwrap();
+        let it = all.iter().find(|it| it["channel"] == name).unwrap().clone();
+        (it["delivered"].as_bool().unwrap(), it["error"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(told("ops"), (true, String::new()));
+    is_signed(&ops.came()[0])?;
+    for (name, receiver, why) in
+        [("late", &late, "expired"), ("impostor", &false_one, "no authority that this host trusts")]
+    {
+        let (delivered, error) = told(name);
+        assert!(!delivered && error.contains(why) && receiver.came().is_empty(), "{name}: {error}");
+    }
     Ok(())
 }
 

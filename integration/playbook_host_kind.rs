@@ -1,31 +1,23 @@
 //! The steps of a lost quorum on the node of a real cluster, whose kubelet runs the control plane.
 
-use crate::drill_kind::said;
+use crate::kind_cluster::{KindCluster, said};
 use anyhow::{Context, Result, ensure};
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// A control plane of a node takes so long to come up at most.
 const UP: Duration = Duration::from_secs(180);
 
-/// A cluster of kind, which is gone with it.
+/// The node of a cluster of kind, with the program on it.
 struct Node {
-    cluster: String,
+    cluster: KindCluster,
     _dir: tempfile::TempDir,
 }
 
 impl Node {
     fn start() -> Result<Self> {
-        let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/kind");
-        let image = said(&place.join("node-image").display().to_string(), &["--tag"])?;
         let dir = tempfile::Builder::new().prefix("lifeboat-node-").tempdir()?;
-        let cluster = format!("lifeboat-host-{}", std::process::id());
-        let node = Node { cluster: cluster.clone(), _dir: dir };
-        let kubeconfig = node._dir.path().join("kubeconfig").display().to_string();
-        let config = place.join("cluster.yaml").display().to_string();
-        let kind = crate::lab::tools::tool("kind")?.display().to_string();
-        let words = ["create", "cluster", "--name", &cluster, "--image", &image, "--config", &config];
-        said(&kind, &[&words[..], &["--kubeconfig", &kubeconfig]].concat())?;
+        let node = Node { cluster: KindCluster::create("host", dir.path(), "0s")?, _dir: dir };
         for (program, name) in [
             (env!("CARGO_BIN_EXE_lifeboat").to_owned(), "lifeboat"),
             (crate::lab::tools::tool("etcdutl")?.display().to_string(), "etcdutl"),
@@ -36,7 +28,7 @@ impl Node {
     }
 
     fn name(&self) -> String {
-        format!("{}-control-plane", self.cluster)
+        self.cluster.node()
     }
 
     /// What a command prints on the node, in the boat's directory.
@@ -76,14 +68,6 @@ impl Node {
     fn map(&self, name: &str) -> Result<()> {
         self.kubectl(&["create", "configmap", name])?;
         self.kubectl(&["label", "configmap", name, "test=yes"]).map(drop)
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        if let Ok(kind) = crate::lab::tools::tool("kind") {
-            let _ = said(&kind.display().to_string(), &["delete", "cluster", "--name", &self.cluster]);
-        }
     }
 }
 

@@ -3,14 +3,14 @@
 
 use crate::{
     boat::Lifeboat,
-    drill_kind::{place, said},
+    drill_kind_images::make,
+    kind_cluster::{KindCluster, said},
     playbook_case::{book, playbook},
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::{
     fs,
-    path::PathBuf,
     process::Command,
     time::{Duration, Instant},
 };
@@ -74,41 +74,29 @@ metadata: {name: crane, namespace: quay}
 spec: {maxUnavailable: 0, selector: {matchLabels: {app: crane}}}
 ";
 
-/// A cluster of kind that runs; gone when dropped.
+/// A cluster of kind that runs, and a boat beside it.
 struct Harbour {
-    name: String,
-    kubeconfig: PathBuf,
+    cluster: KindCluster,
     boat: Lifeboat,
-    dir: TempDir,
-}
-
-impl Drop for Harbour {
-    fn drop(&mut self) {
-        let _ = said("kind", &["delete", "cluster", "--name", &self.name]);
-    }
+    _dir: TempDir,
 }
 
 impl Harbour {
     async fn open() -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("lifeboat-quay-").tempdir()?;
         let boat = Lifeboat::init(dir.path(), None, None).await?;
-        let name = format!("lifeboat-quay-{:08x}", rand::random::<u32>());
-        let kubeconfig = dir.path().join("boat/kubeconfig");
-        let harbour = Harbour { name, kubeconfig, boat, dir };
-        let image = said(&place().join("node-image").display().to_string(), &["--tag"])?;
-        let config = place().join("cluster.yaml").display().to_string();
-        let kubeconfig = harbour.kubeconfig.display().to_string();
-        let create = ["create", "cluster", "--name", &harbour.name, "--image", &image, "--config", &config];
-        said("kind", &[&create[..], &["--kubeconfig", &kubeconfig, "--wait", "4m"]].concat())?;
-        let file = harbour.dir.path().join("quay.yaml");
+        let cluster = KindCluster::create("quay", boat.dir(), "4m")?;
+        let file = dir.path().join("quay.yaml");
         fs::write(&file, QUAY)?;
-        harbour.kubectl(&["apply", "-f", &file.display().to_string()])?;
-        harbour.kubectl(&["rollout", "status", "deployment", "crane", "-n", "quay", "--timeout=120s"])?;
-        Ok(harbour)
+        // A namespace has its account a moment after it was made, and without it there is no pod.
+        let apply = ["apply", "-f", &file.display().to_string()];
+        until("the quay is there", || Ok(cluster.kubectl(&apply).is_ok()))?;
+        cluster.kubectl(&["rollout", "status", "deployment", "crane", "-n", "quay", "--timeout=120s"])?;
+        Ok(Harbour { cluster, boat, _dir: dir })
     }
 
     fn kubectl(&self, args: &[&str]) -> Result<String> {
-        said("kubectl", &[&["--kubeconfig", &self.kubeconfig.display().to_string()], args].concat())
+        self.cluster.kubectl(args)
     }
 
     fn get(&self, line: &str) -> Result<Value> {
@@ -178,6 +166,7 @@ fn until(what: &str, holds: impl Fn() -> Result<bool>) -> Result<()> {
 async fn kind_runs_pods_that_playbooks_look_into_hold_and_let_go() -> Result<()> {
     let harbour = Harbour::open().await?;
     evidence_is_kept(&harbour).await?;
+    files_are_kept(&harbour).await?;
     a_running_pod_is_isolated(&harbour).await?;
     a_bound_token_is_dead(&harbour).await?;
     a_node_is_emptied(&harbour).await
@@ -210,6 +199,36 @@ async fn evidence_is_kept(harbour: &Harbour) -> Result<()> {
     let status = book(&harbour.boat, "timeline latest --format markdown --to -").await.expect(0).stdout;
     ensure!(status.contains("exit code 3") || status.contains("ended with 3"), "{status}");
     ensure!(status.contains("tar"), "{status}");
+    Ok(())
+}
+
+/// Files of a container that has `tar`, to the byte.
+async fn files_are_kept(harbour: &Harbour) -> Result<()> {
+    const BOX: &str = "registry.example.com/box:1";
+    let _image = make("docker", harbour.boat.dir(), BOX, &["/bin/tar"])?;
+    harbour.cluster.load(BOX, harbour.boat.dir())?;
+    let pod = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: chest, namespace: quay}}, spec: \
+         {{terminationGracePeriodSeconds: 1, containers: [{{name: chest, image: '{BOX}'}}]}}}}"
+    );
+    let file = harbour.boat.path("chest.yaml");
+    fs::write(&file, pod)?;
+    harbour.kubectl(&["apply", "-f", &file.display().to_string()])?;
+    harbour.kubectl(&["wait", "pod/chest", "-n", "quay", "--for=condition=Ready", "--timeout=60s"])?;
+    let steps = "    - {id: files, action: evidence.files, args: {target: {kind: Pod, namespace: quay, name: chest}, path: /bin/tar}}\n\
+                 \x20   - {id: none, onFailure: continue, action: evidence.files, args: {target: {kind: Pod, namespace: quay, name: chest}, path: /nowhere}}\n";
+    harbour.carry_out("chest", steps).await?.expect(3);
+    let runs = harbour.boat.path("store/lab/playbooks");
+    let open = "path=$(ls -d \"$0\"/*/artifacts/files/* | tail -n 1); \
+                age -d -i identity.txt \"$path\" | zstd -dc | tar -xO | sha256sum; sha256sum < /bin/tar";
+    let sums = said(
+        "sh",
+        &["-ec", &format!("cd '{}'; {open}", harbour.boat.dir().display()), &runs.display().to_string()],
+    )?;
+    let sums: Vec<&str> = sums.lines().collect();
+    ensure!(sums.len() == 2 && sums[0] == sums[1], "{sums:?}");
+    let told = book(&harbour.boat, "timeline latest --format markdown --to -").await.expect(0).stdout;
+    ensure!(told.contains("/nowhere"), "{told}");
     Ok(())
 }
 
@@ -249,7 +268,7 @@ async fn a_bound_token_is_dead(harbour: &Harbour) -> Result<()> {
     let crane = harbour.pods("app=crane")?.pop().context("no crane")?;
     let bound = ["--bound-object-kind", "Pod", "--bound-object-name", &crane];
     let token = harbour.kubectl(&[&["create", "token", "clerk", "-n", "quay"], &bound[..]].concat())?;
-    let config: Value = serde_yaml::from_str(&fs::read_to_string(&harbour.kubeconfig)?)?;
+    let config: Value = serde_yaml::from_str(&fs::read_to_string(harbour.cluster.kubeconfig())?)?;
     let server = config["clusters"][0]["cluster"]["server"].as_str().context("server")?.to_owned();
     let list = || {
         let mut command = Command::new("kubectl");

@@ -1,5 +1,6 @@
-//! Somebody who takes messages, over plain HTTP on loopback.
+//! Somebody who takes messages, over HTTP on loopback, plain or with TLS.
 
+use crate::lab::pki::Pair;
 use anyhow::{Context, Result};
 use std::{
     collections::BTreeMap,
@@ -8,8 +9,8 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, split},
+    net::TcpListener,
     task::JoinHandle,
 };
 
@@ -37,6 +38,7 @@ pub enum Answer {
 
 /// The server. Gone when dropped.
 pub struct Receiver {
+    scheme: &'static str,
     address: SocketAddr,
     came: Arc<Mutex<Vec<Came>>>,
     task: JoinHandle<()>,
@@ -45,22 +47,41 @@ pub struct Receiver {
 impl Receiver {
     /// Starts one; `answer` decides by how many came before.
     pub async fn start(answer: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Result<Self> {
+        Self::listen(None, answer).await
+    }
+
+    /// One that takes everything, with this certificate.
+    pub async fn with_tls(pair: &Pair) -> Result<Self> {
+        Self::listen(Some(pair), |_| Answer::Status(200, "")).await
+    }
+
+    async fn listen(
+        pair: Option<&Pair>,
+        answer: impl Fn(usize) -> Answer + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let tls = pair.map(Pair::acceptor).transpose()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (came, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
         let kept = came.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (kept, answer) = (kept.clone(), answer.clone());
-                tokio::spawn(async move { one(stream, &kept, &*answer).await.ok() });
+                let (kept, answer, tls) = (kept.clone(), answer.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        Some(tls) => one(tls.accept(stream).await?, &kept, &*answer).await,
+                        None => one(stream, &kept, &*answer).await,
+                    }
+                });
             }
         });
-        Ok(Receiver { address, came, task })
+        Ok(Receiver { scheme, address, came, task })
     }
 
     /// The address of a path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// What came until now.
@@ -76,11 +97,11 @@ impl Drop for Receiver {
 }
 
 async fn one(
-    mut stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite,
     kept: &Mutex<Vec<Came>>,
     answer: &(dyn Fn(usize) -> Answer + Sync),
 ) -> Result<()> {
-    let (read, mut write) = stream.split();
+    let (read, mut write) = split(stream);
     let mut read = BufReader::new(read);
     let mut line = String::new();
     while read.read_line(&mut line).await? > 0 {
@@ -105,6 +126,7 @@ async fn one(
             Answer::Status(code, more) => {
                 let text = format!("HTTP/1.1 {code} Told\r\n{more}Content-Length: 0\r\n\r\n");
                 write.write_all(text.as_bytes()).await?;
+                write.flush().await?;
             }
             Answer::Closed => return Ok(()),
             Answer::Silent(length) => {

@@ -1,13 +1,18 @@
 //! Certificates: an authority of its own for every lab.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Result;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use tokio_rustls::TlsAcceptor;
 
 /// A certificate and its key, as PEM files.
 #[derive(Clone, Debug)]
@@ -16,6 +21,17 @@ pub struct Pair {
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
+}
+
+impl Pair {
+    /// What lets a server speak TLS with it.
+    pub fn acceptor(&self) -> Result<TlsAcceptor> {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let chain = CertificateDer::pem_file_iter(&self.cert)?.collect::<Result<Vec<_>, _>>()?;
+        let key = PrivateKeyDer::from_pem_file(&self.key)?;
+        let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
 }
 
 /// A certificate authority in a directory. Opened in another directory it is another authority.

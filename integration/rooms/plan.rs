@@ -115,7 +115,7 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("rustix", &["store", "restore", "pipeline/hidden.rs", "drill/staging"]),
     ("regex", &["playbook", "config/playbook_file", "config/tests"]),
     // A swap of static pods asks the API server whether it is ready.
-    ("rustls", &["source", "main.rs", "restore/static_pods"]),
+    ("rustls", &["source", "notify", "main.rs", "restore/static_pods"]),
     ("schemars", &["point", "config", "cli", "playbook"]),
     // Manifests of static pods and kubeconfigs are YAML, and so are many objects that people keep in files.
     (

@@ -3,6 +3,7 @@ use crate::point::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
+use std::time::Duration;
 
 /// A record tells no more findings than that; its counts tell of all.
 const RECORDED: usize = 100;
@@ -50,13 +51,23 @@ pub struct Verdict {
     pub manifest_sha256: Option<Digest>,
     /// Bytes that were read from the store.
     pub bytes_read: u64,
+    /// How long the store was waited for meanwhile.
+    #[serde(skip)]
+    pub waited: Duration,
     /// In the order in which it was looked at.
     pub findings: Vec<Finding>,
 }
 
 impl Verdict {
     pub(super) fn new(id: PointId, depth: VerifiedDepth) -> Self {
-        Verdict { id, depth, manifest_sha256: None, bytes_read: 0, findings: Vec::new() }
+        Verdict {
+            id,
+            depth,
+            manifest_sha256: None,
+            bytes_read: 0,
+            waited: Duration::ZERO,
+            findings: Vec::new(),
+        }
     }
 
     pub(super) fn add(&mut self, level: Level, about: impl Into<String>, message: impl Into<String>) {

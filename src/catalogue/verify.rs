@@ -5,9 +5,9 @@ use super::{
 use crate::{
     pipeline::{Identities, Origin, PipelineError, proves_identity},
     point::{Artifact, ArtifactKind, Family, Key, PointId, Status, VerifiedDepth},
-    store::{self, StoreError},
+    store::{self, Body, StoreError},
 };
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, stream};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::BTreeSet,
@@ -15,6 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::{Duration, Instant},
 };
 
 /// How far a verification goes.
@@ -45,17 +46,35 @@ impl Depth {
 /// Only when the store itself does not answer. What is wrong with the point is in the verdict.
 pub async fn verify(catalogue: &Catalogue, id: &PointId, depth: &Depth) -> Result<Verdict, CatalogueError> {
     let mut verdict = Verdict::new(id.clone(), depth.reach());
-    let read = Arc::new(AtomicU64::new(0));
-    let counter = read.clone();
-    let counted = catalogue.read_through(move |body| {
-        let counter = counter.clone();
-        Box::pin(body.inspect_ok(move |chunk| {
-            counter.fetch_add(chunk.len() as u64, Relaxed);
-        }))
-    });
+    let meter = Arc::new(Meter::default());
+    let metered = meter.clone();
+    let counted = catalogue.read_through(move |body| metered.clone().measured(body));
     look(&counted, id, depth, &mut verdict).await?;
-    verdict.bytes_read = read.load(Relaxed);
+    verdict.bytes_read = meter.bytes.load(Relaxed);
+    verdict.waited = Duration::from_nanos(meter.waited.load(Relaxed));
     Ok(verdict)
+}
+
+/// What goes by, and how long it was waited for, in nanoseconds.
+#[derive(Default)]
+struct Meter {
+    bytes: AtomicU64,
+    waited: AtomicU64,
+}
+
+impl Meter {
+    fn measured(self: Arc<Self>, body: Body) -> Body {
+        Box::pin(stream::unfold((body, self), async |(mut body, meter)| {
+            let began = Instant::now();
+            let next = body.next().await;
+            let waited = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            meter.waited.fetch_add(waited, Relaxed);
+            if let Some(Ok(chunk)) = &next {
+                meter.bytes.fetch_add(chunk.len() as u64, Relaxed);
+            }
+            next.map(|chunk| (chunk, (body, meter)))
+        }))
+    }
 }
 
 async fn look(

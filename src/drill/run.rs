@@ -155,9 +155,11 @@ async fn attempt(
     begin(progress, Phase::Pick);
     let listed = picked(job, catalogue, progress).await?;
 
-    begin(progress, Phase::Open);
+    begin(progress, Phase::Fetch);
     let opening = Instant::now();
     let verdict = verify(catalogue, &listed.id, &Depth::Deep(job.identities.clone())).await?;
+    // It is opened as it comes.
+    progress.watch.split(verdict.waited, Phase::Open, Instant::now());
     let manifest = listed.manifest.ok();
     let has_snapshot = manifest.as_ref().is_some_and(|m| m.artifact(&ArtifactKind::Etcd).is_some());
     checks::stored(&verdict, has_snapshot, opening.elapsed(), &mut progress.results);

@@ -26,6 +26,13 @@ impl Stopwatch {
         self.current = Some((phase, now));
     }
 
+    /// The phase that is under way was done after so long, at the latest now, and since then this one goes on.
+    pub(super) fn split(&mut self, after: Duration, next: Phase, now: Instant) {
+        let Some((_, since)) = self.current else { return };
+        let then = now.min(since + after);
+        self.begin(next, then);
+    }
+
     /// The phase that is under way is done, or was broken off.
     pub(super) fn end(&mut self, done: bool, now: Instant) {
         let Some((phase, since)) = self.current.take() else { return };
@@ -90,6 +97,25 @@ mod tests {
             phases.iter().map(|p| (p.phase, p.after_ms, p.took_ms, p.objective_ms, p.done)).collect();
         assert_eq!(told, [(Phase::Pick, 1, 9, None, true), (Phase::Restore, 10, 30, Some(20), false)]);
         assert_eq!(late, ["the phase restore took 30 ms, and the objective is 20 ms"]);
+    }
+
+    #[test]
+    fn two_that_go_side_by_side_share_their_time() {
+        let zero = Instant::now();
+        let at = |ms| zero + Duration::from_millis(ms);
+        for (waited, shares) in [(30, [30, 70]), (500, [50, 50])] {
+            let mut watch = Stopwatch::start(zero, BTreeMap::new());
+            watch.begin(Phase::Fetch, at(10));
+            watch.split(Duration::from_millis(waited), Phase::Open, at(60));
+            watch.end(true, at(110));
+            let (phases, _) = watch.finish();
+            let took: Vec<u64> = phases.iter().map(|phase| phase.took_ms).collect();
+            assert_eq!(took, shares);
+            assert_eq!(
+                phases.iter().map(|phase| phase.phase).collect::<Vec<_>>(),
+                [Phase::Fetch, Phase::Open]
+            );
+        }
     }
 
     #[test]

@@ -158,16 +158,40 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
     let mut next = Some(error);
     let mut kind = None;
     while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            kind = Some(io.kind());
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return distrust(tls).to_owned();
         }
-        next = error.source();
+        // An I/O error keeps what it wraps from `source()`.
+        next = match error.downcast_ref::<io::Error>() {
+            Some(io) => {
+                kind = Some(io.kind());
+                io.get_ref().map(|inner| inner as &(dyn Error + 'static))
+            }
+            None => error.source(),
+        };
     }
     match kind {
-        None | Some(io::ErrorKind::Other | io::ErrorKind::InvalidData) => {
-            "its name is not found, or its certificate is not trusted".to_owned()
-        }
+        None | Some(io::ErrorKind::Other | io::ErrorKind::InvalidData) => "its name is not found".to_owned(),
         Some(kind) => kind.to_string(),
+    }
+}
+
+fn distrust(error: &rustls::Error) -> &'static str {
+    use rustls::{CertificateError as E, Error::InvalidCertificate};
+    match error {
+        InvalidCertificate(E::Expired | E::ExpiredContext { .. }) => "its certificate has expired",
+        InvalidCertificate(E::NotValidYet | E::NotValidYetContext { .. }) => {
+            "its certificate is not valid yet, by the clock of this host"
+        }
+        InvalidCertificate(E::UnknownIssuer) => {
+            "its certificate is of no authority that this host trusts (SSL_CERT_FILE names others)"
+        }
+        InvalidCertificate(E::NotValidForName | E::NotValidForNameContext { .. }) => {
+            "its certificate is for another name"
+        }
+        InvalidCertificate(E::Revoked) => "its certificate was revoked",
+        InvalidCertificate(_) => "its certificate is not trusted",
+        _ => "it does not speak TLS as it should",
     }
 }
 

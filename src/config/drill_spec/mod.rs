@@ -44,8 +44,9 @@ pub const DRILL_CHECKS: [&str; 13] = [
 ];
 
 /// The phases of a drill for which an objective can be set.
-pub const DRILL_PHASES: [&str; 11] = [
+pub const DRILL_PHASES: [&str; 12] = [
     "pick",
+    "fetch",
     "open",
     "provision",
     "resources",

@@ -162,7 +162,7 @@ const CASES: &[(&str, &str)] = &[
     (
         "objectives: {rto: 15, phases: {boil: 1m}}",
         "d.yaml:4:19: objectives.rto: 15 has no unit: write `15s` for seconds, or use m, h or ms\n\
-         d.yaml:4:32: objectives.phases.boil: no phase is called so; these are: pick, open, provision, resources, restore, api-ready, \
+         d.yaml:4:32: objectives.phases.boil: no phase is called so; these are: pick, fetch, open, provision, resources, restore, api-ready, \
          checks, workloads-ready, service, rehearsal, tear-down",
     ),
     (

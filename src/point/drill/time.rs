@@ -10,7 +10,9 @@ use std::fmt;
 pub enum Phase {
     /// Choosing the recovery point and reading its manifest.
     Pick,
-    /// Fetching and opening every artifact, and comparing everything that it must be equal to.
+    /// Waiting for the store to deliver every artifact: what is opened meanwhile takes no time of its own.
+    Fetch,
+    /// Opening every artifact, and comparing everything that it must be equal to, beyond the waiting.
     Open,
     /// Making what the data is restored into.
     Provision,
@@ -34,8 +36,9 @@ pub enum Phase {
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Phase; 11] = [
+    pub const ALL: [Phase; 12] = [
         Phase::Pick,
+        Phase::Fetch,
         Phase::Open,
         Phase::Provision,
         Phase::Resources,
@@ -52,6 +55,7 @@ impl Phase {
     pub fn as_str(self) -> &'static str {
         match self {
             Phase::Pick => "pick",
+            Phase::Fetch => "fetch",
             Phase::Open => "open",
             Phase::Provision => "provision",
             Phase::Resources => "resources",

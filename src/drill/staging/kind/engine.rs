@@ -16,7 +16,7 @@ use std::{
 use tokio::time::sleep;
 
 /// What the engine needs in order to be found, and nothing else: no proxies and no credentials of clouds.
-const PASSED: [&str; 12] = [
+const PASSED: [&str; 13] = [
     "PATH",
     "HOME",
     "TMPDIR",
@@ -29,6 +29,7 @@ const PASSED: [&str; 12] = [
     "DOCKER_CERT_PATH",
     "CONTAINER_HOST",
     "CONTAINERS_CONF",
+    "CONTAINERS_STORAGE_CONF",
 ];
 /// The label of everything that the engine makes for us.
 const LABEL: &str = "dev.lifeboat.drill";

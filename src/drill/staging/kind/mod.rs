@@ -106,8 +106,19 @@ impl Kind {
             tries += 1;
         }
         for image in &options.load {
-            let arguments = ["load", "docker-image", image, "--name", &name];
-            engine.call(kind, &arguments, Vec::new(), options.server.ready_within).await?;
+            // As an archive: kind asks nobody but Docker for an image.
+            let archive = made.home.path().join("image.tar");
+            let path = archive.display().to_string();
+            let within = options.server.ready_within;
+            let save = ["save", "--output", &path, image];
+            let saved = engine.call(&engine.program, &save, Vec::new(), within).await;
+            saved.map_err(|e| StagingError::Program {
+                program: format!("the image {image}"),
+                reason: format!("the engine does not give it: {e}"),
+                help: "fetch or build it on this host, or leave it out of staging.kind.loadImages".to_owned(),
+            })?;
+            engine.call(kind, &["load", "image-archive", &path, "--name", &name], Vec::new(), within).await?;
+            fs::remove_file(&archive).map_err(at(&archive))?;
         }
         let id = engine.ask(&["inspect", "--format", "{{.Image}}", &engine.node()]).await?;
         let facts = |name: &str, version: &str, sha256| Program {
@@ -115,7 +126,7 @@ impl Kind {
             version: version.trim().to_owned(),
             sha256,
         };
-        let digest: Option<Digest> = id.strip_prefix("sha256:").and_then(|hex| hex.parse().ok());
+        let digest: Option<Digest> = id.trim_start_matches("sha256:").parse().ok();
         self.programs.push(facts("node image", image, digest));
         let node = Node::look(engine).await?;
         self.programs.push(facts("kubelet", &node.version, None));
@@ -278,10 +289,12 @@ impl Staging for Kind {
         let data_dir = made.home.path().join("data");
         let (what, to) = ((catalogue, manifest, identities), (data_dir.clone(), membership));
         let known = self.options.server.service_cluster_ip_range.as_deref();
-        let found = super::data::restore(what, to, &self.options.server.etcdutl, known).await?;
+        let (found, ()) = tokio::try_join!(
+            super::data::restore(what, to, &self.options.server.etcdutl, known),
+            node.stop(self.options.egress)
+        )?;
         let usual = || node.service_range().unwrap_or(service_range::USUAL);
         made.service_range = known.or(found.as_deref()).unwrap_or_else(usual).to_owned();
-        node.stop(self.options.egress).await?;
         let bytes = super::data::bytes(&data_dir).map_err(at(&data_dir))?;
         node.put_data(&data_dir, bytes).await?;
         fs::remove_dir_all(&data_dir).map_err(at(&data_dir))

@@ -208,13 +208,18 @@ impl Node {
 
     /// Starts the controllers and the scheduler, and lets the node register.
     pub(super) async fn start_the_rest(&self, service_range: &str) -> Result<(), StagingError> {
-        let range = ("service-cluster-ip-range".to_owned(), service_range.to_owned());
-        let has_range = flag(&self.controllers, &range.0).is_some();
-        let flags: Vec<_> = has_range.then_some(range).into_iter().collect();
+        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        // Nobody else leads here.
+        let alone = set("leader-elect", "false");
+        // With 20 requests a second, as they are told elsewhere, controllers need seconds for their own accounts.
+        let mut flags = vec![alone.clone(), set("kube-api-qps", "400"), set("kube-api-burst", "800")];
+        if flag(&self.controllers, "service-cluster-ip-range").is_some() {
+            flags.push(set("service-cluster-ip-range", service_range));
+        }
         let steps = [
             self.registers(true),
             self.place("kube-controller-manager.yaml", &self.controllers, &flags)?,
-            self.place("kube-scheduler.yaml", &self.scheduler, &[])?,
+            self.place("kube-scheduler.yaml", &self.scheduler, &[alone])?,
             "systemctl restart kubelet".to_owned(),
         ];
         self.carry_out(&steps).await
