@@ -66,6 +66,7 @@ mod playbook_crash;
 mod playbook_evidence;
 mod playbook_files;
 mod playbook_host;
+mod playbook_host_killed;
 mod playbook_host_kind;
 mod playbook_host_late;
 mod playbook_identity;

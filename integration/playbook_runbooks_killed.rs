@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use std::{
     cell::RefCell,
     collections::BTreeSet,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -111,6 +110,7 @@ impl Case<'_> {
         let mut all = settled(self.cluster).await?;
         let nodes: Value =
             serde_json::from_str(&self.cluster.kubectl(&["get", "nodes", "-o", "json"]).await?)?;
+        let mut closed = Vec::new();
         for node in nodes["items"].as_array().context("nodes")? {
             let ours = |name: &str| name.contains("lifeboat") || name.contains("autoscaler");
             let taints = node["spec"]["taints"].as_array().into_iter().flatten();
@@ -119,10 +119,13 @@ impl Case<'_> {
             let notes: Vec<_> = notes.filter(|(name, _)| ours(name)).collect();
             let kept =
                 json!({"closed": node["spec"]["unschedulable"] == true, "taints": taints, "notes": notes});
-            all.insert(format!("node/{}", node["metadata"]["name"]), kept);
+            closed.push(kept.to_string());
         }
+        // Which one it acts on, the scheduler decides.
+        closed.sort();
+        all.insert("nodes".to_owned(), json!({"nodes": closed}));
         let held = self.boat.run(&["list", "-o", "json"]).await.expect(0).stdout.contains("INC-7");
-        all.insert("held".to_owned(), held.into());
+        all.insert("held".to_owned(), json!({"held": held}));
         let run = std::fs::read_dir(self.boat.path("journal")).ok().and_then(|mut all| all.next()?.ok());
         let run = run.map_or("(none)".to_owned(), |it| it.file_name().to_string_lossy().into_owned());
         // Names of what a run makes are made of its id, and of a digest of it; on which node it acts, the scheduler decides.
@@ -143,9 +146,8 @@ impl Case<'_> {
                 if let Some(at) = notes.and_then(|it| it.get_mut("kubectl.kubernetes.io/restartedAt")) {
                     *at = "restarted".into();
                 }
-                if let (Some(spec), true) =
-                    (object["spec"].as_object_mut(), name.starts_with("core/services/"))
-                {
+                let spec = object.pointer_mut("/spec").and_then(Value::as_object_mut);
+                if let Some(spec) = spec.filter(|_| name.starts_with("core/services/")) {
                     spec.remove("clusterIP");
                     spec.remove("clusterIPs");
                 }
@@ -235,30 +237,15 @@ impl Case<'_> {
         Ok(())
     }
 
-    fn path(&self) -> Option<PathBuf> {
-        Some(std::fs::read_dir(self.boat.path("journal")).ok()?.next()?.ok()?.path().join("journal.jsonl"))
-    }
-
     /// At each line of its journal in one run: killed as soon as something new is written down, gone on with, killed again.
     async fn dies_at_each_line(&self) -> Result<()> {
         let wanted = self.uninterrupted().await?;
         self.happens().await?;
-        let (mut known, mut kills, mut words) = (BTreeSet::new(), 0, self.run().await?);
+        let (mut lines, mut kills, mut words) = (Lines::default(), 0, self.run().await?);
         for _ in 0..300 {
-            // What is whole of what came to it since it was looked at.
-            let mut at = std::fs::metadata(self.path().unwrap_or_default()).map_or(0, |it| it.len() as usize);
-            let mut news = || {
-                let bytes = self.path().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
-                let more = bytes.get(at..).unwrap_or_default();
-                let whole = more.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-                at += whole;
-                let before = known.len();
-                known.extend(told(&more[..whole]));
-                known.len() > before
-            };
-            let ended = killed(self.boat, &words, &mut news).await?;
+            let ended = killed(self.boat, &words, lines.news(self.boat)).await?;
             // It may have written more until it was dead.
-            news();
+            lines.news(self.boat)();
             words = self.resume();
             match ended {
                 None => kills += 1,
@@ -266,7 +253,11 @@ impl Case<'_> {
                 Some(ran) => {
                     ensure!(ran.code == wanted.code, "{}: {ran:?}", self.trial.name);
                     // Two lines that nothing is between are seen as one.
-                    ensure!(kills * 3 >= known.len(), "killed {kills} times for {} lines", known.len());
+                    ensure!(
+                        kills * 3 >= lines.told.len(),
+                        "killed {kills} times for {} lines",
+                        lines.told.len()
+                    );
                     return self.ends_as(&wanted, &format!("killed {kills} times")).await;
                 }
             }
@@ -275,12 +266,35 @@ impl Case<'_> {
     }
 }
 
-/// What lines of a journal tell: of which step, of which call.
-fn told(lines: &[u8]) -> Vec<String> {
-    let all =
-        lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    let all = all.filter(|it| it["what"] != "resumed");
-    all.map(|it| json!([it["what"], it["step"], it["op"], it["name"], it["end"]]).to_string()).collect()
+/// What the journal of the only run has told so far: of which step, of which call.
+#[derive(Default)]
+pub struct Lines {
+    told: BTreeSet<String>,
+}
+
+impl Lines {
+    /// Has it told something new since it was looked at? Told again is nothing new.
+    pub fn news<'a>(&'a mut self, boat: &'a Lifeboat) -> impl FnMut() -> bool + 'a {
+        let path = || {
+            let run = std::fs::read_dir(boat.path("journal")).ok()?.flatten().map(|it| it.path());
+            run.map(|it| it.join("journal.jsonl")).find(|it| it.exists())
+        };
+        let mut at = 0;
+        move || {
+            let bytes = path().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+            let more = bytes.get(at..).unwrap_or_default();
+            let whole = more.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            at += whole;
+            let before = self.told.len();
+            let lines = more[..whole].split(|byte| *byte == b'\n');
+            let all = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+            let all = all.filter(|it| it["what"] != "resumed");
+            let each =
+                |it: Value| json!([it["what"], it["step"], it["op"], it["name"], it["end"]]).to_string();
+            self.told.extend(all.map(each));
+            self.told.len() > before
+        }
+    }
 }
 
 async fn each(some: &[&str], how: impl AsyncFn(&Case<'_>) -> Result<()>) -> Result<()> {
