@@ -4,17 +4,11 @@ use crate::{
     boat::Lifeboat,
     lab::{Cluster, ClusterOptions, eventually, fill, with_cluster},
     playbook_case::{book, difference, forget, journal, playbook, ship, state},
-    playbook_crash::{At, front},
+    playbook_crash::{At, killed_at},
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 const CARGO: &str = "\
 apiVersion: v1
@@ -170,25 +164,9 @@ async fn playbook_makes_a_namespace_again_and_takes_away_just_what_it_made() -> 
 
 /// Runs the playbook behind a front that lets so many writes through, and kills it then.
 async fn killed(boat: &Lifeboat, cluster: &Cluster, through: usize) -> Result<()> {
-    let seen = Arc::new(AtomicUsize::new(0));
-    let front = front(cluster.client().await?, through, At::After, seen.clone()).await?;
-    let kubeconfig = front.kubeconfig(boat.dir())?.display().to_string();
-    let mut child = boat.spawn(&[
-        "playbook",
-        "run",
-        "back.yaml",
-        "--yes",
-        "-i",
-        "identity.txt",
-        "--kubeconfig",
-        &kubeconfig,
-    ])?;
-    eventually("the write", Duration::from_secs(60), async || {
-        ensure!(child.try_wait()?.is_none(), "it came to its end");
-        Ok((seen.load(Ordering::SeqCst) > through).then_some(()))
-    })
-    .await?;
-    Ok(child.kill().await?)
+    let ended = killed_at(boat, cluster, "run back.yaml --yes -i identity.txt", (through, At::After)).await?;
+    ensure!(ended.is_none(), "it came to its end: {ended:?}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

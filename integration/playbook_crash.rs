@@ -1,8 +1,8 @@
 //! Playbooks that are killed at every call that they make: before the server has heard of it, and after.
 
 use crate::{
-    boat::Lifeboat,
-    lab::{Cluster, ClusterOptions, eventually, with_cluster},
+    boat::{Lifeboat, Ran},
+    lab::{Cluster, ClusterOptions, with_cluster},
     playbook_case::{POD, book, difference, forget, journal, playbook, pod, ship, state},
 };
 use anyhow::{Context, Result, ensure};
@@ -10,12 +10,11 @@ use kube::Client;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::http_front::{Answer, Front};
@@ -39,7 +38,7 @@ pub enum At {
 /// A front that lets so many writes of a run through, and no more: from then on nothing is answered.
 pub async fn front(client: Client, through: usize, at: At, seen: Arc<AtomicUsize>) -> Result<Front> {
     Front::start(client, move |path| {
-        let write = ["PUT ", "POST ", "DELETE "].iter().any(|method| path.starts_with(method));
+        let write = ["PUT ", "POST ", "PATCH ", "DELETE "].iter().any(|method| path.starts_with(method));
         let trial = path.contains("dryRun") || path.contains("reviews") || path.contains("/leases");
         if !write || trial {
             // What comes after the last write is not answered either, so that nothing is found out.
@@ -70,23 +69,39 @@ fn compared(all: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
         .collect()
 }
 
-async fn kill(boat: &Lifeboat, cluster: &Cluster, name: &str, through: usize, at: At) -> Result<bool> {
+/// Runs `lifeboat playbook` with these words, and kills it as soon as `now` is true. Gives its exit code where it came to its end before.
+pub async fn killed(boat: &Lifeboat, words: &str, mut now: impl FnMut() -> bool) -> Result<Option<Ran>> {
+    let words: Vec<&str> = words.split(' ').collect();
+    let mut child = boat.spawn(&[&["playbook"], &words[..]].concat())?;
+    let end = Instant::now() + Duration::from_secs(120);
+    while !now() {
+        if child.try_wait()?.is_some() {
+            return Ok(Some(child.wait_with_output().await?.into()));
+        }
+        ensure!(Instant::now() < end, "{words:?}: it neither gets there nor ends");
+        std::thread::sleep(Duration::from_micros(200));
+        tokio::task::yield_now().await;
+    }
+    child.kill().await?;
+    Ok(None)
+}
+
+/// Runs `lifeboat playbook` with these words behind a [`front`], and kills it there.
+pub async fn killed_at(
+    boat: &Lifeboat,
+    cluster: &Cluster,
+    words: &str,
+    (through, at): (usize, At),
+) -> Result<Option<Ran>> {
     let seen = Arc::new(AtomicUsize::new(0));
     let front = front(cluster.client().await?, through, at, seen.clone()).await?;
-    let kubeconfig: PathBuf = front.kubeconfig(boat.dir())?;
-    let (param, kubeconfig) = (format!("pod=ship/{name}"), kubeconfig.display().to_string());
-    let words = ["playbook", "run", "crash.yaml", "-p", &param, "--yes", "--kubeconfig", &kubeconfig];
-    let mut child = boat.spawn(&words)?;
-    // It is killed once the call is under way, or when it has come to its end without so many calls.
-    let reached = eventually("the call", Duration::from_secs(60), async || {
-        let ended = child.try_wait()?.is_some();
-        Ok((ended || seen.load(Ordering::SeqCst) > through).then_some(!ended))
-    })
-    .await?;
-    if reached {
-        child.kill().await?;
-    }
-    Ok(reached)
+    let words = format!("{words} --kubeconfig {}", front.kubeconfig(boat.dir())?.display());
+    killed(boat, &words, || seen.load(Ordering::SeqCst) > through).await
+}
+
+async fn kill(boat: &Lifeboat, cluster: &Cluster, name: &str, through: usize, at: At) -> Result<bool> {
+    let words = format!("run crash.yaml -p pod=ship/{name} --yes");
+    Ok(killed_at(boat, cluster, &words, (through, at)).await?.is_none())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,6 +176,7 @@ async fn playbook_journals_that_were_tampered_with_are_not_followed() -> Result<
         let boat = ship(cluster).await?;
         playbook(&boat, "crash", POD, STEPS)?;
         let name = pod(cluster).await?;
+        let before = compared(state(cluster).await?);
         ensure!(kill(&boat, cluster, &name, 2, At::After).await?);
         let run = std::fs::read_dir(boat.path("journal"))?.next().context("no run")??.path();
         let path = run.join("journal.jsonl");
@@ -171,11 +187,21 @@ async fn playbook_journals_that_were_tampered_with_are_not_followed() -> Result<
         for command in ["resume latest", "undo latest", "status latest"] {
             book(&boat, command).await.expect(4).says("not what was written");
         }
-        // What a crash leaves of a line is cut off; everything before it counts.
-        std::fs::write(&path, [&whole[..], b"{\"seq\":99,\"at\":\"2026"].concat())?;
+        // What a crash leaves of a line is cut off, and whole lines may be lost with a disk; what is done is found all the same.
+        let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+        let kept = lines.len() / 2;
+        std::fs::write(&path, [&lines[..kept].concat()[..], b"{\"seq\":99,\"at\":\"2026"].concat())?;
         book(&boat, "resume latest").await.expect(0);
-        // While a run goes on nobody else does.
         book(&boat, "undo latest").await.expect(0);
+        assert_eq!(difference(&before, &compared(state(cluster).await?)), Vec::<String>::new());
+
+        // What was taken back is not gone on with: its steps are written down as done, and nothing of them is in force.
+        let again = book(&boat, "resume latest").await.expect(6);
+        ensure!(
+            again.stderr.contains("was taken back") && again.stderr.contains("start a new run"),
+            "{again:?}"
+        );
+        assert_eq!(difference(&before, &compared(state(cluster).await?)), Vec::<String>::new());
         Ok(())
     })
     .await

@@ -20,13 +20,13 @@ use std::{
 };
 
 /// Everything below a directory, with the bytes of the files; what of it a run keeps is not looked at.
-type Tree = Vec<(PathBuf, Option<Vec<u8>>)>;
+pub type Tree = Vec<(PathBuf, Option<Vec<u8>>)>;
 
-fn head(params: &str) -> String {
+pub fn head(params: &str) -> String {
     format!("  runsOn: host\n  concurrency: {{key: control-plane, policy: Forbid}}\n{params}")
 }
 
-const POINT: &str = "  params: [{name: point, type: pointRef, default: latest}]\n";
+pub const POINT: &str = "  params: [{name: point, type: pointRef, default: latest}]\n";
 
 /// The journal of the only run; beside runs there are locks.
 fn text(boat: &Lifeboat) -> String {
@@ -40,7 +40,7 @@ fn lines(boat: &Lifeboat) -> usize {
     text(boat).matches('\n').count()
 }
 
-fn journal(boat: &Lifeboat) -> Result<Vec<Value>> {
+pub fn journal(boat: &Lifeboat) -> Result<Vec<Value>> {
     text(boat).lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
@@ -63,14 +63,14 @@ fn killed(boat: &Lifeboat, file: &str, at: usize, later: Duration) -> Result<boo
 }
 
 /// An etcd of static pods, stopped, with other data than the recovery point's.
-struct Stopped {
-    saved: Saved,
+pub struct Stopped {
+    pub saved: Saved,
     etcd: Etcd,
-    _kubelet: Kubelet,
+    kubelet: Option<Kubelet>,
 }
 
 impl Stopped {
-    async fn new() -> Result<Self> {
+    pub async fn new() -> Result<Self> {
         let saved = saved().await?;
         let etcd = Etcd::prepare(&saved.dir().join("host"), EtcdOptions::default())?;
         let manifests = saved.dir().join("host/manifests");
@@ -78,7 +78,7 @@ impl Stopped {
         let data = etcd.member(0).data_dir.clone();
         write_manifest(&manifests, "etcd", &etcd.member(0).command(), &[&data])?;
         let kubelet = Kubelet::start(&manifests, saved.dir());
-        let it = Stopped { saved, etcd, _kubelet: kubelet };
+        let it = Stopped { saved, etcd, kubelet: Some(kubelet) };
         eventually("etcd", Duration::from_secs(30), async || {
             let Ok(mut client) = it.etcd.client_of(0).await else { return Ok(None) };
             Ok(client.put("/registry/live", "what is there now", None).await.ok())
@@ -94,7 +94,12 @@ impl Stopped {
         Ok(it)
     }
 
-    fn host(&self) -> PathBuf {
+    /// From now on nothing runs what lies there.
+    pub fn unwatched(&mut self) {
+        self.kubelet = None;
+    }
+
+    pub fn host(&self) -> PathBuf {
         self.saved.dir().join("host")
     }
 
@@ -103,13 +108,13 @@ impl Stopped {
     }
 
     /// Manifests and data, stopped and running, without what a swap that came to its end leaves aside.
-    fn tree(&self) -> Tree {
+    pub fn tree(&self) -> Tree {
         let mut found = tree(&self.host());
         found.retain(|(path, _)| !path.to_string_lossy().contains(".restored-"));
         found
     }
 
-    fn forget(&self) -> Result<()> {
+    pub fn forget(&self) -> Result<()> {
         for entry in fs::read_dir(self.host())?.flatten() {
             if entry.file_name().to_string_lossy().contains(".restored-") {
                 fs::remove_dir_all(entry.path())?;
@@ -119,7 +124,7 @@ impl Stopped {
     }
 
     /// The etcd that runs now has just what was saved: etcd's own hash says so.
-    async fn must_serve_the_point(&self) -> Result<()> {
+    pub async fn must_serve_the_point(&self) -> Result<()> {
         let manifest = self.saved.manifest()?;
         let facts = manifest.artifact(&ArtifactKind::Etcd).and_then(|it| it.etcd.clone());
         let wanted = facts.and_then(|it| it.kv_hash).context("a hash")?;
@@ -131,7 +136,7 @@ impl Stopped {
     }
 }
 
-fn difference(before: &Tree, now: &Tree) -> Vec<PathBuf> {
+pub fn difference(before: &Tree, now: &Tree) -> Vec<PathBuf> {
     let other = |a: &Tree, b: &Tree| -> Vec<PathBuf> {
         a.iter().filter(|it| !b.contains(it)).map(|(path, _)| path.clone()).collect()
     };

@@ -5,11 +5,12 @@ use crate::{
     lab::{Cluster, ClusterOptions, eventually, fill, with_cluster},
     playbook_case::{book, ship},
     playbook_run::approver,
+    playbook_runbooks::file,
 };
 use anyhow::{Context, Result, ensure};
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
-const CARGO: &str = "\
+pub const CARGO: &str = "\
 apiVersion: v1
 kind: PersistentVolume
 metadata: {name: hold}
@@ -38,7 +39,7 @@ subjects: [{kind: ServiceAccount, name: mutineer, namespace: ship}]
 ";
 
 /// The ship with its cargo, saved, and somebody who can answer.
-async fn saved(cluster: &Cluster) -> Result<Lifeboat> {
+pub async fn saved(cluster: &Cluster) -> Result<Lifeboat> {
     let boat = ship(cluster).await?;
     fill::apply(&cluster.client().await?, CARGO).await?;
     let alice = approver(&boat, "alice", "leads").await?;
@@ -47,21 +48,12 @@ async fn saved(cluster: &Cluster) -> Result<Lifeboat> {
     Ok(boat)
 }
 
-fn file(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("runbooks")
-        .join(name)
-        .join("playbook.yaml")
-        .display()
-        .to_string()
-}
-
 /// Somebody agrees to what is restored.
 async fn agreed(boat: &Lifeboat) {
     book(boat, "approve latest --step restore --as alice --key alice.key").await.expect(0);
 }
 
-async fn is_there(cluster: &Cluster, words: &str) -> bool {
+pub async fn is_there(cluster: &Cluster, words: &str) -> bool {
     let words: Vec<&str> = words.split(' ').collect();
     cluster.kubectl(&[&["get"], &words[..]].concat()).await.is_ok()
 }

@@ -195,10 +195,10 @@ async fn playbook_waits_for_those_who_may_approve() -> Result<()> {
         let lines = [approver(&boat, "alice", "leads").await?, approver(&boat, "bob", "leads").await?, approver(&boat, "eve", "guests").await?];
         boat.edit(|text| format!("{text}\nplaybooks:\n  approvers:\n{}", lines.concat()))?;
         let steps = "    - id: gate
-      approve: {prompt: 'Mark ${params.pod.name}?', minApprovals: 1, groups: [leads], notInitiator: true, timeout: 90s}
+      approve: {prompt: 'Mark ${params.pod.name}?', minApprovals: 1, groups: [leads], notInitiator: true, timeout: 10m}
       register: gate
     - {id: mark, when: vars.gate.approved, action: resource.label, args: {target: '${params.pod}', set: {incident: INC-7}}}
-    - {id: by, action: resource.annotate, approve: {prompt: 'Note it?', groups: [leads], timeout: 90s, onTimeout: skip}, args: {target: '${params.pod}', set: {approved-by: '${vars.gate.by[0]}'}}}
+    - {id: by, action: resource.annotate, approve: {prompt: 'Note it?', groups: [leads], timeout: 10m, onTimeout: skip}, args: {target: '${params.pod}', set: {approved-by: '${vars.gate.by[0]}'}}}
     - {id: fence, manual: {instructions: Unplug it., evidence: [ticket]}}
 ";
         playbook(&boat, "ask", POD, steps)?;

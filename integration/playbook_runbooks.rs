@@ -10,16 +10,38 @@ use serde_json::Value;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 /// One shipped playbook, and how it is tried.
-struct Trial {
-    name: &'static str,
+pub struct Trial {
+    pub name: &'static str,
+    /// `{pod}` and `{node}` are those of the moment.
     params: String,
     /// What is refused, or gone, once it was run: the words of a kubectl command that must say `seen`.
     look: &'static str,
     seen: &'static str,
     /// Does everything come back with `undo`?
-    whole: bool,
+    pub whole: bool,
     /// The step that somebody has to approve.
-    gate: Option<&'static str>,
+    pub gate: Option<&'static str>,
+}
+
+impl Trial {
+    /// With what it is planned, and run; and on which node, if it is about one.
+    pub async fn line(&self, cluster: &Cluster) -> Result<(String, String)> {
+        let (mut params, mut place) = (self.params.clone(), "(none)".to_owned());
+        if params.contains('{') {
+            let name = pod(cluster).await?;
+            let shown = get(cluster, "pod", &name).await?;
+            let node = shown["spec"]["nodeName"].as_str().context("a node")?;
+            params = params.replace("{pod}", &name).replace("{node}", node);
+            place = node.to_owned();
+        }
+        Ok((format!("{} -p incident=INC-7 {params}", file(self.name)), place))
+    }
+}
+
+/// The file of a shipped playbook.
+pub fn file(name: &str) -> String {
+    let runbooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks");
+    runbooks.join(name).join("playbook.yaml").display().to_string()
 }
 
 const MORE: &str = "\
@@ -37,8 +59,12 @@ webhooks:
 ";
 
 /// The state without what controllers make anew.
-async fn settled(cluster: &Cluster) -> Result<BTreeMap<String, Value>> {
-    cluster.kubectl(&["rollout", "status", "deployment", "deck", "-n", "ship", "--timeout=90s"]).await?;
+pub async fn settled(cluster: &Cluster) -> Result<BTreeMap<String, Value>> {
+    let deck =
+        cluster.kubectl(&["get", "deployment", "deck", "-n", "ship", "--ignore-not-found", "-o", "name"]);
+    if deck.await.is_ok_and(|found| !found.trim().is_empty()) {
+        cluster.kubectl(&["rollout", "status", "deployment", "deck", "-n", "ship", "--timeout=90s"]).await?;
+    }
     let mut all = state(cluster).await?;
     all.retain(|name, _| !name.starts_with("core/pods/") && !name.starts_with("apps/replicasets/"));
     for object in all.values_mut() {
@@ -64,9 +90,7 @@ async fn settled(cluster: &Cluster) -> Result<BTreeMap<String, Value>> {
 }
 
 async fn tried(cluster: &Cluster, boat: &Lifeboat, trial: &Trial) -> Result<()> {
-    let book_of =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks").join(trial.name).join("playbook.yaml");
-    let line = format!("{} -p incident=INC-7 {}", book_of.display(), trial.params);
+    let (line, _) = trial.line(cluster).await?;
     let before = settled(cluster).await?;
     let plan = book(boat, &format!("plan {line} -o json")).await.expect(0).json();
     assert_eq!(
@@ -163,80 +187,89 @@ async fn playbook_runbooks_are_all_in_order_have_a_page_and_are_exported() -> Re
     Ok(())
 }
 
+/// The ship with all that the playbooks are about, and somebody who can agree.
+pub async fn fleet(cluster: &Cluster) -> Result<Lifeboat> {
+    let boat = ship(cluster).await?;
+    cluster.add_node("node-1").await?;
+    crate::lab::fill::apply(&cluster.client().await?, MORE).await?;
+    let approver = crate::playbook_run::approver(&boat, "alice", "leads").await?;
+    boat.edit(|text| format!("{text}\nplaybooks:\n  approvers:\n{approver}"))?;
+    let image = format!("app=registry.example.com/deck@{}", digest());
+    cluster.kubectl(&["set", "image", "deployment/deck", "-n", "ship", &image]).await?;
+    cluster.kubectl(&["rollout", "status", "deployment", "deck", "-n", "ship", "--timeout=90s"]).await?;
+    two_pods(cluster).await?;
+    Ok(boat)
+}
+
+/// Old pods are on their way out for a moment.
+pub async fn two_pods(cluster: &Cluster) -> Result<()> {
+    eventually("two pods", Duration::from_secs(30), async || {
+        let names = cluster.kubectl(&["get", "pods", "-n", "ship", "-l", "app=deck", "-o", "name"]).await?;
+        Ok((names.lines().count() == 2).then_some(()))
+    })
+    .await
+}
+
+fn digest() -> String {
+    format!("sha256:{}", "ab".repeat(32))
+}
+
+/// One of those that bring back what is gone.
+pub fn restoring(name: &'static str, params: &str) -> Trial {
+    let params = format!("{params} -i identity.txt");
+    Trial {
+        name,
+        params,
+        look: "get deployment deck -n ship",
+        seen: "deck",
+        whole: false,
+        gate: Some("restore"),
+    }
+}
+
+/// Every shipped playbook that needs no recovery point.
+pub fn trials() -> Vec<Trial> {
+    let can = "get rolebinding crew -n ship -o jsonpath=<{.subjects}>";
+    let trial = |name, params: &str, look, seen| {
+        let params = params.to_owned();
+        Trial { name, params, look, seen, whole: true, gate: None }
+    };
+    vec![
+        trial(
+            "malicious-webhook",
+            "-p webhook=injector",
+            "get mutatingwebhookconfiguration injector -o jsonpath=<{.webhooks}>",
+            "<>",
+        ),
+        trial("rbac-escalation", "-p account=ship/crew -p namespace=ship", can, "<>"),
+        trial(
+            "bad-deployment",
+            "-p deployment=ship/deck",
+            "get pods -n ship -l app=deck -o jsonpath={.items[*].spec.containers[0].image}",
+            "registry.example.com/deck registry.example.com/deck",
+        ),
+        trial(
+            "malicious-image",
+            &format!("-p digest={}", digest()),
+            "get validatingadmissionpolicies",
+            "lifeboat-",
+        ),
+        trial("compromised-node", "-p node={node}", can, "<>"),
+        trial("compromised-pod", "-p pod=ship/{pod}", can, "<>"),
+        Trial {
+            whole: false,
+            gate: Some("gate"),
+            ..trial("leaked-credential", "-p account=ship/crew", can, "<>")
+        },
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn playbook_runbooks_are_carried_out_and_taken_back() -> Result<()> {
     with_cluster(ClusterOptions::full(), async |cluster| {
-        let boat = ship(cluster).await?;
-        cluster.add_node("node-1").await?;
-        crate::lab::fill::apply(&cluster.client().await?, MORE).await?;
-        let approver = crate::playbook_run::approver(&boat, "alice", "leads").await?;
-        boat.edit(|text| format!("{text}\nplaybooks:\n  approvers:\n{approver}"))?;
-        let digest = format!("sha256:{}", "ab".repeat(32));
-        cluster
-            .kubectl(&[
-                "set",
-                "image",
-                "deployment/deck",
-                "-n",
-                "ship",
-                &format!("app=registry.example.com/deck@{digest}"),
-            ])
-            .await?;
-        cluster.kubectl(&["rollout", "status", "deployment", "deck", "-n", "ship", "--timeout=90s"]).await?;
-        // Old pods are on their way out for a moment.
-        eventually("two pods", Duration::from_secs(30), async || {
-            let names = cluster.kubectl(&["get", "pods", "-n", "ship", "-o", "name"]).await?;
-            Ok((names.lines().count() == 2).then_some(()))
-        })
-        .await?;
-        let can = "get rolebinding crew -n ship -o jsonpath=<{.subjects}>";
-        let trial = |name, params: &str, look, seen| Trial {
-            name,
-            params: params.to_owned(),
-            look,
-            seen,
-            whole: true,
-            gate: None,
-        };
-        let name = pod(cluster).await?;
-        let node =
-            get(cluster, "pod", &name).await?["spec"]["nodeName"].as_str().context("a node")?.to_owned();
-        for trial in [
-            trial(
-                "malicious-webhook",
-                "-p webhook=injector",
-                "get mutatingwebhookconfiguration injector -o jsonpath=<{.webhooks}>",
-                "<>",
-            ),
-            trial("rbac-escalation", "-p account=ship/crew -p namespace=ship", can, "<>"),
-            trial(
-                "bad-deployment",
-                "-p deployment=ship/deck",
-                "get pods -n ship -l app=deck -o jsonpath={.items[*].spec.containers[0].image}",
-                "registry.example.com/deck registry.example.com/deck",
-            ),
-            trial(
-                "malicious-image",
-                &format!("-p digest={digest}"),
-                "get validatingadmissionpolicies",
-                "lifeboat-",
-            ),
-            trial("compromised-node", &format!("-p node={node}"), can, "<>"),
-            trial("compromised-pod", &format!("-p pod=ship/{name}"), can, "<>"),
-            Trial {
-                whole: false,
-                gate: Some("gate"),
-                ..trial("leaked-credential", "-p account=ship/crew", can, "<>")
-            },
-        ] {
-            let name = match trial.name {
-                // Its deployment may have replaced the pod meanwhile.
-                "compromised-pod" => {
-                    Trial { params: format!("-p pod=ship/{}", pod(cluster).await?), ..trial }
-                }
-                _ => trial,
-            };
-            tried(cluster, &boat, &name).await?;
+        let boat = fleet(cluster).await?;
+        for trial in trials() {
+            tried(cluster, &boat, &trial).await?;
         }
         Ok(())
     })

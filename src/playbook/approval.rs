@@ -113,6 +113,8 @@ pub struct Question<'a> {
     pub gate: &'a Gate,
     /// The time.
     pub now: Timestamp,
+    /// Until when somebody had to answer.
+    pub until: Option<Timestamp>,
 }
 
 impl Question<'_> {
@@ -164,6 +166,12 @@ impl Question<'_> {
         // The clock of another machine may be ahead, but not by hours.
         if approval.at > self.now + jiff::SignedDuration::from_mins(10) {
             return Err(format!("the statement of {who} is of the future ({})", approval.at));
+        }
+        if let Some(until) = self.until.filter(|until| approval.at > *until) {
+            return Err(format!(
+                "the statement of {who} is of {}, and the time for it was over at {until}",
+                approval.at
+            ));
         }
         if self.gate.not_initiator && same(&who, self.initiator) {
             return Err(format!("{who} started the run, and cannot approve it"));
@@ -232,6 +240,7 @@ mod tests {
             initiator: "bob@ops",
             gate: &gate,
             now: at("2026-11-28T11:00:00Z"),
+            until: Some(at("2026-11-28T10:02:00Z")),
         };
         let hear = |approval: &Approval, key: usize| {
             question.hear(&[approval.sign(&keys[key]).unwrap()], &approvers)
@@ -253,6 +262,8 @@ mod tests {
             0,
             "of the future",
         );
+        // It has the time that the gate gives, however late somebody looks.
+        dismissed(Approval { at: at("2026-11-28T10:02:01Z"), ..good.clone() }, 0, "the time for it was over");
         dismissed(Approval { run: other, ..good.clone() }, 0, "");
         // One of another step is not for this gate.
         assert_eq!(hear(&Approval { step: "x".into(), ..good.clone() }, 0), Heard::default());

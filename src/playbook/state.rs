@@ -4,6 +4,7 @@ use super::{
     journal::{Entry, RunEnd, StepEnd, What},
     op::{Op, Outcome},
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -36,6 +37,8 @@ pub struct StepState {
     pub end: Option<StepEnd>,
     /// What it brought.
     pub result: Option<Value>,
+    /// When somebody was asked first.
+    pub asked: Option<Timestamp>,
     /// What was answered when somebody was asked.
     pub answer: Option<Answer>,
     /// What it does, if that was planned in the run.
@@ -75,6 +78,8 @@ pub struct State {
     pub end: Option<(RunEnd, Option<String>)>,
     /// Which step waits for somebody, and what is asked.
     pub waiting: Option<(String, String)>,
+    /// Was taking it back begun? From then on it is not gone on with.
+    pub goes_back: bool,
     /// How many ops could not be taken back, once that was tried to its end.
     pub undone: Option<u64>,
 }
@@ -84,21 +89,21 @@ impl State {
     pub fn of(entries: &[Entry]) -> Self {
         let mut state = State::default();
         for entry in entries {
-            state.hear(&entry.what);
+            state.hear(&entry.what, entry.at);
         }
         state
     }
 
     /// An entry was written.
-    pub fn hear(&mut self, what: &What) {
+    pub fn hear(&mut self, what: &What, at: Timestamp) {
         match what {
-            What::Begun { .. }
-            | What::StepBegun { .. }
-            | What::Kept { .. }
-            | What::UndoBegun { .. }
-            | What::UndoIntent { .. } => {}
+            What::Begun { .. } | What::StepBegun { .. } | What::Kept { .. } | What::UndoIntent { .. } => {}
+            What::UndoBegun { .. } => self.goes_back = true,
             What::Resumed { .. } => self.end = None,
-            What::Waiting { step, prompt } => self.waiting = Some((step.clone(), prompt.clone())),
+            What::Waiting { step, prompt } => {
+                self.waiting = Some((step.clone(), prompt.clone()));
+                self.step(step).asked.get_or_insert(at);
+            }
             What::Answered { step, approved, by, told } => {
                 self.waiting = None;
                 self.step(step).answer =

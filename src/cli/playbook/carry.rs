@@ -260,6 +260,9 @@ pub(super) async fn out_assuming(
         if let Some(why) = &outcome.why {
             text.push_str(&format!(": {why}"));
         }
+        if let Some(left) = outcome.left.filter(|left| *left > 0) {
+            text.push_str(&format!("; {left} things could not be taken back"));
+        }
         text.push_str(&format!("\n`lifeboat playbook timeline {}` tells what happened", plan.run));
         if matches!(outcome.end, RunEnd::Stopped) {
             text.push_str(&format!("; `lifeboat playbook resume {}` goes on", plan.run));

@@ -8,7 +8,7 @@ use crate::{
         context::{Api, Context},
         failure::Failure,
     },
-    playbook::Journal,
+    playbook::{Journal, State},
 };
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 What may have been done is looked for first: nothing that cannot be taken back is done twice, and nothing is left out. Where \
 nobody can tell (a command in a pod, a call to elsewhere) the run stops and asks: look, and say it with --assume.
 
-A step that made the run fail is tried again.
+A step that made the run fail is tried again. A run that was taken back, by `undo` or by itself, is not gone on with.
 
 Examples:
   lifeboat playbook resume latest
@@ -75,6 +75,14 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let directory = journals.join(prepare::run_in(&journals, &args.run)?.as_str());
     let plan = carry::plan_in(&directory)?;
     let (journal, entries) = open(&directory)?;
+    // Its steps are written down as done, and what they did is not in force any more: nothing would be done again.
+    if State::of(&entries).goes_back {
+        let text = format!("run {} was taken back, or that was begun: nobody can go on with it", plan.run);
+        return Err(Failure::new(Exit::Conflict, text).help(format!(
+            "`lifeboat playbook undo {}` brings that to its end; to do it again, start a new run",
+            plan.run
+        )));
+    }
     let equipment = prepare::equipment(context, &args.opening, &args.api).await?;
     let runs_on = prepare::plan_runs_on(&plan);
     let target = prepare::target(context, &args.api, runs_on).await?;

@@ -7,8 +7,8 @@ use crate::playbook::{
     model::ApprovalTimeout,
     plan::{Gate, PlannedStep, PlannedWhat},
 };
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// How often it is looked for answers.
 const ASK_EVERY: Duration = Duration::from_secs(2);
@@ -57,7 +57,10 @@ impl Running<'_> {
         };
         let step_id = step.id.clone();
         self.write(What::Waiting { step: step_id, prompt })?;
-        let end = Instant::now() + Duration::from_millis(gate.timeout_ms);
+        // The time of a gate begins when somebody is asked first: it is not theirs anew with each resume. What is done by hand takes the
+        // time that it takes.
+        let asked = self.of_step(&step.id, |it| it.asked).filter(|_| step.gate.is_some());
+        let end = over(asked.unwrap_or_else(|| self.now()), gate.timeout_ms);
         let mut told = std::collections::BTreeSet::new();
         loop {
             self.stopped()?;
@@ -69,6 +72,7 @@ impl Running<'_> {
                 initiator: &plan.by,
                 gate,
                 now: self.now(),
+                until: step.gate.is_some().then_some(end),
             };
             match self.means.keeper.statements(&plan.run).await {
                 Err(e) => tracing::warn!("answers cannot be looked for: {e}"),
@@ -104,7 +108,8 @@ impl Running<'_> {
                     }
                 }
             }
-            if Instant::now() >= end {
+            let left = self.now().duration_until(end);
+            if !left.is_positive() {
                 let (step, by) = (step.id.clone(), Vec::new());
                 self.write(What::Answered { step, approved: false, by, told: Default::default() })?;
                 let seconds = gate.timeout_ms / 1000;
@@ -116,7 +121,7 @@ impl Running<'_> {
             if !self.means.wait {
                 return Err(Halt::Waits(step.id.clone()));
             }
-            self.pause(ASK_EVERY.min(end.saturating_duration_since(Instant::now()))).await?;
+            self.pause(ASK_EVERY.min(left.try_into().unwrap_or(ASK_EVERY))).await?;
         }
     }
 
@@ -130,6 +135,12 @@ impl Running<'_> {
         };
         What::Answered { step: step.id.clone(), approved: true, by: vec![REHEARSED.to_owned()], told }
     }
+}
+
+/// When so much time is over.
+fn over(since: Timestamp, ms: u64) -> Timestamp {
+    let length = SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
+    since.checked_add(length).unwrap_or(Timestamp::MAX)
 }
 
 /// What had to be told along with a manual step and was not.

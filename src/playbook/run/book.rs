@@ -30,7 +30,7 @@ impl Running<'_> {
         let entry: Entry = {
             let mut book = self.book();
             let entry = book.journal.write(what, self.now())?;
-            book.state.hear(&entry.what);
+            book.state.hear(&entry.what, entry.at);
             entry
         };
         (self.means.tell)(&entry);

@@ -28,9 +28,12 @@ use async_trait::async_trait;
 use book::Book;
 use jiff::Timestamp;
 use serde_json::json;
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{collections::BTreeMap, pin::pin, sync::Mutex, time::Duration};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 /// Where evidence goes, and where answers come from.
 #[async_trait]
@@ -145,6 +148,10 @@ pub(super) struct Running<'a> {
     book: Mutex<Book>,
     scope: Mutex<Scope>,
     stop: watch::Receiver<Option<String>>,
+    /// When the playbook's time is over.
+    over: Option<Instant>,
+    /// How much is under way that must not be dropped in its middle.
+    held: watch::Sender<usize>,
 }
 
 /// Carries a plan out, from its beginning or from where it was interrupted: `journal` is empty, or what was written so far.
@@ -157,18 +164,16 @@ pub async fn run(
     journal: (Journal, Vec<Entry>),
     stop: watch::Receiver<Option<String>>,
 ) -> Result<Outcome, JournalError> {
-    let (plan, by) = (means.plan, means.by.to_owned());
-    let running = Running::new(means, journal, stop);
+    let by = means.by.to_owned();
+    let within = means.plan.timeout_ms.map(Duration::from_millis);
+    let mut running = Running::new(means, journal, stop);
+    running.over = within.and_then(|it| Instant::now().checked_add(it));
     let fresh = running.state(|state| state.steps.is_empty() && state.end.is_none()) && running.is_new();
     running.write(match fresh {
         true => What::Begun { plan: running.digest, by },
         false => What::Resumed { by },
     })?;
-    let within = plan.timeout_ms.map_or(Duration::from_secs(u64::MAX >> 8), Duration::from_millis);
-    let went = match tokio::time::timeout(within, running.steps()).await {
-        Ok(went) => went,
-        Err(_) => Err(Halt::TooLong(within.as_secs())),
-    };
+    let went = running.steps().await;
     running.end(went)
 }
 
@@ -200,7 +205,8 @@ impl<'a> Running<'a> {
         let scope = Scope::new(plan.params.clone(), run, means.about.clone());
         let digest = plan.digest();
         let book = Book { journal, state: State::of(&entries), new: entries.is_empty() };
-        Running { means, digest, book: Mutex::new(book), scope: Mutex::new(scope), stop }
+        let (book, scope, held) = (Mutex::new(book), Mutex::new(scope), watch::channel(0).0);
+        Running { means, digest, book, scope, stop, over: None, held }
     }
 
     fn end(&self, went: Result<Option<(RunEnd, String)>, Halt>) -> Result<Outcome, JournalError> {
@@ -215,6 +221,24 @@ impl<'a> Running<'a> {
         };
         self.write(What::Ended { end, why: why.clone() })?;
         Ok(Outcome { end, why, left: self.state(|state| state.undone) })
+    }
+
+    /// Goes on as long as the playbook has time. What must not be dropped in its middle hears of the end as well, and is waited for.
+    async fn in_time<T>(&self, steps: impl Future<Output = Result<T, Halt>>) -> Result<T, Halt> {
+        let Some(over) = self.over else { return steps.await };
+        let mut steps = pin!(steps);
+        if let Ok(went) = timeout_at(over, &mut steps).await {
+            return went;
+        }
+        let mut held = self.held.subscribe();
+        tokio::select! {
+            biased;
+            _ = held.wait_for(|held| *held == 0) => {
+                let allowed = self.means.plan.timeout_ms.unwrap_or_default();
+                Err(Halt::TooLong(Duration::from_millis(allowed).as_secs()))
+            }
+            went = &mut steps => went,
+        }
     }
 
     /// Why it has to stop, if it has to.

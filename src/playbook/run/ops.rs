@@ -16,7 +16,10 @@ use crate::{
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout_at},
+};
 
 /// Who writes, for `managedFields`; the audit id tells which step.
 pub(super) use crate::playbook::plan::MANAGER;
@@ -61,10 +64,18 @@ impl Running<'_> {
         let mut left = step.retries;
         let mut r#try = before + 1;
         loop {
-            let within = step.timeout_ms.map_or(Duration::from_secs(u64::MAX >> 8), Duration::from_millis);
-            let went = match timeout(within, self.once(step, ops, r#try)).await {
-                Ok(went) => went?,
-                Err(_) => Err((format!("it took longer than {} s", within.as_secs()), true)),
+            let within = step.timeout_ms.map(Duration::from_millis);
+            let end = within.and_then(|within| Instant::now().checked_add(within));
+            let once = self.once(step, ops, (r#try, end));
+            let went = match (end, within) {
+                // It hears of the end by itself, and goes back.
+                (Some(end), Some(within)) if !ops.iter().any(goes_back) => {
+                    match timeout_at(end, once).await {
+                        Ok(went) => went?,
+                        Err(_) => Err((format!("it took longer than {} s", within.as_secs()), true)),
+                    }
+                }
+                _ => once.await?,
             };
             match went {
                 Ok(brought) => return Ok(Ok(brought)),
@@ -83,7 +94,7 @@ impl Running<'_> {
         &self,
         step: &PlannedStep,
         ops: &[Op],
-        r#try: u32,
+        (r#try, end): (u32, Option<Instant>),
     ) -> Result<Result<Brought, (String, bool)>, Halt> {
         let cluster = self.audited(&step.id, r#try);
         let with = self.doing(cluster.as_ref());
@@ -114,7 +125,7 @@ impl Running<'_> {
             }
             let (id, what_is_done) = (step.id.clone(), op.clone());
             self.write(What::Intent { step: id, op: at, r#try, what_is_done })?;
-            match self.carry_out(step, op, &with).await {
+            match self.carry_out(step, op, &with, end).await {
                 Ok((outcome, value)) => {
                     self.write(What::Done { step: step.id.clone(), op: at, outcome, found: false })?;
                     brought.extend(value);
@@ -192,6 +203,7 @@ impl Running<'_> {
         step: &PlannedStep,
         op: &Op,
         with: &Doing<'_>,
+        end: Option<Instant>,
     ) -> Result<(Outcome, Brought), Failed> {
         let plain = |outcome: Outcome| {
             let brought = outcome.brought.clone();
@@ -222,10 +234,12 @@ impl Running<'_> {
                 self.keep(step, collected).await
             }
             Op::Host(it) => {
+                let _held = it.goes_back().then(|| Held::new(&self.held));
                 let stop = Box::pin(async {
-                    match self.pause(Duration::from_secs(u64::MAX >> 8)).await {
-                        Err(Halt::Stopped(signal)) => signal,
-                        _ => "a signal",
+                    tokio::select! {
+                        why = self.signalled() => why,
+                        () = until(end) => "the step's `timeout`",
+                        () = until(self.over) => "the playbook's `timeout`",
                     }
                 });
                 Ok(it.carry_out(with, stop).await?)
@@ -307,6 +321,34 @@ impl Running<'_> {
         let said = collected.said.map_or(name.clone(), |said| format!("{name}: {said}"));
         let brought = Some(json!({"name": name, "bytes": bytes}));
         Ok((Outcome { said: Some(said), ..Outcome::default() }, brought))
+    }
+}
+
+fn goes_back(op: &Op) -> bool {
+    matches!(op, Op::Host(it) if it.goes_back())
+}
+
+/// Waits until then, or for ever.
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Something is under way that must not be dropped in its middle.
+struct Held<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Held<'a> {
+    fn new(held: &'a watch::Sender<usize>) -> Self {
+        held.send_modify(|held| *held += 1);
+        Held(held)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|held| *held = held.saturating_sub(1));
     }
 }
 

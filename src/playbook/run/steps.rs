@@ -31,11 +31,12 @@ impl Running<'_> {
         if self.means.plan.evidence_required {
             self.means.keeper.ready().await.map_err(Halt::Evidence)?;
         }
-        let went = self.sequence(&self.means.plan.steps).await?;
+        let went = self.in_time(self.sequence(&self.means.plan.steps)).await?;
         let mut ended = None;
         if let Err(broken) = went {
             let why = format!("step {}: {}", broken.step, broken.why);
             ended = Some(match broken.on_failure {
+                // The way back is not a matter of time.
                 OnFailure::Rollback => {
                     self.take_back(self.means.by.to_owned()).await?;
                     (RunEnd::RolledBack, why)
@@ -43,7 +44,8 @@ impl Running<'_> {
                 OnFailure::Abort | OnFailure::Continue => (RunEnd::Failed, why),
             });
         }
-        if let (Err(broken), None) = (self.sequence(&self.means.plan.always).await?, &ended) {
+        let last = self.in_time(self.sequence(&self.means.plan.always)).await?;
+        if let (Err(broken), None) = (last, &ended) {
             ended = Some((RunEnd::Failed, format!("step {}: {}", broken.step, broken.why)));
         }
         Ok(ended)

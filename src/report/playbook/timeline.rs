@@ -16,9 +16,13 @@ const LONGEST: usize = 400;
 /// One entry of a journal as a line for a terminal; none for what nobody has to see.
 pub fn entry_line(entry: &Entry) -> Option<String> {
     let time = entry.at.strftime("%H:%M:%S");
-    told(&entry.what).map(|(what, step)| match step {
-        Some(step) => format!("{time}  {step:<24} {what}"),
-        None => format!("{time}  {what}"),
+    told(&entry.what).map(|(what, step)| {
+        // Prompts and answers may quote what somebody wrote into an object: it does not get at the terminal.
+        let what = what.replace(|c: char| c.is_control() && c != '\n', " ");
+        match step {
+            Some(step) => format!("{time}  {step:<24} {what}"),
+            None => format!("{time}  {what}"),
+        }
     })
 }
 

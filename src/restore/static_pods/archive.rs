@@ -5,9 +5,10 @@ use crate::{pipeline, point::Digest};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File},
-    io::{self, Read},
+    io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 /// An archive that was made.
@@ -24,11 +25,11 @@ pub struct Archived {
 }
 
 /// Packs what is below a data directory into a file that is not there yet, in a directory that is made if need be. It is there whole
-/// or not at all.
+/// or not at all; once it is given up it does not appear.
 ///
 /// # Errors
-/// When an etcd uses the data, there is none, there is no room, or the file is there already.
-pub fn archive(data_dir: &Path, to: &Path) -> Result<Archived, SwapError> {
+/// When an etcd uses the data, there is none, there is no room, the file is there already, or it is given up.
+pub fn archive(data_dir: &Path, to: &Path, given_up: &AtomicBool) -> Result<Archived, SwapError> {
     let refused = |text: String| SwapError::Refused(text);
     let data = fs::canonicalize(data_dir).map_err(SwapError::io(data_dir))?;
     if !data.join("member").is_dir() {
@@ -68,12 +69,37 @@ pub fn archive(data_dir: &Path, to: &Path) -> Result<Archived, SwapError> {
     let file = tempfile::Builder::new().prefix(&beginning).tempfile_in(&real);
     let file = file.map_err(SwapError::io(&real))?;
     file.as_file().set_permissions(fs::Permissions::from_mode(0o600)).map_err(SwapError::io(&real))?;
-    let packed = pipeline::pack(&data, "etcd", file.as_file()).map_err(SwapError::io(&data))?;
+    let into = Until { inner: file.as_file(), given_up };
+    let packed = pipeline::pack(&data, "etcd", into).map_err(SwapError::io(&data))?;
     file.as_file().sync_all().map_err(SwapError::io(to))?;
+    if given_up.load(Ordering::SeqCst) {
+        return Err(SwapError::io(to)(io::Error::other(GIVEN_UP)));
+    }
     let path = real.join(&name);
     file.persist_noclobber(&path).map_err(|e| SwapError::io(&path)(e.error))?;
     files::sync_dir(&real)?;
     Ok(Archived { path, bytes: packed.bytes, sha256: packed.sha256, files: packed.files })
+}
+
+const GIVEN_UP: &str = "it was given up";
+
+/// Takes what is written until it is given up.
+struct Until<'a, W> {
+    inner: W,
+    given_up: &'a AtomicBool,
+}
+
+impl<W: Write> Write for Until<'_, W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self.given_up.load(Ordering::SeqCst) {
+            true => Err(io::Error::other(GIVEN_UP)),
+            false => self.inner.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 /// The SHA-256 of a file, and its size.
@@ -112,26 +138,34 @@ fn size(dir: &Path) -> Result<u64, SwapError> {
 mod tests {
     use super::*;
 
+    fn kept(data: &Path, to: &Path) -> Result<Archived, SwapError> {
+        archive(data, to, &AtomicBool::new(false))
+    }
+
     #[test]
     fn an_archive_is_whole_or_not_there_and_never_of_data_in_use() {
         let dir = tempfile::tempdir().unwrap();
         let (data, to) = (dir.path().join("etcd"), dir.path().join("kept/etcd-1.tar.zst"));
-        assert!(archive(&data, &to).is_err());
+        assert!(kept(&data, &to).is_err());
         fs::create_dir_all(data.join("member/snap")).unwrap();
         fs::create_dir_all(data.join("member/wal")).unwrap();
         fs::write(data.join("member/wal/0.wal"), "log").unwrap();
         let database = File::create(data.join("member/snap/db")).unwrap();
         database.lock().unwrap();
-        assert!(archive(&data, &to).unwrap_err().to_string().contains("an etcd holds the data"));
+        assert!(kept(&data, &to).unwrap_err().to_string().contains("an etcd holds the data"));
         drop(database);
-        assert!(archive(&data, &data.join("x.tar.zst")).unwrap_err().to_string().contains("to be kept"));
+        assert!(kept(&data, &data.join("x.tar.zst")).unwrap_err().to_string().contains("to be kept"));
         fs::create_dir_all(dir.path().join("kept")).unwrap();
         fs::write(dir.path().join("kept/.etcd-1.tar.zst.old"), "half").unwrap();
-        let made = archive(&data, &to).unwrap();
+        // One that was given up leaves nothing.
+        let late = archive(&data, &to, &AtomicBool::new(true)).unwrap_err().to_string();
+        assert!(late.contains("given up"), "{late}");
+        assert_eq!(fs::read_dir(dir.path().join("kept")).unwrap().count(), 0);
+        let made = kept(&data, &to).unwrap();
         assert_eq!((made.files, digest_of(&made.path).unwrap()), (2, (made.sha256, made.bytes)));
         assert_eq!(fs::metadata(&made.path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path().join("kept")).unwrap().count(), 1);
-        assert!(archive(&data, &to).is_err());
+        assert!(kept(&data, &to).is_err());
         let unpacked = dir.path().join("out");
         pipeline::unpacked(File::open(&to).unwrap(), &unpacked);
         assert_eq!(fs::read(unpacked.join("etcd/member/wal/0.wal")).unwrap(), b"log");

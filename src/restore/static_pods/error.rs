@@ -51,7 +51,7 @@ pub enum SwapError {
         /// What was seen last.
         last: String,
     },
-    /// A signal came.
+    /// It was told to stop.
     #[error("stopped by {0}")]
     Stopped(&'static str),
     /// Everything is as it was before.

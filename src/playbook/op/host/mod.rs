@@ -18,7 +18,15 @@ use futures_util::future::BoxFuture;
 use manifest::Moved;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 /// Something that is done on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +86,12 @@ impl HostOp {
         !matches!(self, HostOp::Move { .. } | HostOp::Restore(_))
     }
 
+    /// Does it go back by itself when it is told to stop? In its middle servers are stopped and data is between two places: it is never
+    /// just dropped there.
+    pub fn goes_back(&self) -> bool {
+        matches!(self, HostOp::Restore(_))
+    }
+
     /// Does it open a recovery point?
     pub fn opens(&self) -> bool {
         matches!(self, HostOp::Restore(_))
@@ -106,7 +120,7 @@ impl HostOp {
         }
     }
 
-    /// Does it. When `stop` names a signal, what cannot stay half done is taken back.
+    /// Does it. When `stop` tells why it has to, what cannot stay half done is taken back.
     ///
     /// # Errors
     /// When files do not lie as they did when it was planned, or it does not come about in time.
@@ -135,7 +149,10 @@ impl HostOp {
             }
             HostOp::Archive { data_dir, to } => {
                 let (from, file) = (data_dir.clone(), to.clone());
-                let made = tokio::task::spawn_blocking(move || static_pods::archive(&from, &file)).await;
+                let over = Over::default();
+                let given_up = over.0.clone();
+                let made =
+                    tokio::task::spawn_blocking(move || static_pods::archive(&from, &file, &given_up)).await;
                 let made = made.map_err(|e| OpError::Failed(e.to_string()))?.map_err(failed)?;
                 let (path, sha256) = (made.path.display().to_string(), made.sha256);
                 let said = Some(format!("{path}: {} bytes, SHA-256 {sha256}", made.bytes));
@@ -151,6 +168,16 @@ impl HostOp {
             HostOp::Restore(it) => it.take_back(with).await,
             _ => self.moved().map_or(Ok(Outcome::default()), |it| it.take_back()),
         }
+    }
+}
+
+/// Whoever does not wait for an archive any more gives it up: it must not appear later, made while data is moved.
+#[derive(Default)]
+struct Over(Arc<AtomicBool>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 
