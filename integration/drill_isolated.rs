@@ -1,14 +1,15 @@
 //! Nothing in staging speaks to the world that the source knew.
 
 use crate::{
-    boat::Lifeboat,
-    drill_case::{Door, drill, write},
+    boat::{Lifeboat, Ran},
+    drill_case::{Door, RUN, drill, nothing_left, write},
     lab::{Cluster, ClusterOptions, LabDir, eventually},
+    saved::saved,
 };
 use anyhow::Result;
 use kube::Client;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 async fn create(client: &Client, path: &str, body: Value) -> Result<()> {
     let request = http::Request::post(path).header("Content-Type", "application/json");
@@ -74,4 +75,30 @@ async fn webhooks_and_aggregated_apis_of_the_source_are_never_called() -> Result
     assert_eq!((hook.knocks(), aggregated.knocks()), before, "staging has called out");
     assert!(evidence["isolation"].to_string().contains("webhooks"));
     dir.close(Ok(()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_credential_of_this_host_reaches_staging() -> Result<()> {
+    let saved = saved().await?;
+    // The environment of what runs in staging's directory; the command itself is the user's own, and has the user's.
+    let look = "here=$(dirname \"$KUBECONFIG\")\nfor process in /proc/[0-9]*; do\n\
+                test \"$(readlink $process/cwd)\" = \"$here\" || continue\n\
+                echo \"== $(basename $(readlink $process/exe))\"; tr '\\0' '\\n' < $process/environ\ndone > seen\n";
+    fs::write(saved.boat.path("look.sh"), look)?;
+    write(&saved.boat, "", "checks:\n- {name: look, command: {argv: [sh, look.sh], timeout: 30s}}\n")?;
+    let mut command = saved.boat.command(&RUN);
+    for name in ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_CLIENT_SECRET", "HTTPS_PROXY", "OTHERS"]
+    {
+        command.env(name, "http://planted.invalid");
+    }
+    command.env("KUBECONFIG", "planted");
+    let ran: Ran = command.output().await?.into();
+    nothing_left(&saved.boat);
+    assert_eq!(ran.expect(0).json()["verdict"], "passed");
+    let seen = fs::read_to_string(saved.boat.path("seen"))?;
+    for server in ["== etcd\n", "== kube-apiserver\n"] {
+        assert!(seen.contains(server), "{seen}");
+    }
+    assert!(!seen.contains("planted"), "{seen}");
+    Ok(())
 }

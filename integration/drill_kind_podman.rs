@@ -65,6 +65,7 @@ impl Podman {
     /// A drill with this engine; Docker would be found first.
     fn begin(&self, harbour: &Harbour) -> Result<tokio::process::Child> {
         let mut command = harbour.boat.command(&RUN);
+        command.env("AWS_SECRET_ACCESS_KEY", "planted").env("HTTPS_PROXY", "http://planted.invalid");
         command.env("CONTAINERS_CONF", &self.conf).env("CONTAINERS_STORAGE_CONF", &self.storage);
         Ok(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
     }
@@ -93,8 +94,16 @@ async fn kind_of_podman_brings_back_service_and_is_taken_away_also_after_a_kill(
     let more = format!(
         "{COMES_UP}\n\
          - {{name: store-is-up, workload: {{namespace: harbour, name: store, readyWithin: 3m}}}}\n\
-         - {{name: it-sells, http: {{namespace: harbour, labels: app=store, port: 8080, contains: bread}}}}"
+         - {{name: it-sells, http: {{namespace: harbour, labels: app=store, port: 8080, contains: bread}}}}\n\
+         - {{name: look, command: {{argv: [sh, look.sh], timeout: 30s}}}}"
     );
+    // What the node was given.
+    let look = format!(
+        "id=$(basename \"$(dirname \"$KUBECONFIG\")\" | tr A-Z a-z)\n\
+         '{}' inspect lifeboat-$id-control-plane > seen\n",
+        podman.by_hand()
+    );
+    fs::write(harbour.boat.path("look.sh"), look)?;
     harbour.write(&config, &more)?;
     let evidence = podman.drill(&harbour).await?.expect(0).json();
     assert_eq!((evidence["verdict"].as_str(), failed(&evidence)), (Some("passed"), Vec::new()));
@@ -103,6 +112,8 @@ async fn kind_of_podman_brings_back_service_and_is_taken_away_also_after_a_kill(
     }
     let programs = evidence["staging"]["programs"].to_string();
     assert!(programs.contains("podman") && programs.contains("sha256"), "{programs}");
+    let seen = fs::read_to_string(harbour.boat.path("seen"))?;
+    assert!(seen.contains("container=docker") && !seen.contains("planted"), "{seen}");
     podman.nothing_left(&harbour)?;
 
     let mut child = podman.begin(&harbour)?;

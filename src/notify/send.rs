@@ -217,5 +217,15 @@ mod tests {
         assert_eq!(cause(&refused), "connection refused");
         let other = io::Error::other("hush.example.com");
         assert!(!cause(&other).contains("hush"));
+        use rustls::CertificateError as E;
+        for (error, words) in [
+            (E::Expired, "has expired"),
+            (E::UnknownIssuer, "no authority that this host trusts"),
+            (E::NotValidForName, "for another name"),
+            (E::BadSignature, "is not trusted"),
+        ] {
+            let tls = io::Error::other(io::Error::other(rustls::Error::InvalidCertificate(error)));
+            assert!(cause(&tls).contains(words), "{}", cause(&tls));
+        }
     }
 }
