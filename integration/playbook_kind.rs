@@ -207,12 +207,14 @@ async fn files_are_kept(harbour: &Harbour) -> Result<()> {
     const BOX: &str = "registry.example.com/box:1";
     let _image = make("docker", harbour.boat.dir(), BOX, &["/bin/tar"])?;
     harbour.cluster.load(BOX, harbour.boat.dir())?;
-    let pod = format!(
-        "{{apiVersion: v1, kind: Pod, metadata: {{name: chest, namespace: quay}}, spec: \
-         {{terminationGracePeriodSeconds: 1, containers: [{{name: chest, image: '{BOX}'}}]}}}}"
-    );
-    let file = harbour.boat.path("chest.yaml");
-    fs::write(&file, pod)?;
+    let pod = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "chest", "namespace": "quay"},
+        "spec": {"terminationGracePeriodSeconds": 1, "containers": [{"name": "chest", "image": BOX}]},
+    });
+    let file = harbour.boat.path("chest.json");
+    fs::write(&file, pod.to_string())?;
     harbour.kubectl(&["apply", "-f", &file.display().to_string()])?;
     harbour.kubectl(&["wait", "pod/chest", "-n", "quay", "--for=condition=Ready", "--timeout=60s"])?;
     let steps = "    - {id: files, action: evidence.files, args: {target: {kind: Pod, namespace: quay, name: chest}, path: /bin/tar}}\n\
