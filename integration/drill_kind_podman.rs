@@ -113,7 +113,7 @@ async fn kind_of_podman_brings_back_service_and_is_taken_away_also_after_a_kill(
     let programs = evidence["staging"]["programs"].to_string();
     assert!(programs.contains("podman") && programs.contains("sha256"), "{programs}");
     let seen = fs::read_to_string(harbour.boat.path("seen"))?;
-    assert!(seen.contains("container=docker") && !seen.contains("planted"), "{seen}");
+    assert!(seen.contains("container=podman") && !seen.contains("planted"), "{seen}");
     podman.nothing_left(&harbour)?;
 
     let mut child = podman.begin(&harbour)?;

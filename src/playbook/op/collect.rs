@@ -167,6 +167,11 @@ impl Collect {
                     with.cluster()?.stream_from_pod(place, container, &argv, within, *most_bytes).await;
                 let (bytes, said) =
                     packed.map_err(|why| OpError::Failed(format!("{path} of {pod}: {why}")))?;
+                // An archive of nothing is zeroes.
+                if bytes.iter().take(512).all(|byte| *byte == 0) {
+                    let why = said.unwrap_or_else(|| "nothing is there".to_owned());
+                    return Err(OpError::Failed(format!("{path} of {pod}: {why}")));
+                }
                 Ok(Collected { name, bytes, said })
             }
             Collect::Events { object } => {

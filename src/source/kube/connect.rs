@@ -1,4 +1,4 @@
-use super::{KubeError, fetch::Api, trouble::Failure};
+use super::{KubeError, fetch::Api, proxy::spared, trouble::Failure};
 use kube::{Client, Config, config::KubeConfigOptions, config::Kubeconfig, config::KubeconfigError};
 use serde::Deserialize;
 use std::{fmt, path::Path, path::PathBuf, sync::Arc, time::Duration};
@@ -177,7 +177,20 @@ async fn configuration(connection: &Connection) -> Result<Config, KubeError> {
         return Err(KubeError::UnknownContext { context: context.to_owned(), file, known });
     }
     let options = KubeConfigOptions { context: connection.context.clone(), ..KubeConfigOptions::default() };
-    Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unreadable(error, &file))
+    let named: Vec<String> =
+        kubeconfig.clusters.iter().filter_map(|it| it.cluster.as_ref()?.proxy_url.clone()).collect();
+    let read = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let mut config = read.map_err(|error| unreadable(error, &file))?;
+    let from_environment = config
+        .proxy_url
+        .as_ref()
+        .is_some_and(|proxy| !named.iter().any(|it| it.parse().is_ok_and(|it: http::Uri| it == *proxy)));
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let no_proxy = variable("NO_PROXY").or_else(|| variable("no_proxy")).unwrap_or_default();
+    if from_environment && spared(config.cluster_url.host().unwrap_or_default(), &no_proxy) {
+        config.proxy_url = None;
+    }
+    Ok(config)
 }
 
 fn absent(error: &KubeconfigError) -> bool {
@@ -217,7 +230,9 @@ fn unusable(error: kube::Error, server: String) -> KubeError {
         kube::Error::InferKubeconfig(error) => unreadable(error, &format!("for {server}")),
         kube::Error::ProxyProtocolDisabled { .. } | kube::Error::ProxyProtocolUnsupported { .. } => {
             let reason =
-                "the kubeconfig's proxy-url needs a proxy, which this program does not speak".to_owned();
+                "a proxy is asked for, by the kubeconfig's proxy-url or by HTTPS_PROXY, and this program speaks to none; NO_PROXY \
+                 names those that are reached without one"
+                    .to_owned();
             KubeError::Unreachable { server, reason }
         }
         other => KubeError::Certificate { server, reason: other.to_string() },

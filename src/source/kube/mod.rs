@@ -24,6 +24,7 @@ mod list;
 mod object;
 mod page;
 mod probe;
+mod proxy;
 mod rate;
 mod schedule;
 mod start;
