@@ -4,7 +4,7 @@ use crate::{
     boat::{Lifeboat, Ran},
     drill_case::{Door, RUN, check, failed, nothing_left},
     kind_cluster::said,
-    lab::{Cluster, ClusterOptions, fill},
+    lab::{Cluster, ClusterOptions, eventually, fill},
 };
 use anyhow::{Context, Result, ensure};
 use std::{
@@ -76,6 +76,22 @@ impl Harbour {
         let ran = self.boat.run_within(LIMIT, &RUN).await;
         self.nothing_left()?;
         Ok(ran)
+    }
+
+    /// The drill that is under way, once this engine has made its container.
+    pub async fn begun(&self, engine: &str) -> Result<String> {
+        let base = self.boat.path("staging");
+        eventually("the container", Duration::from_secs(60), async || {
+            for entry in fs::read_dir(&base).into_iter().flatten().flatten() {
+                let id = entry.file_name().to_string_lossy().into_owned();
+                // The network, and the node.
+                if made_by(engine, &id)?.len() == 2 {
+                    return Ok(Some(id));
+                }
+            }
+            Ok(None)
+        })
+        .await
     }
 
     /// No process, no file, no container and no network of this boat's drills is there.

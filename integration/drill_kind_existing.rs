@@ -3,7 +3,7 @@
 use crate::{
     boat::Lifeboat,
     drill_case::{check, failed},
-    drill_kind::{Harbour, harbour},
+    drill_kind::harbour,
     kind_cluster::KindCluster,
 };
 use anyhow::Result;
@@ -25,7 +25,7 @@ fn allow(boat: &Lifeboat, cluster: &KindCluster) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kind_that_exists_serves_what_came_back_and_is_then_as_it_was() -> Result<()> {
-    let harbour: Harbour = harbour().await?;
+    let harbour = harbour().await?;
     let dir = tempfile::tempdir()?;
     let cluster = KindCluster::create("existing", dir.path(), "4m")?;
     allow(&harbour.boat, &cluster)?;

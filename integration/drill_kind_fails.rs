@@ -3,11 +3,10 @@
 use crate::{
     drill_case::{RUN, check, signal},
     drill_kind::{Harbour, harbour, made_for},
-    lab::eventually,
 };
 use anyhow::{Context, Result};
 use rustix::process::Signal;
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 use tokio::{
     io::copy_bidirectional,
     net::{UnixListener, UnixStream},
@@ -76,18 +75,7 @@ async fn kind_that_cannot_be_made_is_told_with_its_own_words() -> Result<()> {
 /// A drill in kind whose container is there; its id.
 async fn begun(harbour: &Harbour) -> Result<(tokio::process::Child, String)> {
     let child = harbour.boat.spawn(&RUN)?;
-    let base = harbour.boat.path("staging");
-    let id = eventually("the container", Duration::from_secs(60), async || {
-        for entry in fs::read_dir(&base).into_iter().flatten().flatten() {
-            let id = entry.file_name().to_string_lossy().into_owned();
-            // The network, and the node.
-            if made_for(&id)?.len() == 2 {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
-    })
-    .await?;
+    let id = harbour.begun("docker").await?;
     Ok((child, id))
 }
 

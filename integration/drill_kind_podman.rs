@@ -6,7 +6,7 @@ use crate::{
     drill_kind::{Harbour, harbour, made_by},
     drill_kind_images::{COMES_UP, UNSHIPPED, make},
     kind_cluster::said,
-    lab::{eventually, tools},
+    lab::tools,
 };
 use anyhow::{Context, Result};
 use rustix::process::Signal;
@@ -117,17 +117,7 @@ async fn kind_of_podman_brings_back_service_and_is_taken_away_also_after_a_kill(
     podman.nothing_left(&harbour)?;
 
     let mut child = podman.begin(&harbour)?;
-    let base = harbour.boat.path("staging");
-    let id = eventually("the container", Duration::from_secs(90), async || {
-        for entry in fs::read_dir(&base).into_iter().flatten().flatten() {
-            let id = entry.file_name().to_string_lossy().into_owned();
-            if made_by(&podman.by_hand(), &id)?.len() == 2 {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
-    })
-    .await?;
+    let id = harbour.begun(&podman.by_hand()).await?;
     signal(&child, Signal::KILL)?;
     child.wait().await?;
     // Whoever cleans up need not have the variables: they are written down.

@@ -1,4 +1,9 @@
-use super::{KubeError, fetch::Api, proxy::spared, trouble::Failure};
+use super::{
+    KubeError,
+    fetch::Api,
+    proxy::{no_proxy, spared},
+    trouble::Failure,
+};
 use kube::{Client, Config, config::KubeConfigOptions, config::Kubeconfig, config::KubeconfigError};
 use serde::Deserialize;
 use std::{fmt, path::Path, path::PathBuf, sync::Arc, time::Duration};
@@ -177,17 +182,12 @@ async fn configuration(connection: &Connection) -> Result<Config, KubeError> {
         return Err(KubeError::UnknownContext { context: context.to_owned(), file, known });
     }
     let options = KubeConfigOptions { context: connection.context.clone(), ..KubeConfigOptions::default() };
-    let named: Vec<String> =
-        kubeconfig.clusters.iter().filter_map(|it| it.cluster.as_ref()?.proxy_url.clone()).collect();
+    let proxies = kubeconfig.clusters.iter().filter_map(|it| it.cluster.as_ref()?.proxy_url.as_ref());
+    let named: Vec<http::Uri> = proxies.filter_map(|it| it.parse().ok()).collect();
     let read = Config::from_custom_kubeconfig(kubeconfig, &options).await;
     let mut config = read.map_err(|error| unreadable(error, &file))?;
-    let from_environment = config
-        .proxy_url
-        .as_ref()
-        .is_some_and(|proxy| !named.iter().any(|it| it.parse().is_ok_and(|it: http::Uri| it == *proxy)));
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let no_proxy = variable("NO_PROXY").or_else(|| variable("no_proxy")).unwrap_or_default();
-    if from_environment && spared(config.cluster_url.host().unwrap_or_default(), &no_proxy) {
+    let from_environment = config.proxy_url.as_ref().is_some_and(|proxy| !named.contains(proxy));
+    if from_environment && spared(config.cluster_url.host().unwrap_or_default(), &no_proxy()) {
         config.proxy_url = None;
     }
     Ok(config)

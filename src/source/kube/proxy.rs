@@ -3,6 +3,12 @@
 
 use std::net::IpAddr;
 
+/// The list of the environment.
+pub(super) fn no_proxy() -> String {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    variable("NO_PROXY").or_else(|| variable("no_proxy")).unwrap_or_default()
+}
+
 /// Is this host reached without the proxy of the environment?
 pub(super) fn spared(host: &str, no_proxy: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();

@@ -183,17 +183,16 @@ impl Node {
         encryption: Option<&Path>,
         more: &[(String, String)],
     ) -> Result<(), StagingError> {
-        let flag = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut flags = vec![
             // An API server writes its own address into the data otherwise.
-            flag("endpoint-reconciler-type", "none"),
-            flag("service-cluster-ip-range", service_range),
-            flag("disable-admission-plugins", "MutatingAdmissionWebhook,ValidatingAdmissionWebhook"),
+            set("endpoint-reconciler-type", "none"),
+            set("service-cluster-ip-range", service_range),
+            set("disable-admission-plugins", "MutatingAdmissionWebhook,ValidatingAdmissionWebhook"),
         ];
         if let Some(path) = encryption {
             let text = std::fs::read(path).map_err(super::super::home::at(path))?;
             self.engine.in_node(&format!("umask 077; cat > {ENCRYPTION}"), text, SMALL).await?;
-            flags.push(flag("encryption-provider-config", ENCRYPTION));
+            flags.push(set("encryption-provider-config", ENCRYPTION));
         }
         flags.extend_from_slice(more);
         let steps = [
@@ -208,7 +207,6 @@ impl Node {
 
     /// Starts the controllers and the scheduler, and lets the node register.
     pub(super) async fn start_the_rest(&self, service_range: &str) -> Result<(), StagingError> {
-        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         // Nobody else leads here.
         let alone = set("leader-elect", "false");
         // With 20 requests a second, as they are told elsewhere, controllers need seconds for their own accounts.
@@ -262,6 +260,11 @@ impl Node {
             false => is_full(free).then(|| self.full(format!("{free} bytes are free"))),
         }
     }
+}
+
+/// A flag as it is set.
+fn set(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
 }
 
 /// A step of a script that writes a file: beside its place first, for the kubelet reads whatever lies in it. JSON is one line, so
