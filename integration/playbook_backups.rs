@@ -3,7 +3,7 @@
 use crate::{
     boat::Lifeboat,
     lab::{ClusterOptions, with_cluster},
-    playbook_case::{book, forget, journal, playbook, ship},
+    playbook_case::{book, forget, journal, playbook, run_id, ship},
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn playbook_takes_holds_and_verifies_recovery_points() -> Result<()> {
         let held = listed(&boat, &first).await?["held"].clone();
         ensure!(held["reason"].as_str().is_some_and(|it| it.starts_with("INC-7 (")), "{held:#}");
         let entries = journal(&boat)?;
-        let run = fs_name(&boat)?;
+        let run = run_id(&boat)?;
         let saved = ended(&entries, "save")?["result"]["id"].as_str().context("id")?.to_owned();
         ensure!(saved > first, "{saved}");
         let point = listed(&boat, &saved).await?;
@@ -89,12 +89,6 @@ async fn playbook_takes_holds_and_verifies_recovery_points() -> Result<()> {
         Ok(())
     })
     .await
-}
-
-/// The name of the only run there is.
-fn fs_name(boat: &Lifeboat) -> Result<String> {
-    let run = std::fs::read_dir(boat.path("journal"))?.next().context("no run")??;
-    Ok(run.file_name().to_string_lossy().into_owned())
 }
 
 const MUTINY: &str = "\

@@ -129,10 +129,20 @@ pub fn difference(before: &BTreeMap<String, Value>, now: &BTreeMap<String, Value
     all.filter(|name| before.get(*name) != now.get(*name)).cloned().collect()
 }
 
+/// The directory of the only run there. Beside runs there are locks.
+pub fn the_run(boat: &Lifeboat) -> Result<PathBuf> {
+    let mut all = fs::read_dir(boat.path("journal"))?.flatten().map(|it| it.path());
+    all.find(|path| path.is_dir()).context("no run")
+}
+
+/// The id of the only run there.
+pub fn run_id(boat: &Lifeboat) -> Result<String> {
+    Ok(the_run(boat)?.file_name().context("a run without a name")?.to_string_lossy().into_owned())
+}
+
 /// The lines of the journal of the only run there.
 pub fn journal(boat: &Lifeboat) -> Result<Vec<Value>> {
-    let run = fs::read_dir(boat.path("journal"))?.next().context("no run")??;
-    let text = fs::read_to_string(run.path().join("journal.jsonl"))?;
+    let text = fs::read_to_string(the_run(boat)?.join("journal.jsonl"))?;
     text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 

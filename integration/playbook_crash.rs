@@ -3,7 +3,7 @@
 use crate::{
     boat::{Lifeboat, Ran},
     lab::{Cluster, ClusterOptions, with_cluster},
-    playbook_case::{POD, book, difference, forget, journal, playbook, pod, ship, state},
+    playbook_case::{POD, book, difference, forget, journal, playbook, pod, ship, state, the_run},
 };
 use anyhow::{Context, Result, ensure};
 use kube::Client;
@@ -178,7 +178,7 @@ async fn playbook_journals_that_were_tampered_with_are_not_followed() -> Result<
         let name = pod(cluster).await?;
         let before = compared(state(cluster).await?);
         ensure!(kill(&boat, cluster, &name, 2, At::After).await?);
-        let run = std::fs::read_dir(boat.path("journal"))?.next().context("no run")??.path();
+        let run = the_run(&boat)?;
         let path = run.join("journal.jsonl");
         let whole = std::fs::read(&path)?;
 

@@ -5,7 +5,7 @@ use crate::{
     boat::{Lifeboat, Ran},
     host::{Host, write_manifest},
     lab::{Etcd, EtcdOptions, Kubelet, eventually},
-    playbook_case::{book, forget, playbook},
+    playbook_case::{book, forget, playbook, the_run},
     saved::{Saved, saved, tree},
 };
 use anyhow::{Context, Result, ensure};
@@ -28,11 +28,10 @@ pub fn head(params: &str) -> String {
 
 pub const POINT: &str = "  params: [{name: point, type: pointRef, default: latest}]\n";
 
-/// The journal of the only run; beside runs there are locks.
+/// The journal of the only run.
 fn text(boat: &Lifeboat) -> String {
-    let run = fs::read_dir(boat.path("journal")).into_iter().flatten().flatten();
-    let file = run.map(|it| it.path().join("journal.jsonl")).find(|path| path.exists());
-    file.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default()
+    let file = the_run(boat).map(|it| it.join("journal.jsonl"));
+    file.ok().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default()
 }
 
 /// How many whole lines the journal of the only run has.

@@ -3,7 +3,7 @@
 use crate::{
     boat::Lifeboat,
     lab::{Cluster, ClusterOptions, apiserver::client, eventually, fill, with_cluster},
-    playbook_case::{book, difference, forget, get, playbook, ship, state},
+    playbook_case::{book, difference, forget, get, playbook, ship, state, the_run},
 };
 use anyhow::{Context, Result, ensure};
 use ct_codecs::{Base64, Decoder, Encoder};
@@ -209,7 +209,7 @@ async fn playbook_makes_real_tokens_invalid_and_tells_nobody_what_they_were() ->
         }
         // It stands nowhere: not in what was printed, not in the plan, not in the journal.
         let mut written = format!("{}{}", ran.stdout, ran.stderr);
-        let run = fs::read_dir(boat.path("journal"))?.next().context("no run")??.path();
+        let run = the_run(&boat)?;
         for name in ["plan.json", "journal.jsonl"] {
             written += &fs::read_to_string(run.join(name))?;
         }

@@ -4,7 +4,7 @@
 use crate::{
     boat::{Lifeboat, Ran},
     lab::{Cluster, ClusterOptions, eventually, fill, with_cluster},
-    playbook_case::{book, forget},
+    playbook_case::{book, forget, run_id, the_run},
     playbook_crash::{At, front, killed},
     playbook_restored::{CARGO, is_there, saved},
     playbook_runbooks::{Trial, fleet, restoring, settled, trials, two_pods},
@@ -126,8 +126,7 @@ impl Case<'_> {
         all.insert("nodes".to_owned(), json!({"nodes": closed}));
         let held = self.boat.run(&["list", "-o", "json"]).await.expect(0).stdout.contains("INC-7");
         all.insert("held".to_owned(), json!({"held": held}));
-        let run = std::fs::read_dir(self.boat.path("journal")).ok().and_then(|mut all| all.next()?.ok());
-        let run = run.map_or("(none)".to_owned(), |it| it.file_name().to_string_lossy().into_owned());
+        let run = run_id(self.boat).unwrap_or("(none)".to_owned());
         // Names of what a run makes are made of its id, and of a digest of it; on which node it acts, the scheduler decides.
         let node = self.node.borrow().clone();
         let plain = |text: String| {
@@ -281,10 +280,7 @@ pub struct Lines {
 impl Lines {
     /// Has it told something new since it was looked at? Told again is nothing new.
     pub fn news<'a>(&'a mut self, boat: &'a Lifeboat) -> impl FnMut() -> bool + 'a {
-        let path = || {
-            let run = std::fs::read_dir(boat.path("journal")).ok()?.flatten().map(|it| it.path());
-            run.map(|it| it.join("journal.jsonl")).find(|it| it.exists())
-        };
+        let path = || Some(the_run(boat).ok()?.join("journal.jsonl"));
         let mut at = 0;
         move || {
             let bytes = path().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();

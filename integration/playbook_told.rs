@@ -4,7 +4,7 @@ use crate::{
     boat::Lifeboat,
     drill_told::{KEY, is_signed},
     lab::{ClusterOptions, fill, with_cluster},
-    playbook_case::{book, forget, journal, playbook, ship},
+    playbook_case::{book, forget, journal, playbook, run_id, ship, the_run},
     webhook::{Answer, Receiver},
 };
 use anyhow::{Context, Result, ensure};
@@ -27,17 +27,12 @@ fn channels(boat: &Lifeboat, channels: &[(&str, String)]) -> Result<()> {
 
 /// What a run has written down, which must hold nothing secret.
 fn written(boat: &Lifeboat) -> Result<Vec<Value>> {
-    let run = fs::read_dir(boat.path("journal"))?.next().context("no run")??.path();
+    let run = the_run(boat)?;
     for file in ["plan.json", "journal.jsonl"] {
         let text = fs::read_to_string(run.join(file))?;
         ensure!(!text.contains("hush"), "{file} holds a secret: {text}");
     }
     journal(boat)
-}
-
-fn run_id(boat: &Lifeboat) -> Result<String> {
-    let run = fs::read_dir(boat.path("journal"))?.next().context("no run")??;
-    Ok(run.file_name().to_string_lossy().into_owned())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
