@@ -75,6 +75,7 @@ mod playbook_host_kind;
 mod playbook_host_late;
 mod playbook_identity;
 mod playbook_kind;
+mod playbook_period;
 mod playbook_pods;
 mod playbook_policy;
 mod playbook_races;

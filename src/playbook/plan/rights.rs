@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// So many requests are under way at a time.
 const AT_A_TIME: usize = 16;
 /// Who writes, for `managedFields`; the audit id tells which step.
-pub(in crate::playbook) const MANAGER: &str = "lifeboat-playbook";
+pub const MANAGER: &str = "lifeboat-playbook";
 
 /// Tries every write of a plan, and asks for every right.
 pub(super) async fn look(plan: &mut Plan, order: &Order<'_>) {
