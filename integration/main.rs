@@ -69,6 +69,7 @@ mod playbook_host;
 mod playbook_host_kind;
 mod playbook_identity;
 mod playbook_kind;
+mod playbook_period;
 mod playbook_pods;
 mod playbook_policy;
 mod playbook_restored;

@@ -2,18 +2,18 @@
 
 use crate::object::{BadExpression, Expression};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 use thiserror::Error;
 
 /// What expressions know at one place of a playbook.
 #[derive(Debug, Clone)]
 pub struct Scope {
-    params: Value,
-    vars: Value,
+    params: Arc<Value>,
+    vars: Arc<Value>,
     /// What only the run will know.
     later: BTreeSet<String>,
-    run: Value,
-    cluster: Value,
+    run: Arc<Value>,
+    cluster: Arc<Value>,
     item: Option<Value>,
 }
 
@@ -31,7 +31,8 @@ pub enum NoValue {
 impl Scope {
     /// A scope without anything that steps have brought.
     pub fn new(params: Map<String, Value>, run: Value, cluster: Value) -> Self {
-        let (params, vars) = (Value::Object(params), json!({}));
+        let (params, vars) = (Arc::new(Value::Object(params)), Arc::new(json!({})));
+        let (run, cluster) = (Arc::new(run), Arc::new(cluster));
         Scope { params, vars, later: BTreeSet::new(), run, cluster, item: None }
     }
 
@@ -42,13 +43,14 @@ impl Scope {
 
     /// The same for a playbook that is called: it knows its own parameters, and nothing that the caller's steps have brought.
     pub fn for_call(&self, params: Map<String, Value>) -> Self {
-        Scope::new(params, self.run.clone(), self.cluster.clone())
+        let (run, cluster) = (self.run.clone(), self.cluster.clone());
+        Scope { run, cluster, ..Scope::new(params, Value::Null, Value::Null) }
     }
 
     /// A step has brought something.
     pub fn bring(&mut self, name: &str, value: Value) {
         self.later.remove(name);
-        self.vars[name] = value;
+        Arc::make_mut(&mut self.vars)[name] = value;
     }
 
     /// A step will bring something.
@@ -66,7 +68,28 @@ impl Scope {
     /// # Errors
     /// When it asks for what is not known yet, or has none.
     pub fn value(&self, expression: &Expression) -> Result<Value, NoValue> {
-        for path in expression.paths() {
+        let paths = expression.paths();
+        self.is_known(&paths)?;
+        let mut known: Vec<(&str, &Value)> = vec![
+            ("params", &self.params),
+            ("vars", &self.vars),
+            ("run", &self.run),
+            ("cluster", &self.cluster),
+        ];
+        known.extend(self.item.as_ref().map(|item| ("item", item)));
+        // What thousands of objects are is not translated for an expression that does not ask for it, or for nothing else.
+        known.retain(|(name, _)| paths.iter().any(|path| path.first().is_some_and(|root| root == name)));
+        if let ([path], [(_, root)]) = (paths.as_slice(), known.as_slice())
+            && path.join(".") == expression.text()
+            && let Some(value) = path[1..].iter().try_fold(*root, |at, name| at.get(name))
+        {
+            return Ok(value.clone());
+        }
+        Ok(expression.evaluate(&known)?)
+    }
+
+    fn is_known(&self, paths: &[Vec<String>]) -> Result<(), NoValue> {
+        for path in paths {
             if let [root, name, ..] = path.as_slice()
                 && root == "vars"
                 && self.later.contains(name)
@@ -74,14 +97,7 @@ impl Scope {
                 return Err(NoValue::Later(name.clone()));
             }
         }
-        let mut known = vec![
-            ("params", &self.params),
-            ("vars", &self.vars),
-            ("run", &self.run),
-            ("cluster", &self.cluster),
-        ];
-        known.extend(self.item.as_ref().map(|item| ("item", item)));
-        Ok(expression.evaluate(&known)?)
+        Ok(())
     }
 
     /// Is it true?
@@ -101,9 +117,7 @@ impl Scope {
     /// As for [`Scope::value`]; texts tell which expression.
     pub fn resolve(&self, template: &super::model::Template) -> Result<Value, NoValue> {
         for expression in template.expressions() {
-            if let Err(later @ NoValue::Later(_)) = self.value(expression) {
-                return Err(later);
-            }
+            self.is_known(&expression.paths())?;
         }
         let evaluate = |expression: &Expression| {
             self.value(expression).map_err(|e| match e {

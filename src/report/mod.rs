@@ -22,7 +22,10 @@ pub use drill::{drill_details, drill_html, drill_markdown, drill_note, drill_tex
 pub use find::found;
 pub use inspection::{inspection, keys};
 pub use notify::notifications;
-pub use playbook::{Classes, entry_line, plan_text, playbook, playbooks, timeline_html, timeline_markdown};
+pub use playbook::{
+    AccessChange, AccessPeriod, Classes, entry_line, plan_text, playbook, playbooks, timeline_html,
+    timeline_markdown,
+};
 pub use point::{point, points};
 pub use prune::prune;
 pub use restore::{restore_plan, restored};

@@ -5,6 +5,7 @@ mod carry;
 mod export;
 mod lint;
 mod list;
+mod period;
 mod plan;
 mod prepare;
 mod rbac;

@@ -1,9 +1,9 @@
-use super::{carry, prepare};
+use super::{carry, period, prepare};
 use crate::{
     catalogue::Signature,
     cli::{
         Exit,
-        context::{Context, Trust},
+        context::{Context, Keys, Trust},
         failure::Failure,
         list::signature,
         output,
@@ -41,11 +41,14 @@ pub(in crate::cli) struct Args {
 /// Writes what happened in a run, for the post-mortem
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What was done, when, who approved it, before and after, and what was not proven. The page needs no network and no script.
+What was done, when, who approved it, before and after, and what was not proven. With an identity it also tells what changed around \
+the run of who may do what: roles, bindings, service accounts, tokens, webhooks, by the newest recovery point of before the run and \
+the oldest one of after it. The page needs no network and no script.
 
 Examples:
   lifeboat playbook timeline latest
-  lifeboat playbook timeline latest --to timeline.html")]
+  lifeboat playbook timeline latest --to timeline.html
+  lifeboat playbook timeline latest -i identity.txt")]
 pub(in crate::cli) struct TimelineArgs {
     /// The run: an id, the beginning of one, or `latest`
     #[arg(value_name = "RUN", default_value = "latest")]
@@ -59,6 +62,8 @@ pub(in crate::cli) struct TimelineArgs {
     /// In which directory journals are [default: playbooks.journal]
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
+    #[command(flatten)]
+    keys: Keys,
     #[command(flatten)]
     trust: Trust,
 }
@@ -180,9 +185,14 @@ pub(super) async fn timeline(context: &Context, args: TimelineArgs) -> Result<Ex
     let by_name = args.to.extension().is_some_and(|it| it == "html" || it == "htm");
     let html = args.format.map_or(by_name, |form| form == Form::Html);
     let (plan, entries, record) = (&told.plan, &told.entries, told.record.as_ref());
+    let identities = match args.keys.given().is_empty() {
+        true => None,
+        false => Some(args.keys.load()?),
+    };
+    let access = period::access(&catalogue, identities, plan, entries).await;
     let text = match html {
-        true => report::timeline_html(plan, entries, record, how.as_ref()),
-        false => report::timeline_markdown(plan, entries, record, how.as_ref()),
+        true => report::timeline_html(plan, entries, record, &access, how.as_ref()),
+        false => report::timeline_markdown(plan, entries, record, &access, how.as_ref()),
     };
     if args.to == Path::new("-") {
         output::bytes(text.as_bytes())?;

@@ -3,7 +3,7 @@
 use super::{ActionError, Planning};
 use crate::{
     object::{TypeName, Unresolved, resolve},
-    playbook::op::ObjectRef,
+    playbook::{known::Listed, op::ObjectRef},
     source::kube::{Cluster, Refusal, ResourceType},
 };
 use serde::Deserialize;
@@ -188,9 +188,17 @@ impl<'a> Planning<'a> {
         namespace: Option<&str>,
         name: &str,
     ) -> Result<Option<Live>, ActionError> {
+        if let Some(live) = self.known.and_then(|known| known.object(kind, namespace, name)) {
+            return Ok(Some(live));
+        }
         let read = self.cluster()?.read(kind, namespace, name).await;
         let found = read.map_err(|refusal| refused(&format!("read {} {name}", kind.kind), refusal))?;
-        found.map(|it| live(kind, it.namespace.as_deref(), &it.name, &it.uid, &it.json)).transpose()
+        let found = found.map(|it| live(kind, it.namespace.as_deref(), &it.name, &it.uid, &it.json));
+        let found = found.transpose()?;
+        if let (Some(known), Some(live)) = (self.known, &found) {
+            known.see(live);
+        }
+        Ok(found)
     }
 
     /// The objects of a type that fit these selectors.
@@ -204,6 +212,10 @@ impl<'a> Planning<'a> {
         labels: Option<&str>,
         fields: Option<&str>,
     ) -> Result<Vec<Live>, ActionError> {
+        let listed = || Listed::new(kind, namespace, [labels, fields]);
+        if let Some(found) = self.known.and_then(|known| known.list(&listed())) {
+            return Ok(found);
+        }
         let mut list = self.cluster()?.selected(kind, namespace, labels, fields);
         let mut found = Vec::new();
         let what = format!("list {}", kind.resource);
@@ -211,6 +223,9 @@ impl<'a> Planning<'a> {
             for it in page {
                 found.push(live(kind, it.namespace.as_deref(), &it.name, &it.uid, &it.json)?);
             }
+        }
+        if let Some(known) = self.known {
+            known.see_list(listed(), &found);
         }
         Ok(found)
     }

@@ -17,6 +17,6 @@ pub use own::Own;
 pub use planned::{
     Deferred, Finding, Gate, Level, Plan, PlannedOp, PlannedStep, PlannedWhat, PlaybookFacts, TargetFacts,
 };
-pub(super) use rights::MANAGER;
+pub use rights::MANAGER;
 pub use roles::roles;
 pub use walk::plan;

@@ -32,19 +32,23 @@ pub async fn plan(order: &Order<'_>) -> Result<Plan, Vec<String>> {
     let with = order.planning("params");
     let (own, target) = match (order.playbook.runs_on, order.cluster, order.host) {
         (RunsOn::Cluster, Some(cluster), _) => {
-            let own = Own::look(cluster).await.map_err(|why| vec![why])?;
-            let facts = cluster.facts().await.map_err(|e| vec![e.to_string()])?;
-            (own, Some((cluster, facts)))
+            let (own, facts) = tokio::join!(Own::look(cluster), cluster.facts());
+            let own = own.map_err(|why| vec![why])?;
+            (own, Some((cluster, facts.map_err(|e| vec![e.to_string()])?)))
         }
         (RunsOn::Host, None, Some(_)) => (Own::on_host(), None),
         (RunsOn::Cluster, None, _) => return Err(vec!["it needs an API server".to_owned()]),
         (RunsOn::Host, ..) => return Err(vec!["it runs on a host (`runsOn: host`)".to_owned()]),
     };
-    let given = inputs(&order.playbook.params, &order.given, &with, Some(order.equipment)).await?;
-    let about = match &target {
-        Some((_, facts)) => own.cluster_facts(&with, facts).await,
-        None => Value::Null,
+    let about = async {
+        match &target {
+            Some((_, facts)) => own.cluster_facts(&with, facts).await,
+            None => Value::Null,
+        }
     };
+    let given = inputs(&order.playbook.params, &order.given, &with, Some(order.equipment));
+    let (given, about) = tokio::join!(given, about);
+    let given = given?;
     let run = json!({
         "id": order.run.as_str(), "playbook": order.playbook.name, "by": order.by,
         "started": order.now.to_string(), "identity": own.name,

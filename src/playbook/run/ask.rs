@@ -46,7 +46,7 @@ impl Running<'_> {
             });
         }
         if self.means.rehearsal.is_some() {
-            self.write(self.rehearsed(step))?;
+            self.write(self.rehearsed(step)).await?;
             return Ok(Ok(true));
         }
         let prompt = match &step.what {
@@ -56,7 +56,7 @@ impl Running<'_> {
             _ => gate.prompt.clone(),
         };
         let step_id = step.id.clone();
-        self.write(What::Waiting { step: step_id, prompt })?;
+        self.write(What::Waiting { step: step_id, prompt }).await?;
         let end = Instant::now() + Duration::from_millis(gate.timeout_ms);
         let mut told = std::collections::BTreeSet::new();
         loop {
@@ -86,7 +86,7 @@ impl Running<'_> {
                         told: heard.told.clone(),
                     };
                     if let Some(first) = heard.denied.first() {
-                        self.write(answered(false, &heard.denied))?;
+                        self.write(answered(false, &heard.denied)).await?;
                         return Ok(match gate.on_timeout {
                             ApprovalTimeout::Skip => Ok(false),
                             ApprovalTimeout::Abort => Err(format!("{first} said no")),
@@ -98,7 +98,7 @@ impl Running<'_> {
                                 tracing::warn!("step {}: {lacks}", step.id);
                             }
                         } else {
-                            self.write(answered(true, &heard.approved))?;
+                            self.write(answered(true, &heard.approved)).await?;
                             return Ok(Ok(true));
                         }
                     }
@@ -106,7 +106,7 @@ impl Running<'_> {
             }
             if Instant::now() >= end {
                 let (step, by) = (step.id.clone(), Vec::new());
-                self.write(What::Answered { step, approved: false, by, told: Default::default() })?;
+                self.write(What::Answered { step, approved: false, by, told: Default::default() }).await?;
                 let seconds = gate.timeout_ms / 1000;
                 return Ok(match gate.on_timeout {
                     ApprovalTimeout::Skip => Ok(false),

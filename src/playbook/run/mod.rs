@@ -2,6 +2,7 @@
 
 mod ask;
 mod book;
+mod call;
 mod lease;
 mod lock;
 mod ops;
@@ -12,7 +13,7 @@ pub use lease::{Lease, LeaseError};
 pub use lock::{HostLock, LockError};
 
 use super::{
-    Equipment,
+    Equipment, Known,
     approval::{Approver, Statement},
     host::OnHost,
     journal::{Entry, Journal, JournalError, RunEnd, What},
@@ -25,7 +26,7 @@ use crate::{
     source::kube::{Cluster, Discovery},
 };
 use async_trait::async_trait;
-use book::Book;
+use book::{Book, Settled};
 use jiff::Timestamp;
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
@@ -64,6 +65,8 @@ pub struct Means<'a> {
     pub host: Option<&'a OnHost>,
     /// What it serves.
     pub kinds: &'a Discovery,
+    /// Objects as the plan saw them, if that was just now.
+    pub known: Option<&'a Known>,
     /// What there is beside it.
     pub equipment: &'a Equipment,
     /// Where evidence goes.
@@ -143,6 +146,7 @@ pub(super) struct Running<'a> {
     means: Means<'a>,
     digest: Digest,
     book: Mutex<Book>,
+    settled: tokio::sync::Mutex<Settled>,
     scope: Mutex<Scope>,
     stop: watch::Receiver<Option<String>>,
 }
@@ -160,16 +164,17 @@ pub async fn run(
     let (plan, by) = (means.plan, means.by.to_owned());
     let running = Running::new(means, journal, stop);
     let fresh = running.state(|state| state.steps.is_empty() && state.end.is_none()) && running.is_new();
-    running.write(match fresh {
+    let begin = match fresh {
         true => What::Begun { plan: running.digest, by },
         false => What::Resumed { by },
-    })?;
+    };
+    running.write(begin).await?;
     let within = plan.timeout_ms.map_or(Duration::from_secs(u64::MAX >> 8), Duration::from_millis);
     let went = match tokio::time::timeout(within, running.steps()).await {
         Ok(went) => went,
         Err(_) => Err(Halt::TooLong(within.as_secs())),
     };
-    running.end(went)
+    running.end(went).await
 }
 
 /// Takes back what a run did, as far as that is possible. Gives how many ops are left.
@@ -200,10 +205,11 @@ impl<'a> Running<'a> {
         let scope = Scope::new(plan.params.clone(), run, means.about.clone());
         let digest = plan.digest();
         let book = Book { journal, state: State::of(&entries), new: entries.is_empty() };
-        Running { means, digest, book: Mutex::new(book), scope: Mutex::new(scope), stop }
+        let (book, settled, scope) = (Mutex::new(book), Default::default(), Mutex::new(scope));
+        Running { means, digest, book, settled, scope, stop }
     }
 
-    fn end(&self, went: Result<Option<(RunEnd, String)>, Halt>) -> Result<Outcome, JournalError> {
+    async fn end(&self, went: Result<Option<(RunEnd, String)>, Halt>) -> Result<Outcome, JournalError> {
         let (end, why) = match went {
             Ok(None) => match self.failed_steps() {
                 0 => (RunEnd::Completed, None),
@@ -213,7 +219,7 @@ impl<'a> Running<'a> {
             Err(Halt::Journal(e)) => return Err(e),
             Err(halt) => (RunEnd::Stopped, Some(halt.to_string())),
         };
-        self.write(What::Ended { end, why: why.clone() })?;
+        self.write(What::Ended { end, why: why.clone() }).await?;
         Ok(Outcome { end, why, left: self.state(|state| state.undone) })
     }
 

@@ -1,9 +1,11 @@
 //! Playbooks in words: what is written, what would be done, and what was.
 
+mod access;
 mod book;
 mod plan;
 mod timeline;
 
+pub use access::{AccessChange, AccessPeriod};
 pub use book::{Classes, playbook, playbooks};
 pub use plan::plan_text;
 pub use timeline::{entry_line, timeline_html, timeline_markdown};

@@ -1,8 +1,11 @@
 //! What happened, for the post-mortem: in lines, in Markdown and as a page that stands alone.
 
-use super::super::{
-    HowToVerify,
-    page::{Page, escaped, short, sums, words},
+use super::{
+    super::{
+        HowToVerify,
+        page::{Page, escaped, short, sums, words},
+    },
+    AccessPeriod,
 };
 use crate::{
     playbook::{Entry, RunEnd, StepEnd, What, op::Op, plan::Plan},
@@ -115,6 +118,7 @@ pub fn timeline_markdown(
     plan: &Plan,
     entries: &[Entry],
     record: Option<&RunRecord>,
+    access: &AccessPeriod,
     how: Option<&HowToVerify>,
 ) -> String {
     let mut out = String::new();
@@ -154,6 +158,7 @@ pub fn timeline_markdown(
             let _ = writeln!(out, "- {}", cell(&text));
         }
     }
+    access.markdown(&mut out, &cell);
     if let Some(record) = record.filter(|record| !record.kept.is_empty()) {
         out.push_str("\n## Evidence that was kept\n\n| What | Bytes | SHA-256 |\n|---|---|---|\n");
         for kept in &record.kept {
@@ -175,6 +180,7 @@ pub fn timeline_html(
     plan: &Plan,
     entries: &[Entry],
     record: Option<&RunRecord>,
+    access: &AccessPeriod,
     how: Option<&HowToVerify>,
 ) -> String {
     let end = record.map_or("not recorded", |record| record.end.as_str());
@@ -236,6 +242,7 @@ pub fn timeline_html(
         page.list(unproven.iter().map(|it| escaped(it)));
         page.end();
     }
+    access.html(&mut page);
     if let Some(record) = record.filter(|record| !record.kept.is_empty()) {
         page.section("Evidence that was kept");
         let rows =
