@@ -43,7 +43,8 @@ pub(super) async fn access(
         return period;
     };
     let asked = [Asked::Point(Box::new(before)), Asked::Point(Box::new(after))];
-    let selection = Selection { access: true, ..Selection::default() };
+    let mut selection = Selection::default();
+    selection.access = true;
     let told = match compare(catalogue, &asked, identities, selection, &[], rand::random()).await {
         Ok(found) => tell(&mut period, found, &written(entries)),
         Err(e) => Err(e),
