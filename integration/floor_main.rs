@@ -1,6 +1,9 @@
 //! What the benchmarks compare with, where no other program does just that: `cargo run --example floor -- --help`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+#[path = "floor/contain.rs"]
+mod contain;
+
 use anyhow::{Context, Result};
 use aws_config::BehaviorVersion;
 use clap::Parser;
@@ -63,6 +66,43 @@ enum Floor {
         #[arg(long)]
         kubeconfig: PathBuf,
     },
+    /// Make the calls of the runbook for a compromised pod until the pod is shut in, one after the other.
+    Contain {
+        #[arg(long)]
+        kubeconfig: PathBuf,
+        #[arg(long)]
+        namespace: String,
+        #[arg(long)]
+        pod: String,
+        /// Ask and try nothing before: read the evidence, and act.
+        #[arg(long)]
+        only: bool,
+    },
+    /// Do something to every pod of a namespace, in parallel.
+    Crowd {
+        #[arg(long)]
+        kubeconfig: PathBuf,
+        #[arg(long)]
+        namespace: String,
+        what: contain::What,
+        /// As many as a playbook has under way.
+        #[arg(long, default_value_t = 16)]
+        workers: usize,
+    },
+    /// Start a command and tell when its pods were shut in, as a watch sees it.
+    Until {
+        #[arg(long)]
+        kubeconfig: PathBuf,
+        #[arg(long)]
+        namespace: String,
+        #[arg(long, default_value_t = 1)]
+        pods: usize,
+        /// An exit code that is as good as 0.
+        #[arg(long, default_value_t = 0)]
+        accept: i32,
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
     /// List a bucket and get every manifest, in parallel, and throw them away.
     List {
         #[arg(long)]
@@ -86,6 +126,15 @@ async fn main() -> Result<()> {
         }
         Floor::Look { kubeconfig } => look(&client(kubeconfig).await?).await,
         Floor::Seal { file, recipient, level } => seal_file(file, &recipient, level).await,
+        Floor::Contain { kubeconfig, namespace, pod, only } => {
+            contain::contain(&client(kubeconfig).await?, &namespace, &pod, only).await
+        }
+        Floor::Crowd { kubeconfig, namespace, what, workers } => {
+            contain::crowd(&client(kubeconfig).await?, &namespace, what, workers).await
+        }
+        Floor::Until { kubeconfig, namespace, pods, accept, command } => {
+            contain::until(&client(kubeconfig).await?, &namespace, pods, accept, &command).await
+        }
         Floor::List { endpoint, bucket, workers } => list(endpoint, &bucket, workers).await,
     }
 }

@@ -64,6 +64,23 @@ enum Command {
         #[arg(long)]
         kubeconfig: PathBuf,
     },
+    /// Make a namespace with a deployment of two pods on open nodes, and print the name of one.
+    Ship {
+        #[arg(long)]
+        kubeconfig: PathBuf,
+        #[arg(long)]
+        namespace: String,
+    },
+    /// Make a namespace with pods that nothing owns, or let those there out again.
+    Crowd {
+        #[arg(long)]
+        kubeconfig: PathBuf,
+        #[arg(long)]
+        namespace: String,
+        /// So many; none lets those out that are there.
+        #[arg(long)]
+        pods: Option<usize>,
+    },
     /// Make recovery points, one an hour, of the cluster `bench` in a directory: signed, and with payloads that open nothing.
     FillPoints {
         /// The store, or the directory that is its bucket.
@@ -151,6 +168,17 @@ async fn main() -> Result<()> {
         }
         Command::FillPoints { dir, key, points } => fill_points(dir, &key, points),
         Command::Shop { kubeconfig } => fill::shop(&apiserver::client(&kubeconfig).await?).await,
+        Command::Ship { kubeconfig, namespace } => {
+            println!("{}", fill::ship(&apiserver::client(&kubeconfig).await?, &namespace).await?);
+            Ok(())
+        }
+        Command::Crowd { kubeconfig, namespace, pods } => {
+            let client = apiserver::client(&kubeconfig).await?;
+            match pods {
+                Some(pods) => fill::crowd(&client, &namespace, pods).await,
+                None => fill::let_out(&client, &namespace).await,
+            }
+        }
         Command::Get { kubeconfig, field, paths } => get(&kubeconfig, &field, &paths).await,
     }
 }

@@ -73,6 +73,8 @@ mod playbook_host;
 mod playbook_host_killed;
 mod playbook_host_kind;
 mod playbook_host_late;
+mod playbook_host_quorum;
+mod playbook_hostile;
 mod playbook_identity;
 mod playbook_kind;
 mod playbook_period;

@@ -1,6 +1,7 @@
 //! Standard output gets the result and nothing else; everything else goes to standard error.
 
 use super::{Exit, Format, context::Global, failure::Failure};
+use crate::object::plain;
 use serde::Serialize;
 use std::{
     io::{self, IsTerminal, Write},
@@ -19,6 +20,11 @@ pub(super) fn text(text: &str) {
     let _ = out.flush();
 }
 
+/// Writes lines for people to standard output. Whatever others have put into a text, it does nothing to the terminal.
+pub(super) fn lines(text: &str) {
+    self::text(&text.lines().map(plain).collect::<Vec<_>>().join("\n"));
+}
+
 /// Writes a result in the format asked for; `table` renders it for people.
 pub(super) fn result<T: Serialize>(
     format: Format,
@@ -26,7 +32,7 @@ pub(super) fn result<T: Serialize>(
     table: impl FnOnce() -> String,
 ) -> Result<(), Failure> {
     match format {
-        Format::Table => text(&table()),
+        Format::Table => lines(&table()),
         Format::Json => text(&serde_json::to_string_pretty(value)?),
         Format::Yaml => text(&serde_yaml::to_string(value)?),
     }

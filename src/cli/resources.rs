@@ -151,7 +151,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         }
     }
     if plan.is_forbidden() {
-        output::text(&report::restore_plan(&plan, args.all));
+        output::lines(&report::restore_plan(&plan, args.all));
         let text =
             "objects are there and differ, and --on-conflict fail does not allow that: nothing was restored";
         return Err(Failure::new(Exit::Conflict, text));
@@ -169,7 +169,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
                           "tally": tally, "findings": plan.findings, "objects": outcomes})
     };
     match context.global.output {
-        Format::Table => output::text(&report::restored(&plan, &outcomes, began.elapsed(), args.all)),
+        Format::Table => output::lines(&report::restored(&plan, &outcomes, began.elapsed(), args.all)),
         format => output::result(format, &value(), String::new)?,
     }
     Ok(match tally.is_whole() {

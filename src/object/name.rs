@@ -1,6 +1,6 @@
 //! Which object: its type without the version, its namespace, its name.
 
-use super::rank;
+use super::{plain, rank};
 use crate::point::{ObjectPlace, parse_object_path};
 use serde::{Serialize, Serializer};
 use std::{fmt, sync::Arc};
@@ -83,8 +83,8 @@ impl Identity {
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.namespace {
-            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
-            None => write!(f, "{} {}", self.kind, self.name),
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, plain(&self.name)),
+            None => write!(f, "{} {}", self.kind, plain(&self.name)),
         }
     }
 }

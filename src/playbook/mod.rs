@@ -24,6 +24,7 @@ mod host;
 mod inputs;
 mod journal;
 mod keep;
+mod known;
 mod rehearse;
 mod scope;
 mod state;
@@ -36,6 +37,10 @@ pub use host::OnHost;
 pub use inputs::{Inputs, Points, inputs, plain};
 pub use journal::{Entry, Journal, JournalError, RunEnd, StepEnd, What};
 pub use keep::{RecordError, StoreKeeper, ended, record};
+pub use known::Known;
 pub use rehearse::{Script, rehearse};
 pub use scope::{NoValue, Scope};
 pub use state::{Answer, Doneness, OpState, State, StepState};
+
+/// So many requests of a playbook are under way at a time, at most.
+const AT_A_TIME: usize = 16;

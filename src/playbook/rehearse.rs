@@ -1,7 +1,7 @@
 //! A playbook is rehearsed in the staging of a drill: planned, carried out, taken back. Nobody is asked, and nothing is kept.
 
 use super::{
-    Equipment,
+    Equipment, Known,
     actions::Planning,
     approval::Statement,
     journal::{Entry, Journal, RunEnd, StepEnd, What},
@@ -56,6 +56,7 @@ pub async fn rehearse(script: &Script<'_>) -> Result<Rehearsed, String> {
         channels: BTreeMap::new(),
         rehearsal: true,
     };
+    let known = Known::default();
     let order = Order {
         playbook: script.playbook,
         sha256: script.sha256,
@@ -68,6 +69,7 @@ pub async fn rehearse(script: &Script<'_>) -> Result<Rehearsed, String> {
         host: None,
         kinds: &kinds,
         equipment: &equipment,
+        known: &known,
     };
     let plan = plan(&order).await.map_err(|wrong| wrong.join("; "))?;
     let speaks = plan.findings.iter().filter(|it| it.level == Level::Error);
@@ -84,6 +86,7 @@ pub async fn rehearse(script: &Script<'_>) -> Result<Rehearsed, String> {
         host: None,
         kinds: &kinds,
         equipment: None,
+        known: None,
     };
     let about = Own::default().cluster_facts(&with, &facts).await;
     let home = tempfile::tempdir().map_err(|e| format!("there is no place for its journal: {e}"))?;
@@ -94,6 +97,7 @@ pub async fn rehearse(script: &Script<'_>) -> Result<Rehearsed, String> {
         cluster: Some(&cluster),
         host: None,
         kinds: &kinds,
+        known: Some(&known),
         equipment: &equipment,
         keeper: &Nothing,
         approvers: &[],

@@ -1,19 +1,20 @@
 //! What expressions know: parameters, what earlier steps brought, the run, the cluster, and the entry of a list.
 
-use crate::object::{BadExpression, Expression};
+use super::model::Template;
+use crate::object::{BadExpression, Expression, plain};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 use thiserror::Error;
 
 /// What expressions know at one place of a playbook.
 #[derive(Debug, Clone)]
 pub struct Scope {
-    params: Value,
-    vars: Value,
+    params: Arc<Value>,
+    vars: Arc<Value>,
     /// What only the run will know.
     later: BTreeSet<String>,
-    run: Value,
-    cluster: Value,
+    run: Arc<Value>,
+    cluster: Arc<Value>,
     item: Option<Value>,
 }
 
@@ -31,7 +32,8 @@ pub enum NoValue {
 impl Scope {
     /// A scope without anything that steps have brought.
     pub fn new(params: Map<String, Value>, run: Value, cluster: Value) -> Self {
-        let (params, vars) = (Value::Object(params), json!({}));
+        let (params, vars) = (Arc::new(Value::Object(params)), Arc::new(json!({})));
+        let (run, cluster) = (Arc::new(run), Arc::new(cluster));
         Scope { params, vars, later: BTreeSet::new(), run, cluster, item: None }
     }
 
@@ -42,13 +44,14 @@ impl Scope {
 
     /// The same for a playbook that is called: it knows its own parameters, and nothing that the caller's steps have brought.
     pub fn for_call(&self, params: Map<String, Value>) -> Self {
-        Scope::new(params, self.run.clone(), self.cluster.clone())
+        let (run, cluster) = (self.run.clone(), self.cluster.clone());
+        Scope { run, cluster, ..Scope::new(params, Value::Null, Value::Null) }
     }
 
     /// A step has brought something.
     pub fn bring(&mut self, name: &str, value: Value) {
         self.later.remove(name);
-        self.vars[name] = value;
+        Arc::make_mut(&mut self.vars)[name] = value;
     }
 
     /// A step will bring something.
@@ -66,7 +69,33 @@ impl Scope {
     /// # Errors
     /// When it asks for what is not known yet, or has none.
     pub fn value(&self, expression: &Expression) -> Result<Value, NoValue> {
-        for path in expression.paths() {
+        self.taken(expression, &Value::clone)
+    }
+
+    /// What is taken of the value of an expression.
+    fn taken(&self, expression: &Expression, take: Take<'_>) -> Result<Value, NoValue> {
+        let paths = expression.paths();
+        self.is_known(&paths)?;
+        let mut known: Vec<(&str, &Value)> = vec![
+            ("params", &self.params),
+            ("vars", &self.vars),
+            ("run", &self.run),
+            ("cluster", &self.cluster),
+        ];
+        known.extend(self.item.as_ref().map(|item| ("item", item)));
+        // What thousands of objects are is not translated for an expression that does not ask for it, or for nothing else.
+        known.retain(|(name, _)| paths.iter().any(|path| path.first().is_some_and(|root| root == name)));
+        if let ([path], [(_, root)]) = (paths.as_slice(), known.as_slice())
+            && path.join(".") == expression.text()
+            && let Some(value) = path[1..].iter().try_fold(*root, |at, name| at.get(name))
+        {
+            return Ok(take(value));
+        }
+        Ok(take(&expression.evaluate(&known)?))
+    }
+
+    fn is_known(&self, paths: &[Vec<String>]) -> Result<(), NoValue> {
+        for path in paths {
             if let [root, name, ..] = path.as_slice()
                 && root == "vars"
                 && self.later.contains(name)
@@ -74,14 +103,7 @@ impl Scope {
                 return Err(NoValue::Later(name.clone()));
             }
         }
-        let mut known = vec![
-            ("params", &self.params),
-            ("vars", &self.vars),
-            ("run", &self.run),
-            ("cluster", &self.cluster),
-        ];
-        known.extend(self.item.as_ref().map(|item| ("item", item)));
-        Ok(expression.evaluate(&known)?)
+        Ok(())
     }
 
     /// Is it true?
@@ -99,14 +121,51 @@ impl Scope {
     ///
     /// # Errors
     /// As for [`Scope::value`]; texts tell which expression.
-    pub fn resolve(&self, template: &super::model::Template) -> Result<Value, NoValue> {
-        for expression in template.expressions() {
-            if let Err(later @ NoValue::Later(_)) = self.value(expression) {
-                return Err(later);
-            }
+    pub fn resolve(&self, template: &Template) -> Result<Value, NoValue> {
+        self.resolved(template, &Value::clone)
+    }
+
+    /// The same for the arguments of an action: an object that one names by `target` or `targets` comes with its name and its UID,
+    /// however many thousands of them there are.
+    ///
+    /// # Errors
+    /// As for [`Scope::resolve`].
+    pub fn arguments(&self, template: &Template) -> Result<Value, NoValue> {
+        let Template::Map(fields) = template else { return self.resolve(template) };
+        for (_, field) in fields {
+            self.are_known(field)?;
         }
+        let each = fields.iter().map(|(name, field)| {
+            let value = match name.as_str() {
+                "target" | "targets" => self.resolved(field, &slim)?,
+                _ => self.resolve(field)?,
+            };
+            Ok((name.clone(), value))
+        });
+        each.collect::<Result<Map<_, _>, NoValue>>().map(Value::Object)
+    }
+
+    /// The same as [`Scope::resolve`] for people to read: what it is filled with stays on its line, and does nothing to a terminal.
+    ///
+    /// # Errors
+    /// As for [`Scope::resolve`].
+    pub fn text(&self, template: &Template) -> Result<String, NoValue> {
+        let tame = |value: &Value| match value {
+            Value::String(text) => Value::String(plain(text)),
+            other => other.clone(),
+        };
+        let text = self.resolved(template, &tame)?;
+        Ok(text.as_str().map_or_else(|| text.to_string(), str::to_owned))
+    }
+
+    fn are_known(&self, template: &Template) -> Result<(), NoValue> {
+        template.expressions().into_iter().try_for_each(|expression| self.is_known(&expression.paths()))
+    }
+
+    fn resolved(&self, template: &Template, take: Take<'_>) -> Result<Value, NoValue> {
+        self.are_known(template)?;
         let evaluate = |expression: &Expression| {
-            self.value(expression).map_err(|e| match e {
+            self.taken(expression, take).map_err(|e| match e {
                 NoValue::Bad(bad) => bad,
                 later => BadExpression(later.to_string()),
             })
@@ -114,6 +173,9 @@ impl Scope {
         template.resolve(&evaluate).map_err(|e| BadExpression(e.to_string()).into())
     }
 }
+
+/// What is taken of a value.
+type Take<'a> = &'a dyn Fn(&Value) -> Value;
 
 /// What of a value can be written down: an object of the cluster is cut down to what names it, the rest of it may be anything.
 pub fn slim(value: &Value) -> Value {
@@ -135,7 +197,6 @@ pub fn slim(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::Template;
     use super::*;
 
     #[test]

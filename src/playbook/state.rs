@@ -116,8 +116,9 @@ impl State {
                 let at = self.step(step);
                 at.tries = at.tries.max(*r#try);
                 let fresh = OpState { op: what_is_done.clone(), standing: Doneness::Meant, undone: None };
-                at.ops.insert(*op, fresh);
-                self.order.retain(|it| it != &(step.clone(), *op));
+                if at.ops.insert(*op, fresh).is_some() {
+                    self.order.retain(|it| (it.0.as_str(), it.1) != (step, *op));
+                }
                 self.order.push((step.clone(), *op));
             }
             What::Done { step, op, outcome, .. } => self.stands(step, *op, Doneness::Done(outcome.clone())),

@@ -1,6 +1,6 @@
 use crate::{
     compare::{Became, Change, Notes, Side, Summary},
-    object::{FieldChange, TypeName},
+    object::{FieldChange, TypeName, plain},
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write};
@@ -152,18 +152,6 @@ pub fn summary(s: &Summary) -> String {
     }
     if s.dangers > 0 {
         let _ = write!(out, "; marked with !: {}", s.dangers);
-    }
-    out
-}
-
-/// Names and texts of other people, without what a terminal would obey.
-pub(super) fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => out.extend(c.escape_default()),
-            false => out.push(c),
-        }
     }
     out
 }

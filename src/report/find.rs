@@ -1,5 +1,6 @@
-use super::{bytes, change::plain, table};
+use super::{bytes, table};
 use crate::compare::{Found, Run, State};
+use crate::object::plain;
 use std::fmt::Write;
 
 /// In which recovery points objects are, runs of points in which one is the same folded.

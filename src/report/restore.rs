@@ -1,5 +1,8 @@
 use super::{change::one_field, duration};
-use crate::restore::resources::{Action, Done, Outcome, Plan, Planned, Tally};
+use crate::{
+    object::plain,
+    restore::resources::{Action, Done, Outcome, Plan, Planned, Tally},
+};
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 /// So many names stand for many, unless all are asked for.
@@ -106,8 +109,8 @@ fn grouped<'a>(planned: impl Iterator<Item = (String, &'a Planned)>) -> BTreeMap
 fn line(out: &mut String, mark: char, title: &str, planned: &[&Planned], all: bool) {
     let shown = if all { planned.len() } else { NAMES };
     let place = |it: &&Planned| match &it.to.namespace {
-        Some(namespace) => format!("{namespace}/{}{}", it.to.name, was(it)),
-        None => format!("{}{}", it.to.name, was(it)),
+        Some(namespace) => format!("{namespace}/{}{}", plain(&it.to.name), was(it)),
+        None => format!("{}{}", plain(&it.to.name), was(it)),
     };
     let names: Vec<String> = planned.iter().take(shown).map(place).collect();
     let more = match planned.len() - names.len() {

@@ -23,7 +23,7 @@ pub async fn api(client: &Client, objects: usize, seed: u64) -> Result<()> {
     create(client, (0..objects).map(|i| object(i, seed))).await
 }
 
-async fn create(client: &Client, objects: impl Iterator<Item = (String, Value)>) -> Result<()> {
+pub(super) async fn create(client: &Client, objects: impl Iterator<Item = (String, Value)>) -> Result<()> {
     stream::iter(objects)
         .map(async |(path, body)| {
             let request = http::Request::post(path).header("Content-Type", "application/json");

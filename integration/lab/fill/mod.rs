@@ -1,11 +1,13 @@
 //! Data that looks like Kubernetes', made from a seed.
 
 mod api;
+mod crowd;
 mod etcd;
 mod objects;
 pub mod points;
 mod shop;
 
 pub use api::api;
+pub use crowd::{crowd, let_out, ship};
 pub use etcd::{Filled, etcd};
 pub use shop::{apply, shop};

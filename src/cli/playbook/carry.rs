@@ -183,6 +183,7 @@ async fn prepared<'a>(
         host: target.host.as_ref(),
         kinds: &target.kinds,
         equipment: None,
+        known: None,
     };
     Ok(Prepared {
         keeper: prepare::keeper(context, &equipment.catalogue, plan, carrying.approvals.clone())?,
@@ -236,6 +237,7 @@ pub(super) async fn out_assuming(
         cluster: target.cluster.as_ref(),
         host: target.host.as_ref(),
         kinds: &target.kinds,
+        known: Some(&target.known),
         equipment,
         keeper: &prepared.keeper,
         approvers: &prepared.approvers,
@@ -294,6 +296,7 @@ pub(super) async fn back(
         cluster: target.cluster.as_ref(),
         host: target.host.as_ref(),
         kinds: &target.kinds,
+        known: None,
         equipment,
         keeper: &prepared.keeper,
         approvers: &prepared.approvers,

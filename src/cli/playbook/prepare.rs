@@ -13,7 +13,7 @@ use crate::{
     config::Playbooks,
     pipeline::{PipelineError, Recipients, Verifier},
     playbook::{
-        Approver, Equipment, OnHost, StoreKeeper,
+        Approver, Equipment, Known, OnHost, StoreKeeper,
         model::{Playbook, RunsOn},
         plan::{Order, Plan, plan},
     },
@@ -24,9 +24,6 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeMap, path::PathBuf};
-
-/// No more requests per second than that: a responder does not wait, and the API server has others to serve.
-const PER_SECOND: u32 = 200;
 
 /// What a playbook is told on the command line.
 #[derive(Debug, clap::Args)]
@@ -56,6 +53,8 @@ pub(super) struct Target {
     pub(super) cluster: Option<Cluster>,
     pub(super) kinds: Discovery,
     pub(super) host: Option<OnHost>,
+    /// What was read while a plan was made.
+    pub(super) known: Known,
 }
 
 /// Where a playbook runs: by its name, or its file.
@@ -70,9 +69,10 @@ pub(super) fn plan_runs_on(plan: &Plan) -> RunsOn {
 
 pub(super) async fn target(context: &Context, api: &Api, runs_on: RunsOn) -> Result<Target, Failure> {
     if runs_on == RunsOn::Cluster {
-        let cluster = Cluster::connect(&context.target(api, PER_SECOND)?).await?;
+        // A responder does not wait: how many requests are under way at a time is limit enough for a server that others use.
+        let cluster = Cluster::connect(&context.target(api, 0)?).await?;
         let kinds = cluster.discover(&Filter::default()).await?;
-        return Ok(Target { cluster: Some(cluster), kinds, host: None });
+        return Ok(Target { cluster: Some(cluster), kinds, host: None, known: Known::default() });
     }
     if api.kubeconfig.is_some() || api.context.is_some() {
         return Err(Failure::usage("the playbook runs on this host, without an API server")
@@ -87,7 +87,7 @@ pub(super) async fn target(context: &Context, api: &Api, runs_on: RunsOn) -> Res
             None => None,
         },
     };
-    Ok(Target { cluster: None, kinds: Discovery::default(), host: Some(host) })
+    Ok(Target { cluster: None, kinds: Discovery::default(), host: Some(host), known: Known::default() })
 }
 
 /// A plan that opens a recovery point needs an identity before anything is done.
@@ -129,6 +129,7 @@ pub(super) async fn planned(
         host: target.host.as_ref(),
         kinds: &target.kinds,
         equipment,
+        known: &target.known,
     };
     plan(&order).await.map_err(|wrong| {
         let text = wrong.join("\n");

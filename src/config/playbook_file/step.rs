@@ -104,7 +104,11 @@ impl Lint<'_> {
             self.passed_over(at, approve);
         }
         if let Some(Some(name)) = &register {
-            let later = class != Some(Class::Read)
+            let foretold = match &what {
+                Some(Some(What::Action { name, .. })) => self.action(name).is_some_and(|it| it.foretells()),
+                _ => false,
+            };
+            let later = class != Some(Class::Read) && !foretold
                 || !asked.is_empty()
                 || ["approve", "manual"].iter().any(|name| at.entry(name).is_some());
             brought.push((name.clone(), if later { Known::Running } else { Known::Planned }));

@@ -3,11 +3,13 @@
 use super::{ActionError, Planning};
 use crate::{
     object::{TypeName, Unresolved, resolve},
-    playbook::op::ObjectRef,
-    source::kube::{Cluster, Refusal, ResourceType},
+    playbook::{known::Listed, op::ObjectRef},
+    source::kube::{Cluster, LiveObject, Refusal, ResourceType},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
 
 /// An object that an argument names: `${params.pod}`, an entry of what `resource.find` brought, or a mapping that is written out.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
@@ -34,7 +36,7 @@ pub struct Live {
     /// Which.
     pub object: ObjectRef,
     /// All of it.
-    pub json: Value,
+    pub json: Arc<Value>,
 }
 
 /// Without the JSON: it may be a Secret.
@@ -188,9 +190,17 @@ impl<'a> Planning<'a> {
         namespace: Option<&str>,
         name: &str,
     ) -> Result<Option<Live>, ActionError> {
+        if let Some(live) = self.known.and_then(|known| known.object(kind, namespace, name)) {
+            return Ok(Some(live));
+        }
         let read = self.cluster()?.read(kind, namespace, name).await;
         let found = read.map_err(|refusal| refused(&format!("read {} {name}", kind.kind), refusal))?;
-        found.map(|it| live(kind, it.namespace.as_deref(), &it.name, &it.uid, &it.json)).transpose()
+        let found = found.map(|it| live(kind, it.namespace.as_deref(), &it.name, &it.uid, &it.json));
+        let found = found.transpose()?;
+        if let (Some(known), Some(live)) = (self.known, &found) {
+            known.see(live);
+        }
+        Ok(found)
     }
 
     /// The objects of a type that fit these selectors.
@@ -204,13 +214,28 @@ impl<'a> Planning<'a> {
         labels: Option<&str>,
         fields: Option<&str>,
     ) -> Result<Vec<Live>, ActionError> {
+        let listed = || Listed::new(kind, namespace, [labels, fields]);
+        if let Some(found) = self.known.and_then(|known| known.list(&listed())) {
+            return Ok(found);
+        }
         let mut list = self.cluster()?.selected(kind, namespace, labels, fields);
-        let mut found = Vec::new();
+        let mut pages = Vec::new();
         let what = format!("list {}", kind.resource);
         while let Some(page) = list.next().await.map_err(|refusal| refused(&what, refusal))? {
-            for it in page {
-                found.push(live(kind, it.namespace.as_deref(), &it.name, &it.uid, &it.json)?);
-            }
+            // One page is read while the next one comes.
+            let kind = kind.clone();
+            pages.push(spawn_blocking(move || -> Result<Vec<Live>, ActionError> {
+                let read = |it: LiveObject| live(&kind, it.namespace.as_deref(), &it.name, &it.uid, &it.json);
+                page.into_iter().map(read).collect()
+            }));
+        }
+        let mut found = Vec::new();
+        for page in pages {
+            let page = page.await.map_err(|e| ActionError::Refused(format!("{what}: {e}")))?;
+            found.append(&mut page?);
+        }
+        if let Some(known) = self.known {
+            known.see_list(listed(), &found);
         }
         Ok(found)
     }
@@ -229,7 +254,7 @@ fn live(
     // Items of lists come without these.
     json["apiVersion"] = kind.api_version().into();
     json["kind"] = kind.kind.as_str().into();
-    Ok(Live { object, json })
+    Ok(Live { object, json: Arc::new(json) })
 }
 
 /// What the server said when it was asked for something.

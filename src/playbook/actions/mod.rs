@@ -28,7 +28,7 @@ mod workload;
 pub use look::{Live, Target};
 pub use secret_ref::SecretRef;
 
-use super::{Equipment, host::OnHost, op::Op};
+use super::{Equipment, Known, host::OnHost, op::Op};
 use crate::source::kube::{Cluster, Discovery};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -69,6 +69,8 @@ pub struct Planning<'a> {
     pub kinds: &'a Discovery,
     /// What there is beside it; none where nothing is looked up.
     pub equipment: Option<&'a Equipment>,
+    /// What was read already; none where everything is read as it is now.
+    pub known: Option<&'a Known>,
 }
 
 /// What an action would do.
@@ -141,6 +143,16 @@ pub trait Action: Send + Sync {
         false
     }
 
+    /// Is what it brings known as soon as it is planned, though it changes something?
+    fn foretells(&self) -> bool {
+        false
+    }
+
+    /// May calls of one step be under way at the same time, where they are alike and about different objects?
+    fn abreast(&self) -> bool {
+        false
+    }
+
     /// Says what it would do.
     ///
     /// # Errors
@@ -174,6 +186,10 @@ pub(super) trait Plain: Send + Sync {
     const ON_HOST: bool = false;
     /// Does it not matter to it whether there is an API server?
     const ANYWHERE: bool = false;
+    /// Is what it brings known as soon as it is planned, though it changes something?
+    const FORETELLS: bool = false;
+    /// May calls of one step be under way at the same time, where they are alike and about different objects?
+    const ABREAST: bool = false;
 
     async fn plan(with: &Planning<'_>, args: Self::Args) -> Result<Planned, ActionError>;
 
@@ -202,6 +218,14 @@ impl<T: Plain> Action for T {
 
     fn anywhere(&self) -> bool {
         T::ANYWHERE
+    }
+
+    fn foretells(&self) -> bool {
+        T::FORETELLS
+    }
+
+    fn abreast(&self) -> bool {
+        T::ABREAST
     }
 
     fn arguments(&self) -> Schema {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Policies of network plugins, and of the cluster's administrators, whose rules are not evaluated here.
 const FOREIGN: &[(&str, &str)] = &[
@@ -72,7 +73,7 @@ pub(super) fn on_host_network(pod: &Live) -> bool {
 
 /// The policies that count for the pods of a namespace.
 pub(super) struct Policies {
-    known: Vec<Value>,
+    known: Vec<Arc<Value>>,
     not_evaluated: Vec<String>,
 }
 
@@ -100,6 +101,6 @@ impl Policies {
 
     /// What they leave open to a pod with these labels, and which of them were not evaluated.
     pub(super) fn look(&self, labels: &Value) -> (Exposure, Vec<String>) {
-        (exposure(labels, &self.known), self.not_evaluated.clone())
+        (exposure(labels, self.known.iter().map(AsRef::as_ref)), self.not_evaluated.clone())
     }
 }

@@ -296,7 +296,7 @@ mod tests {
             name: "web".into(),
             uid: Some("u".into()),
         };
-        Live { object, json }
+        Live { object, json: json.into() }
     }
 
     #[test]

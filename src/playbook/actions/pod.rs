@@ -83,6 +83,8 @@ impl Plain for Isolate {
     type Args = IsolateArgs;
     const NAME: &'static str = "pod.isolate";
     const CLASS: Class = Class::Undoable;
+    const FORETELLS: bool = true;
+    const ABREAST: bool = true;
     const ABOUT: &'static str = "Shuts pods in by a NetworkPolicy of their own, and takes them out of every Service, controller and other policy.";
 
     async fn plan(with: &Planning<'_>, args: IsolateArgs) -> Result<Planned, ActionError> {
@@ -241,6 +243,7 @@ impl Plain for Protect {
     type Args = ProtectArgs;
     const NAME: &'static str = "pod.protect";
     const CLASS: Class = Class::Undoable;
+    const ABREAST: bool = true;
     const ABOUT: &'static str = "Tells autoscalers by annotations to leave pods where they are.";
 
     async fn plan(with: &Planning<'_>, args: ProtectArgs) -> Result<Planned, ActionError> {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::object::exposure;
+use std::sync::Arc;
 
 fn pod(labels: Value, owner: Option<&str>) -> Live {
     let object = ObjectRef {
@@ -17,7 +18,8 @@ fn pod(labels: Value, owner: Option<&str>) -> Live {
         .collect();
     Live {
         object,
-        json: json!({"metadata": {"name": "web", "labels": labels, "ownerReferences": owners}, "spec": {}}),
+        json: json!({"metadata": {"name": "web", "labels": labels, "ownerReferences": owners}, "spec": {}})
+            .into(),
     }
 }
 
@@ -72,10 +74,10 @@ fn a_pod_that_is_relabelled_keeps_no_label_and_can_be_given_them_back() {
 #[test]
 fn what_no_policy_holds_is_refused() {
     let mut host = pod(json!({}), None);
-    host.json["spec"]["hostNetwork"] = true.into();
+    Arc::make_mut(&mut host.json)["spec"]["hostNetwork"] = true.into();
     assert!(can_be_held(&host).unwrap_err().to_string().contains("network of its node"));
     let mut mirror = pod(json!({}), None);
-    mirror.json["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"});
+    Arc::make_mut(&mut mirror.json)["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"});
     assert!(can_be_held(&mirror).unwrap_err().to_string().contains("out of a file"));
     assert!(Planned::default().go(mirror, None, true).is_err());
     assert!(can_be_held(&pod(json!({}), None)).is_ok());

@@ -80,6 +80,8 @@ impl Plain for Detach {
     type Args = DetachArgs;
     const NAME: &'static str = "rbac.detach";
     const CLASS: Class = Class::Undoable;
+    const FORETELLS: bool = true;
+    const ABREAST: bool = true;
     const ABOUT: &'static str =
         "Takes a service account, a user or a group out of every role binding that names it.";
 

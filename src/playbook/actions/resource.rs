@@ -1,12 +1,16 @@
 //! Any object: labelled, patched, made, deleted.
 
 use super::{ActionError, Class, Live, Plain, Planned, Planning, Target};
-use crate::playbook::op::{Change, Create, Delete, FieldSet, ObjectRef, Op, Propagation};
+use crate::playbook::{
+    AT_A_TIME,
+    op::{Change, Create, Delete, FieldSet, ObjectRef, Op, Propagation},
+};
 use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// One object, or several.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -34,11 +38,8 @@ impl Targets {
             Targets::One(target) => std::slice::from_ref(target),
             Targets::Several(targets) => targets,
         };
-        let mut found = Vec::new();
-        for target in all {
-            found.push(with.find(target).await?);
-        }
-        Ok(found)
+        let reads: Vec<_> = all.iter().map(|target| with.find(target)).collect();
+        stream::iter(reads).buffered(AT_A_TIME).try_collect().await
     }
 }
 
@@ -63,6 +64,7 @@ impl Plain for Label {
     type Args = MarkArgs;
     const NAME: &'static str = "resource.label";
     const CLASS: Class = Class::Undoable;
+    const ABREAST: bool = true;
     const ABOUT: &'static str = "Sets and removes labels of objects.";
 
     async fn plan(with: &Planning<'_>, args: MarkArgs) -> Result<Planned, ActionError> {
@@ -78,6 +80,7 @@ impl Plain for Annotate {
     type Args = MarkArgs;
     const NAME: &'static str = "resource.annotate";
     const CLASS: Class = Class::Undoable;
+    const ABREAST: bool = true;
     const ABOUT: &'static str = "Sets and removes annotations of objects.";
 
     async fn plan(with: &Planning<'_>, args: MarkArgs) -> Result<Planned, ActionError> {
@@ -127,6 +130,7 @@ impl Plain for Patch {
     type Args = PatchArgs;
     const NAME: &'static str = "resource.patch";
     const CLASS: Class = Class::Undoable;
+    const ABREAST: bool = true;
     const ABOUT: &'static str = "Sets fields of objects by a merge patch.";
 
     async fn plan(with: &Planning<'_>, args: PatchArgs) -> Result<Planned, ActionError> {
@@ -273,7 +277,7 @@ impl Plain for DeleteResource {
                 object: live.object,
                 propagation: args.propagation_policy,
                 grace: None,
-                kept: keep.then_some(live.json),
+                kept: keep.then(|| Arc::unwrap_or_clone(live.json)),
             }));
         }
         Ok(planned)

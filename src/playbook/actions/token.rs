@@ -122,7 +122,7 @@ fn uses(pod: &Value, account: &str) -> bool {
 
 /// The service account as it is made again: without its tokens, which are gone.
 fn again(account: &Live) -> Value {
-    let mut json = account.json.clone();
+    let mut json = Value::clone(&account.json);
     clean(&TypeName::new("", "serviceaccounts"), &mut json, &Keep::default());
     if let Some(fields) = json.as_object_mut() {
         fields.shift_remove("secrets");
@@ -311,7 +311,7 @@ mod tests {
             name: "ci".into(),
             uid: Some("u1".into()),
         };
-        Live { object, json }
+        Live { object, json: json.into() }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Takes webhooks out.
 pub(super) struct Quarantine;
@@ -59,7 +60,7 @@ impl Plain for Quarantine {
                         object: live.object,
                         propagation,
                         grace,
-                        kept: Some(live.json),
+                        kept: Some(Arc::unwrap_or_clone(live.json)),
                     }));
                 }
                 mode => {

@@ -219,7 +219,7 @@ mod tests {
             name: "web".into(),
             uid: Some("u".into()),
         };
-        Live { object, json: json!({"spec": {"template": template}}) }
+        Live { object, json: json!({"spec": {"template": template}}).into() }
     }
 
     #[test]

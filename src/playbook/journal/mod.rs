@@ -1,5 +1,5 @@
 //! What a run intends and what came of it, written down before and after each call: one JSON document a line, each with the
-//! SHA-256 of the line before it, and on the disk before anything goes on.
+//! SHA-256 of the line before it. An intent, and all that stands before it, is on the disk before its call is made.
 //!
 //! A line that is not whole is the trace of a crash and is cut off; anything else that does not fit was tampered with.
 
@@ -15,6 +15,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use thiserror::Error;
 
@@ -51,7 +52,7 @@ pub enum JournalError {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     next: u64,
     last: Option<Digest>,
 }
@@ -65,7 +66,7 @@ impl Journal {
         let io = |source| JournalError::Io { path: path.to_owned(), source };
         let file =
             OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-        let journal = Journal { path: path.to_owned(), file, next: 0, last: None };
+        let journal = Journal { path: path.to_owned(), file: Arc::new(file), next: 0, last: None };
         journal.lock()?;
         let parent = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(parent).and_then(|dir| dir.sync_all()).map_err(io)?;
@@ -79,7 +80,7 @@ impl Journal {
     pub fn open(path: &Path) -> Result<(Self, Vec<Entry>), JournalError> {
         let io = |source| JournalError::Io { path: path.to_owned(), source };
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(io)?;
-        let mut journal = Journal { path: path.to_owned(), file, next: 0, last: None };
+        let mut journal = Journal { path: path.to_owned(), file: Arc::new(file), next: 0, last: None };
         journal.lock()?;
         let (entries, whole, last) = read(&journal.file, path)?;
         journal.file.set_len(whole).map_err(io)?;
@@ -112,7 +113,7 @@ impl Journal {
         })
     }
 
-    /// Writes an entry; it is on the disk when this returns.
+    /// Writes an entry. It is on the disk once what [`Journal::pending`] gives has come to it.
     ///
     /// # Errors
     /// When it cannot be written. Nothing may be done then.
@@ -122,14 +123,47 @@ impl Journal {
         let mut line = serde_json::to_vec(&entry).map_err(|e| io(e.into()))?;
         let digest = Digest::from(Sha256::digest(&line));
         line.push(b'\n');
-        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(io)?;
+        (&*self.file).write_all(&line).map_err(io)?;
         (self.next, self.last) = (self.next + 1, Some(digest));
         Ok(entry)
+    }
+
+    /// Nothing can be trusted to it any more.
+    pub fn lost(&self, why: &str) -> JournalError {
+        JournalError::Io { path: self.path.clone(), source: io::Error::other(why.to_owned()) }
+    }
+
+    /// What is written so far and may not be on the disk yet.
+    pub fn pending(&self) -> Pending {
+        Pending { path: self.path.clone(), file: self.file.clone(), entries: self.next }
     }
 
     /// The digest of the last line: whoever signs it signs all of them.
     pub fn head(&self) -> Option<Digest> {
         self.last
+    }
+}
+
+/// What was written to a journal, and may not be on the disk yet.
+#[derive(Debug)]
+pub struct Pending {
+    path: PathBuf,
+    file: Arc<File>,
+    entries: u64,
+}
+
+impl Pending {
+    /// So many entries are on the disk afterwards, from the first one on.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Waits until it is on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be written. Nothing may be done then.
+    pub fn settle(self) -> Result<(), JournalError> {
+        self.file.sync_data().map_err(|source| JournalError::Io { path: self.path, source })
     }
 }
 

@@ -96,17 +96,28 @@ impl Change {
     async fn set(&self, fields: &[FieldSet], dry_run: bool, with: &Doing<'_>) -> Result<Outcome, OpError> {
         let kind = self.object.resource_type();
         let how = Writing { manager: with.manager.to_owned(), dry_run, strict: true };
+        // UID and resourceVersion are written along: the server refuses it if the object is not as the plan saw it any more.
+        let seen = with.known.and_then(|known| match dry_run {
+            true => known.json(&self.object),
+            false => known.take(&self.object),
+        });
+        let mut seen = seen.filter(|json| standing(json, fields) == Standing::Before);
         let mut tries = 1;
         loop {
-            let mut json = match self.find(fields, with).await? {
-                Found::Already => return Ok(Outcome::default()),
-                Found::Ready(json) => json,
+            let (mut json, is_seen) = match seen.take() {
+                Some(json) => (json, true),
+                None => match self.find(fields, with).await? {
+                    Found::Already => return Ok(Outcome::default()),
+                    Found::Ready(json) => (json, false),
+                },
             };
             field::set_all(&mut json, fields);
             let body = Bytes::from(json.to_string());
             let part = self.part.as_deref();
             match with.cluster()?.replace_part(&kind, self.object.place(), part, &body, &how).await {
                 Ok(_) => return Ok(Outcome::default()),
+                // What is wrong is told of the object as it is now.
+                Err(refusal) if is_seen && refusal.code.is_some() => {}
                 Err(refusal) if refusal.conflicts() && tries < TRIES => tries += 1,
                 Err(refusal) => return Err(OpError::server(&self.object, refusal)),
             }

@@ -2,12 +2,15 @@ use super::{
     Doing, ObjectRef, OpError,
     change::{attempt, read},
 };
-use crate::source::kube::Attempt;
+use crate::{point::Digest, source::kube::Attempt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use std::{fmt, time::Duration};
 
+/// File systems take names of 255 bytes; so much of it is an artifact's own.
+const LONGEST: usize = 200;
 /// What stands where a secret value stood.
 const REDACTED: &str = "(redacted)";
 
@@ -95,7 +98,7 @@ impl Collect {
     }
 
     /// What it is called in the store, below the run: made of names that the API server has checked, with what a key cannot hold
-    /// written as digits.
+    /// written as digits. What is too long for a file's name is told from what begins like it by its digest.
     fn name(&self) -> String {
         let object = self.object();
         let safe = |text: &str| -> String {
@@ -105,20 +108,26 @@ impl Collect {
                     true => char::from(byte).to_string(),
                     false => format!(":{byte:02x}"),
                 });
-            each.collect::<String>().chars().take(120).collect()
+            each.collect()
         };
         let place = [object.namespace.as_deref().unwrap_or("_cluster"), &object.resource, &object.name];
         let place = place.map(safe).join(".");
-        match self {
-            Collect::Manifest { .. } => format!("{place}.json"),
-            Collect::Events { .. } => format!("{place}.events.json"),
+        let (name, ending) = match self {
+            Collect::Manifest { .. } => (place, "json"),
+            Collect::Events { .. } => (place, "events.json"),
             Collect::Logs { container, previous, .. } => {
-                let previous = if *previous { ".previous" } else { "" };
-                format!("{place}.{}{previous}.log", safe(container))
+                (format!("{place}.{}", safe(container)), if *previous { "previous.log" } else { "log" })
             }
             Collect::Files { container, path, .. } => {
-                format!("{place}.{}.{}.tar", safe(container), safe(path))
+                (format!("{place}.{}.{}", safe(container), safe(path)), "tar")
             }
+        };
+        match name.get(..LONGEST) {
+            Some(beginning) if name.len() > LONGEST => {
+                let digest = Digest::from(Sha256::digest(&name)).to_string();
+                format!("{beginning}-{}.{ending}", &digest[..16])
+            }
+            _ => format!("{name}.{ending}"),
         }
     }
 
@@ -255,6 +264,8 @@ mod tests {
         let name = |name: &str| Collect::Manifest { object: object(name), redact: true }.name();
         assert_eq!(name("system:node"), "_cluster.clusterroles.system:3anode.json");
         assert_eq!(name("../../etc"), "_cluster.clusterroles.:2e.:2f..:2fetc.json");
+        let (one, other) = (name(&"%".repeat(250)), name(&format!("{}1", "%".repeat(249))));
+        assert!(one != other && one.len() < 240 && one.ends_with(".json"), "{one} {other}");
         for odd in ["../x", "a/b", "%2e", "a b", "ä", ".", "..", ""] {
             assert!(crate::point::Key::new(format!("c/{}", name(odd))).is_ok(), "{odd:?}");
         }

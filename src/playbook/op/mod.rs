@@ -34,7 +34,7 @@ pub use restore::{Made, Restore, Selected};
 pub use rotate::Rotate;
 pub use wait::{Condition, Wait, lacks, unready};
 
-use super::{Equipment, host::OnHost};
+use super::{Equipment, Known, host::OnHost};
 use crate::source::kube::{Attempt, Cluster, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -200,6 +200,8 @@ pub struct Doing<'a> {
     pub run: &'a str,
     /// Who writes, for `managedFields`.
     pub manager: &'a str,
+    /// Objects as the plan saw them, if that was just now.
+    pub known: Option<&'a Known>,
 }
 
 impl<'a> Doing<'a> {
@@ -259,6 +261,11 @@ impl Op {
     /// Does it find out by itself what it did, also when it was not done to its end?
     pub fn knows_its_own(&self) -> bool {
         matches!(self, Op::Restore(_))
+    }
+
+    /// Can it be seen afterwards whether it was done, without a doubt?
+    pub fn shows(&self) -> bool {
+        matches!(self, Op::Create(_) | Op::Change(_) | Op::Collect(_) | Op::Wait(_) | Op::Ask(_))
     }
 
     /// Does it change nothing?

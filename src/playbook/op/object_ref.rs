@@ -1,4 +1,4 @@
-use crate::source::kube::ResourceType;
+use crate::{object::plain, source::kube::ResourceType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -80,8 +80,8 @@ impl ObjectRef {
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.namespace {
-            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
-            None => write!(f, "{} {}", self.kind, self.name),
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, plain(&self.name)),
+            None => write!(f, "{} {}", self.kind, plain(&self.name)),
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::MANAGER;
 use crate::{
-    playbook::{Equipment, actions::Planning, host::OnHost, model::Playbook, op::Doing},
+    playbook::{Equipment, Known, actions::Planning, host::OnHost, model::Playbook, op::Doing},
     point::{Digest, PointId},
     source::kube::{Cluster, Discovery},
 };
@@ -32,6 +32,8 @@ pub struct Order<'a> {
     pub kinds: &'a Discovery,
     /// What there is beside it.
     pub equipment: &'a Equipment,
+    /// What was read for it.
+    pub known: &'a Known,
 }
 
 impl Order<'_> {
@@ -45,6 +47,7 @@ impl Order<'_> {
             host: self.host,
             kinds: self.kinds,
             equipment: Some(self.equipment),
+            known: Some(self.known),
         }
     }
 
@@ -56,6 +59,7 @@ impl Order<'_> {
             equipment: self.equipment,
             run: self.run.as_str(),
             manager: MANAGER,
+            known: Some(self.known),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What belongs to the one who carries a playbook out, and must stay out of its reach; and what the cluster is.
 
 use crate::{
-    playbook::actions::Planning,
+    playbook::actions::{Live, Planning},
     source::kube::{Cluster, Facts},
 };
 use serde_json::{Value, json};
@@ -57,19 +57,22 @@ impl Own {
         if let Ok(cluster) = with.cluster() {
             about["server"] = cluster.server().into();
         }
-        if let Ok(kind) = with.built_in("", "nodes")
-            && let Ok(nodes) = with.list(kind, None, None, None).await
-        {
+        let (nodes, sets) = tokio::join!(all(with, "", "nodes"), all(with, "apps", "daemonsets"));
+        if let Some(nodes) = nodes {
             let schedulable = nodes.iter().filter(|node| node.json["spec"]["unschedulable"] != true);
             about["schedulableNodes"] = schedulable.count().into();
             about["nodes"] = nodes.len().into();
         }
-        if let Ok(kind) = with.built_in("apps", "daemonsets")
-            && let Ok(sets) = with.list(kind, None, None, None).await
-        {
+        if let Some(sets) = sets {
             let enforces = |name: &str| ENFORCERS.iter().any(|known| name.starts_with(known));
             about["networkPolicyEnforced"] = sets.iter().any(|set| enforces(&set.object.name)).into();
         }
         about
     }
+}
+
+/// Every object of a type, if they can be listed.
+async fn all(with: &Planning<'_>, group: &str, resource: &str) -> Option<Vec<Live>> {
+    let kind = with.built_in(group, resource).ok()?;
+    with.list(kind, None, None, None).await.ok()
 }

@@ -3,6 +3,7 @@
 use super::{Finding, Level, Order, Plan, PlannedStep};
 use crate::{
     playbook::{
+        AT_A_TIME,
         model::OnFailure,
         op::{Op, Tried},
     },
@@ -11,8 +12,6 @@ use crate::{
 use futures_util::{StreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many requests are under way at a time.
-const AT_A_TIME: usize = 16;
 /// Who writes, for `managedFields`; the audit id tells which step.
 pub const MANAGER: &str = "lifeboat-playbook";
 
@@ -22,14 +21,17 @@ pub(super) async fn look(plan: &mut Plan, order: &Order<'_>) {
     every(plan, &mut |step| ops.extend(step.ops().iter().map(|it| it.op.clone())));
     let with = order.doing();
     let tries: Vec<_> = ops.iter().map(|op| op.try_out(&with)).collect();
-    let tried: Vec<Tried> = stream::iter(tries).buffered(AT_A_TIME).collect().await;
     let wanted: BTreeSet<Attempt> =
         ops.iter().flat_map(|op| [op.rights().0, op.rights().1].concat()).collect();
-    let answers = match order.cluster {
-        Some(cluster) => ask(cluster, wanted).await,
-        // Nobody is asked for leave on a host: who runs there may do what its files let it do.
-        None => BTreeMap::new(),
+    let asked = async {
+        match order.cluster {
+            Some(cluster) => ask(cluster, wanted).await,
+            // Nobody is asked for leave on a host: who runs there may do what its files let it do.
+            None => BTreeMap::new(),
+        }
     };
+    let tried = stream::iter(tries).buffered(AT_A_TIME).collect::<Vec<Tried>>();
+    let (tried, answers) = tokio::join!(tried, asked);
     let lacks = |attempts: Vec<Attempt>| {
         let refused =
             attempts.into_iter().filter_map(|it| Some(format!("{}: {}", words(&it), answers.get(&it)?)));

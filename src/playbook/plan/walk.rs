@@ -32,19 +32,23 @@ pub async fn plan(order: &Order<'_>) -> Result<Plan, Vec<String>> {
     let with = order.planning("params");
     let (own, target) = match (order.playbook.runs_on, order.cluster, order.host) {
         (RunsOn::Cluster, Some(cluster), _) => {
-            let own = Own::look(cluster).await.map_err(|why| vec![why])?;
-            let facts = cluster.facts().await.map_err(|e| vec![e.to_string()])?;
-            (own, Some((cluster, facts)))
+            let (own, facts) = tokio::join!(Own::look(cluster), cluster.facts());
+            let own = own.map_err(|why| vec![why])?;
+            (own, Some((cluster, facts.map_err(|e| vec![e.to_string()])?)))
         }
         (RunsOn::Host, None, Some(_)) => (Own::on_host(), None),
         (RunsOn::Cluster, None, _) => return Err(vec!["it needs an API server".to_owned()]),
         (RunsOn::Host, ..) => return Err(vec!["it runs on a host (`runsOn: host`)".to_owned()]),
     };
-    let given = inputs(&order.playbook.params, &order.given, &with, Some(order.equipment)).await?;
-    let about = match &target {
-        Some((_, facts)) => own.cluster_facts(&with, facts).await,
-        None => Value::Null,
+    let about = async {
+        match &target {
+            Some((_, facts)) => own.cluster_facts(&with, facts).await,
+            None => Value::Null,
+        }
     };
+    let given = inputs(&order.playbook.params, &order.given, &with, Some(order.equipment));
+    let (given, about) = tokio::join!(given, about);
+    let given = given?;
     let run = json!({
         "id": order.run.as_str(), "playbook": order.playbook.name, "by": order.by,
         "started": order.now.to_string(), "identity": own.name,
@@ -166,14 +170,15 @@ impl<'a> Walk<'a, '_> {
                 None => self.once(step, id, scope).await,
                 Some(list) => self.each(step, id, list, scope).await,
             };
+            let result = planned.result.take();
+            planned.result = result.as_ref().map(slim);
             if let Some(name) = &step.register {
-                match &planned.result {
-                    Some(result) if planned.gate.is_none() => scope.bring(name, result.clone()),
+                match result {
+                    Some(result) if planned.gate.is_none() => scope.bring(name, result),
                     _ if planned.skipped.is_some() => scope.bring(name, Value::Null),
                     _ => scope.will_bring(name),
                 }
             }
-            planned.result = planned.result.as_ref().map(slim);
             planned
         })
     }
@@ -259,9 +264,8 @@ impl<'a> Walk<'a, '_> {
                 let rescue = self.all(rescue, scope, "").await;
                 planned.what = PlannedWhat::Sequence { steps, rescue };
             }
-            Some(What::Manual { instructions, evidence }) => match scope.resolve(instructions) {
-                Ok(text) => {
-                    let instructions = text.as_str().map_or_else(|| text.to_string(), str::to_owned);
+            Some(What::Manual { instructions, evidence }) => match scope.text(instructions) {
+                Ok(instructions) => {
                     planned.what = PlannedWhat::Manual { instructions, evidence: evidence.clone() };
                 }
                 Err(e) => self.error(Some(&id), format!("manual: {e}")),
@@ -272,9 +276,9 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn gate(&mut self, approve: &Approve, id: &str, scope: &Scope) -> Option<Gate> {
-        match scope.resolve(&approve.prompt) {
+        match scope.text(&approve.prompt) {
             Ok(prompt) => Some(Gate {
-                prompt: prompt.as_str().map_or_else(|| prompt.to_string(), str::to_owned),
+                prompt,
                 min_approvals: approve.min_approvals,
                 groups: approve.groups.clone(),
                 not_initiator: approve.not_initiator,
@@ -293,7 +297,7 @@ impl<'a> Walk<'a, '_> {
         let Some(action) = actions::find(name) else {
             return self.error(Some(&id), format!("there is no action `{name}`"));
         };
-        let args = match scope.resolve(args) {
+        let args = match scope.arguments(args) {
             Ok(args) => args,
             Err(NoValue::Later(waits_for)) => {
                 // What has no approval of its own and changes something would not be covered by anybody's word.

@@ -46,7 +46,7 @@ impl Running<'_> {
             });
         }
         if self.means.rehearsal.is_some() {
-            self.write(self.rehearsed(step))?;
+            self.write(self.rehearsed(step)).await?;
             return Ok(Ok(true));
         }
         let prompt = match &step.what {
@@ -56,7 +56,7 @@ impl Running<'_> {
             _ => gate.prompt.clone(),
         };
         let step_id = step.id.clone();
-        self.write(What::Waiting { step: step_id, prompt })?;
+        self.write(What::Waiting { step: step_id, prompt }).await?;
         // The time of a gate begins when somebody is asked first: it is not theirs anew with each resume. What is done by hand takes the
         // time that it takes.
         let asked = self.of_step(&step.id, |it| it.asked).filter(|_| step.gate.is_some());
@@ -90,7 +90,7 @@ impl Running<'_> {
                         told: heard.told.clone(),
                     };
                     if let Some(first) = heard.denied.first() {
-                        self.write(answered(false, &heard.denied))?;
+                        self.write(answered(false, &heard.denied)).await?;
                         return Ok(match gate.on_timeout {
                             ApprovalTimeout::Skip => Ok(false),
                             ApprovalTimeout::Abort => Err(format!("{first} said no")),
@@ -102,7 +102,7 @@ impl Running<'_> {
                                 tracing::warn!("step {}: {lacks}", step.id);
                             }
                         } else {
-                            self.write(answered(true, &heard.approved))?;
+                            self.write(answered(true, &heard.approved)).await?;
                             return Ok(Ok(true));
                         }
                     }
@@ -111,7 +111,7 @@ impl Running<'_> {
             let left = self.now().duration_until(end);
             if !left.is_positive() {
                 let (step, by) = (step.id.clone(), Vec::new());
-                self.write(What::Answered { step, approved: false, by, told: Default::default() })?;
+                self.write(What::Answered { step, approved: false, by, told: Default::default() }).await?;
                 let seconds = gate.timeout_ms / 1000;
                 return Ok(match gate.on_timeout {
                     ApprovalTimeout::Skip => Ok(false),

@@ -15,6 +15,14 @@ pub(super) struct Book {
     pub(super) new: bool,
 }
 
+/// How much of the journal is on the disk.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    entries: u64,
+    /// Why nothing more can be trusted to it.
+    failed: Option<String>,
+}
+
 impl Running<'_> {
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
@@ -25,8 +33,34 @@ impl Running<'_> {
         self.book().new
     }
 
-    /// Writes an entry: it is on the disk when this returns.
-    pub(super) fn write(&self, what: What) -> Result<(), JournalError> {
+    /// Writes an entry, and waits until it is on the disk.
+    pub(super) async fn write(&self, what: What) -> Result<(), JournalError> {
+        self.note(what)?;
+        let wanted = self.book().journal.pending().entries();
+        let mut settled = self.settled.lock().await;
+        // Whoever waited before has often taken it along: entries that come together go to the disk together.
+        if settled.entries >= wanted {
+            return Ok(());
+        }
+        if let Some(why) = &settled.failed {
+            return Err(self.lost(why));
+        }
+        let pending = self.book().journal.pending();
+        let entries = pending.entries();
+        // A file system that has once not kept what was written says nothing of it when it is asked again.
+        let went = match tokio::task::spawn_blocking(move || pending.settle()).await {
+            Ok(went) => went,
+            Err(e) => Err(self.lost(&e.to_string())),
+        };
+        match &went {
+            Ok(()) => settled.entries = entries,
+            Err(e) => settled.failed = Some(e.to_string()),
+        }
+        went
+    }
+
+    /// Writes an entry that may go to the disk along with the next one that is waited for.
+    pub(super) fn note(&self, what: What) -> Result<(), JournalError> {
         let entry: Entry = {
             let mut book = self.book();
             let entry = book.journal.write(what, self.now())?;
@@ -35,6 +69,10 @@ impl Running<'_> {
         };
         (self.means.tell)(&entry);
         Ok(())
+    }
+
+    fn lost(&self, why: &str) -> JournalError {
+        self.book().journal.lost(why)
     }
 
     /// Looks at what the journal says.

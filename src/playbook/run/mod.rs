@@ -2,6 +2,7 @@
 
 mod ask;
 mod book;
+mod call;
 mod lease;
 mod lock;
 mod ops;
@@ -12,7 +13,7 @@ pub use lease::{Lease, LeaseError};
 pub use lock::{HostLock, LockError};
 
 use super::{
-    Equipment,
+    Equipment, Known,
     approval::{Approver, Statement},
     host::OnHost,
     journal::{Entry, Journal, JournalError, RunEnd, What},
@@ -25,7 +26,7 @@ use crate::{
     source::kube::{Cluster, Discovery},
 };
 use async_trait::async_trait;
-use book::Book;
+use book::{Book, Settled};
 use jiff::Timestamp;
 use serde_json::json;
 use std::{collections::BTreeMap, pin::pin, sync::Mutex, time::Duration};
@@ -67,6 +68,8 @@ pub struct Means<'a> {
     pub host: Option<&'a OnHost>,
     /// What it serves.
     pub kinds: &'a Discovery,
+    /// Objects as the plan saw them, if that was just now.
+    pub known: Option<&'a Known>,
     /// What there is beside it.
     pub equipment: &'a Equipment,
     /// Where evidence goes.
@@ -146,6 +149,7 @@ pub(super) struct Running<'a> {
     means: Means<'a>,
     digest: Digest,
     book: Mutex<Book>,
+    settled: tokio::sync::Mutex<Settled>,
     scope: Mutex<Scope>,
     stop: watch::Receiver<Option<String>>,
     /// When the playbook's time is over.
@@ -169,12 +173,13 @@ pub async fn run(
     let mut running = Running::new(means, journal, stop);
     running.over = within.and_then(|it| Instant::now().checked_add(it));
     let fresh = running.state(|state| state.steps.is_empty() && state.end.is_none()) && running.is_new();
-    running.write(match fresh {
+    let begin = match fresh {
         true => What::Begun { plan: running.digest, by },
         false => What::Resumed { by },
-    })?;
+    };
+    running.write(begin).await?;
     let went = running.steps().await;
-    running.end(went)
+    running.end(went).await
 }
 
 /// Takes back what a run did, as far as that is possible. Gives how many ops are left.
@@ -206,10 +211,10 @@ impl<'a> Running<'a> {
         let digest = plan.digest();
         let book = Book { journal, state: State::of(&entries), new: entries.is_empty() };
         let (book, scope, held) = (Mutex::new(book), Mutex::new(scope), watch::channel(0).0);
-        Running { means, digest, book, scope, stop, over: None, held }
+        Running { means, digest, book, settled: Default::default(), scope, stop, over: None, held }
     }
 
-    fn end(&self, went: Result<Option<(RunEnd, String)>, Halt>) -> Result<Outcome, JournalError> {
+    async fn end(&self, went: Result<Option<(RunEnd, String)>, Halt>) -> Result<Outcome, JournalError> {
         let (end, why) = match went {
             Ok(None) => match self.failed_steps() {
                 0 => (RunEnd::Completed, None),
@@ -219,7 +224,7 @@ impl<'a> Running<'a> {
             Err(Halt::Journal(e)) => return Err(e),
             Err(halt) => (RunEnd::Stopped, Some(halt.to_string())),
         };
-        self.write(What::Ended { end, why: why.clone() })?;
+        self.write(What::Ended { end, why: why.clone() }).await?;
         Ok(Outcome { end, why, left: self.state(|state| state.undone) })
     }
 

@@ -1,34 +1,30 @@
 //! Ops: meant, done, and looked for when nobody knows.
 
-use super::{Halt, Running};
+use super::{
+    Halt, Running,
+    call::{Brought, Failed},
+};
 use crate::{
-    object::Expression,
     playbook::{
-        actions::{self, Planning},
+        AT_A_TIME, actions,
         journal::What,
-        op::{Ask, Collected, Doing, Op, OpError, Outcome, Outside, Probe},
-        plan::PlannedStep,
+        op::{Doing, Op, OpError, Outcome, Probe},
+        plan::{PlannedStep, PlannedWhat},
         state::Doneness,
     },
-    point::Digest,
     source::kube::Cluster,
 };
-use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-use std::time::Duration;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep_until, timeout_at},
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
+use tokio::time::{Instant, timeout_at};
 
 /// Who writes, for `managedFields`; the audit id tells which step.
 pub(super) use crate::playbook::plan::MANAGER;
-
-/// So much of what a command prints is kept.
-const PRINTED: usize = 32 << 20;
-
-/// What an op brought, beside what the journal says of it.
-type Brought = Option<Value>;
 
 impl Running<'_> {
     pub(super) fn audited(&self, step: &str, r#try: u32) -> Option<Cluster> {
@@ -42,11 +38,12 @@ impl Running<'_> {
     /// With what ops are carried out; `cluster` is [audited](Self::audited).
     pub(super) fn doing<'s>(&'s self, cluster: Option<&'s Cluster>) -> Doing<'s> {
         let (host, equipment) = (self.means.host, self.means.equipment);
-        Doing { cluster, host, equipment, run: self.means.plan.run.as_str(), manager: MANAGER }
+        let (run, known) = (self.means.plan.run.as_str(), self.means.known);
+        Doing { cluster, host, equipment, run, manager: MANAGER, known }
     }
 
     /// Waits until it has to stop, and tells why.
-    async fn signalled(&self) -> &'static str {
+    pub(super) async fn signalled(&self) -> &'static str {
         match self.pause(Duration::from_secs(u64::MAX >> 8)).await {
             Err(Halt::Stopped(signal)) => signal,
             _ => "the loss of its lock",
@@ -99,46 +96,94 @@ impl Running<'_> {
         let cluster = self.audited(&step.id, r#try);
         let with = self.doing(cluster.as_ref());
         let mut brought = Vec::new();
-        for (at, op) in ops.iter().enumerate() {
-            self.stopped()?;
-            let standing = || self.of_step(&step.id, |it| it.ops.get(&at).map(|op| op.standing.clone()));
-            match standing() {
-                Some(Doneness::Done(outcome)) => {
-                    brought.extend(outcome.brought);
-                    continue;
+        let mut at = 0;
+        while at < ops.len() {
+            let many = abreast(step, &ops[at..]);
+            let failed = AtomicBool::new(false);
+            let all: Vec<_> = ops[at..at + many]
+                .iter()
+                .zip(at..)
+                .map(|(op, at)| self.one(step, (at, op), (&with, r#try, end), &failed))
+                .collect();
+            // What is under way is brought to its end, whatever becomes of the others.
+            let went: Vec<_> = stream::iter(all).buffered(AT_A_TIME).collect().await;
+            let mut wrong = None;
+            for one in went {
+                match one? {
+                    Ok(value) => brought.extend(value),
+                    Err(why) => wrong = wrong.or(Some(why)),
                 }
-                Some(Doneness::Meant) => match self.settle(step, at, op, &with).await? {
-                    Ok(true) => {
-                        if let Some(Doneness::Done(outcome)) = standing() {
-                            brought.extend(outcome.brought);
-                        }
-                        continue;
-                    }
-                    Ok(false) => {}
-                    Err(why) => return Ok(Err((why, false))),
-                },
-                Some(Doneness::NotDone) | None => {}
             }
-            if let Some(why) = self.means.rehearsal.and_then(|it| op.left_out(it.runs)) {
-                self.write(What::NotDone { step: step.id.clone(), op: at, why: why.to_owned() })?;
-                continue;
+            if let Some(why) = wrong {
+                return Ok(Err(why));
             }
-            let (id, what_is_done) = (step.id.clone(), op.clone());
-            self.write(What::Intent { step: id, op: at, r#try, what_is_done })?;
-            match self.carry_out(step, op, &with, end).await {
-                Ok((outcome, value)) => {
-                    self.write(What::Done { step: step.id.clone(), op: at, outcome, found: false })?;
-                    brought.extend(value);
-                }
-                Err(Failed::Halt(halt)) => return Err(halt),
-                Err(Failed::Op(e)) => return self.failed(step, at, op, &with, e).await,
-            }
+            at += many;
         }
         Ok(Ok(match brought.len() {
             0 => None,
             1 => brought.pop(),
             _ => Some(Value::Array(brought)),
         }))
+    }
+
+    /// One op of a step, if none of those beside it has failed.
+    async fn one(
+        &self,
+        step: &PlannedStep,
+        (at, op): (usize, &Op),
+        with: (&Doing<'_>, u32, Option<Instant>),
+        failed: &AtomicBool,
+    ) -> Result<Result<Brought, (String, bool)>, Halt> {
+        if failed.load(Ordering::Relaxed) {
+            return Ok(Ok(None));
+        }
+        let went = self.one_of(step, (at, op), with).await;
+        if !matches!(went, Ok(Ok(_))) {
+            failed.store(true, Ordering::Relaxed);
+        }
+        went
+    }
+
+    async fn one_of(
+        &self,
+        step: &PlannedStep,
+        (at, op): (usize, &Op),
+        (with, r#try, end): (&Doing<'_>, u32, Option<Instant>),
+    ) -> Result<Result<Brought, (String, bool)>, Halt> {
+        self.stopped()?;
+        let standing = || self.of_step(&step.id, |it| it.ops.get(&at).map(|op| op.standing.clone()));
+        match standing() {
+            Some(Doneness::Done(outcome)) => return Ok(Ok(outcome.brought)),
+            Some(Doneness::Meant) => match self.settle(step, at, op, with).await? {
+                Ok(true) => {
+                    return Ok(Ok(match standing() {
+                        Some(Doneness::Done(outcome)) => outcome.brought,
+                        _ => None,
+                    }));
+                }
+                Ok(false) => {}
+                Err(why) => return Ok(Err((why, false))),
+            },
+            Some(Doneness::NotDone) | None => {}
+        }
+        if let Some(why) = self.means.rehearsal.and_then(|it| op.left_out(it.runs)) {
+            self.note(What::NotDone { step: step.id.clone(), op: at, why: why.to_owned() })?;
+            return Ok(Ok(None));
+        }
+        let (id, what_is_done) = (step.id.clone(), op.clone());
+        self.write(What::Intent { step: id, op: at, r#try, what_is_done }).await?;
+        match self.carry_out(step, op, with, end).await {
+            Ok((outcome, value)) => {
+                let done = What::Done { step: step.id.clone(), op: at, outcome, found: false };
+                match op.shows() {
+                    true => self.note(done)?,
+                    false => self.write(done).await?,
+                }
+                Ok(Ok(value))
+            }
+            Err(Failed::Halt(halt)) => Err(halt),
+            Err(Failed::Op(e)) => self.failed(step, at, op, with, e).await,
+        }
     }
 
     /// An op failed. Where the answer may only have been lost, it is looked for: what is written down has to be true.
@@ -154,7 +199,7 @@ impl Running<'_> {
         if e.may_pass() && !op.reads() && !matches!(e, OpError::NotDone(_)) {
             match op.probe(with).await {
                 Ok(Probe::Done(outcome)) => {
-                    self.write(What::Done { step: step.id.clone(), op: at, outcome, found: true })?;
+                    self.write(What::Done { step: step.id.clone(), op: at, outcome, found: true }).await?;
                     return Ok(Err((format!("{why}; it was done all the same"), true)));
                 }
                 Ok(Probe::NotDone) => {}
@@ -162,7 +207,7 @@ impl Running<'_> {
                 Ok(Probe::Half | Probe::Other(_) | Probe::Unknown) | Err(_) => return Ok(Err((why, true))),
             }
         }
-        self.write(What::NotDone { step: step.id.clone(), op: at, why: why.clone() })?;
+        self.write(What::NotDone { step: step.id.clone(), op: at, why: why.clone() }).await?;
         Ok(Err((why, e.may_pass())))
     }
 
@@ -178,7 +223,7 @@ impl Running<'_> {
         let done = |outcome| What::Done { step: id.clone(), op: at, outcome, found: true };
         match op.probe(with).await {
             Ok(Probe::Done(outcome)) => {
-                self.write(done(outcome))?;
+                self.write(done(outcome)).await?;
                 Ok(Ok(true))
             }
             Ok(Probe::NotDone | Probe::Half) => Ok(Ok(false)),
@@ -188,7 +233,8 @@ impl Running<'_> {
                     self.write(done(Outcome {
                         said: Some("it is said to have been done".to_owned()),
                         ..Outcome::default()
-                    }))?;
+                    }))
+                    .await?;
                     Ok(Ok(true))
                 }
                 Some(false) => Ok(Ok(false)),
@@ -197,177 +243,35 @@ impl Running<'_> {
             Err(e) => Ok(Err(format!("nobody can tell whether it was done before: {e}"))),
         }
     }
-
-    async fn carry_out(
-        &self,
-        step: &PlannedStep,
-        op: &Op,
-        with: &Doing<'_>,
-        end: Option<Instant>,
-    ) -> Result<(Outcome, Brought), Failed> {
-        let plain = |outcome: Outcome| {
-            let brought = outcome.brought.clone();
-            Ok((outcome, brought))
-        };
-        match op {
-            Op::Create(it) => plain(it.carry_out(with).await?),
-            Op::Change(it) => plain(it.carry_out(with).await?),
-            Op::Delete(it) => plain(it.carry_out(with).await?),
-            Op::Evict(it) => plain(it.carry_out(with).await?),
-            Op::Wait(it) => {
-                // Who stops the run does not wait for it.
-                tokio::select! {
-                    went = it.carry_out(with) => plain(went?),
-                    halt = self.pause(Duration::from_secs(u64::MAX >> 8)) => {
-                        halt.map_err(Failed::Halt)?;
-                        plain(Outcome::default())
-                    }
-                }
-            }
-            Op::Point(it) => plain(it.carry_out(with, self.signalled()).await?),
-            Op::Restore(it) => plain(it.carry_out(with, self.signalled()).await?),
-            Op::Call(it) => plain(it.carry_out(with).await?),
-            Op::Rotate(it) => plain(it.carry_out(with).await?),
-            Op::Ask(it) => self.ask(step, it).await.map(|value| (Outcome::default(), Some(value))),
-            Op::Collect(it) => {
-                let collected = it.carry_out(with).await?;
-                self.keep(step, collected).await
-            }
-            Op::Host(it) => {
-                let _held = it.goes_back().then(|| Held::new(&self.held));
-                let stop = Box::pin(async {
-                    tokio::select! {
-                        why = self.signalled() => why,
-                        () = until(end) => "the step's `timeout`",
-                        () = until(self.over) => "the playbook's `timeout`",
-                    }
-                });
-                Ok(it.carry_out(with, stop).await?)
-            }
-            Op::Outside(Outside::Checkpoint { pod, node, container, within_ms }) => {
-                let place = (pod.namespace.as_deref().unwrap_or_default(), pod.name.as_str());
-                let asked =
-                    with.cluster()?.checkpoint(node, place, container, Duration::from_millis(*within_ms));
-                let answer = asked.await.map_err(|why| OpError::Failed(format!("{pod}: {why}")))?;
-                let name = format!("{}.{}.{container}.checkpoint.json", place.0, place.1);
-                let said = Some(format!("the checkpoint is on node {node}, where its answer says"));
-                self.keep(step, Collected { name, bytes: answer.to_vec(), said }).await
-            }
-            Op::Outside(Outside::Exec { pod, container, argv, within_ms }) => {
-                let place = (pod.namespace.as_deref().unwrap_or_default(), pod.name.as_str());
-                let within = Duration::from_millis(*within_ms);
-                let ran =
-                    with.cluster()?.output_in_pod(place, container.as_deref(), argv, within, PRINTED).await;
-                let (printed, why) = ran.map_err(OpError::Failed)?;
-                let name = format!("{}.{}.exec.txt", place.0, place.1);
-                let said = why.clone();
-                let kept = self.keep(step, Collected { name, bytes: printed, said }).await?;
-                match why {
-                    None => Ok(kept),
-                    Some(why) => Err(Failed::Op(OpError::Failed(why))),
-                }
-            }
-        }
-    }
-
-    /// Asks until it is true, as long as there is time.
-    async fn ask(&self, step: &PlannedStep, ask: &Ask) -> Result<Value, Failed> {
-        let end = Instant::now() + Duration::from_millis(ask.within_ms);
-        loop {
-            match self.ask_once(step, ask).await {
-                Err(OpError::Failed(_)) if Instant::now() < end => {
-                    self.pause(Duration::from_millis(500)).await.map_err(Failed::Halt)?;
-                }
-                went => return Ok(went?),
-            }
-        }
-    }
-
-    async fn ask_once(&self, step: &PlannedStep, ask: &Ask) -> Result<Value, OpError> {
-        let failed = |e: String| OpError::Failed(e);
-        let action =
-            actions::find(&ask.check).ok_or_else(|| failed(format!("there is no action `{}`", ask.check)))?;
-        let plan = self.means.plan;
-        let with = Planning {
-            run: plan.run.as_str(),
-            step: &step.id,
-            now: self.now(),
-            cluster: self.means.cluster,
-            host: self.means.host,
-            equipment: Some(self.means.equipment),
-            kinds: self.means.kinds,
-        };
-        let looked = action.look(&with, ask.args.clone()).await.map_err(|e| failed(e.to_string()))?;
-        let result = looked.unwrap_or(Value::Null);
-        let expect = Expression::parse(&ask.expect).map_err(|e| failed(e.to_string()))?;
-        match expect.holds("result", &result) {
-            Ok(true) => Ok(result),
-            Ok(false) => {
-                Err(failed(format!("`{}` does not hold of {}: {}", ask.expect, ask.check, short(&result))))
-            }
-            Err(e) => Err(failed(format!("`{}` has no answer of {}: {e}", ask.expect, ask.check))),
-        }
-    }
-
-    async fn keep(&self, step: &PlannedStep, collected: Collected) -> Result<(Outcome, Brought), Failed> {
-        let plain: String =
-            step.id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '.' }).collect();
-        let name = format!("{plain}/{}", collected.name);
-        let (bytes, sha256) = (collected.bytes.len() as u64, Digest::from(Sha256::digest(&collected.bytes)));
-        let kept = self.means.keeper.keep(&self.means.plan.run, &name, collected.bytes).await;
-        let stored_sha256 = kept.map_err(|e| OpError::Failed(format!("evidence {name}: {e}")))?;
-        let what = What::Kept { step: step.id.clone(), name: name.clone(), bytes, sha256, stored_sha256 };
-        self.write(what).map_err(|e| Failed::Halt(e.into()))?;
-        let said = collected.said.map_or(name.clone(), |said| format!("{name}: {said}"));
-        let brought = Some(json!({"name": name, "bytes": bytes}));
-        Ok((Outcome { said: Some(said), ..Outcome::default() }, brought))
-    }
 }
 
 fn goes_back(op: &Op) -> bool {
     matches!(op, Op::Host(it) if it.goes_back())
 }
 
-/// Waits until then, or for ever.
-async fn until(end: Option<Instant>) {
-    match end {
-        Some(end) => sleep_until(end).await,
-        None => std::future::pending().await,
+/// How many of these ops, from the first one on, may be under way at the same time: those of an action that says so, where they
+/// are alike, and each is about an object of its own.
+fn abreast(step: &PlannedStep, ops: &[Op]) -> usize {
+    let name = match &step.what {
+        PlannedWhat::Action { action, .. } => action,
+        PlannedWhat::Later(deferred) => &deferred.action,
+        _ => return 1,
+    };
+    if !actions::find(name).is_some_and(|action| action.abreast()) {
+        return 1;
     }
-}
-
-/// Something is under way that must not be dropped in its middle.
-struct Held<'a>(&'a watch::Sender<usize>);
-
-impl<'a> Held<'a> {
-    fn new(held: &'a watch::Sender<usize>) -> Self {
-        held.send_modify(|held| *held += 1);
-        Held(held)
+    let mut objects = BTreeSet::new();
+    let mut many = 0;
+    for op in ops {
+        let alike = match (&ops[0], op) {
+            (Op::Collect(_), Op::Collect(_)) => true,
+            (Op::Change(_), Op::Change(change)) => objects.insert(&change.object),
+            _ => false,
+        };
+        if !alike {
+            break;
+        }
+        many += 1;
     }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.send_modify(|held| *held = held.saturating_sub(1));
-    }
-}
-
-/// Why an op was not done.
-enum Failed {
-    Op(OpError),
-    Halt(Halt),
-}
-
-impl From<OpError> for Failed {
-    fn from(e: OpError) -> Self {
-        Failed::Op(e)
-    }
-}
-
-fn short(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(600) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
-    }
+    many.max(1)
 }

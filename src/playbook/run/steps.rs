@@ -77,7 +77,7 @@ impl Running<'_> {
                 Some((StepEnd::Failed { .. }, _)) | None => {}
             }
             if let Some(why) = self.passed_over(step) {
-                self.write(What::StepEnded {
+                self.note(What::StepEnded {
                     step: step.id.clone(),
                     end: StepEnd::Skipped { why },
                     result: None,
@@ -85,13 +85,13 @@ impl Running<'_> {
                 self.bring(step.register.as_deref(), None);
                 return Ok(Ok(()));
             }
-            self.write(What::StepBegun { step: step.id.clone() })?;
+            self.note(What::StepBegun { step: step.id.clone() })?;
             let went = match self.gate(step).await? {
                 Ok(true) => self.what(step).await?,
                 Ok(false) => {
                     let result = self.of_step(&step.id, |it| it.answer.as_ref().map(|it| it.to_value()));
                     let end = StepEnd::Skipped { why: "it was not approved".to_owned() };
-                    self.write(What::StepEnded { step: step.id.clone(), end, result: result.clone() })?;
+                    self.note(What::StepEnded { step: step.id.clone(), end, result: result.clone() })?;
                     self.bring(step.register.as_deref(), result);
                     return Ok(Ok(()));
                 }
@@ -102,13 +102,13 @@ impl Running<'_> {
                     let answer = self.of_step(&step.id, |it| it.answer.as_ref().map(|it| it.to_value()));
                     let result = result.or_else(|| step.result.clone()).or(answer);
                     let end = StepEnd::Done;
-                    self.write(What::StepEnded { step: step.id.clone(), end, result: result.clone() })?;
+                    self.note(What::StepEnded { step: step.id.clone(), end, result: result.clone() })?;
                     self.bring(step.register.as_deref(), result);
                     Ok(Ok(()))
                 }
                 Err(why) => {
                     let end = StepEnd::Failed { why: why.clone() };
-                    self.write(What::StepEnded { step: step.id.clone(), end, result: None })?;
+                    self.note(What::StepEnded { step: step.id.clone(), end, result: None })?;
                     self.bring(step.register.as_deref(), None);
                     match step.on_failure {
                         OnFailure::Continue => Ok(Ok(())),
@@ -198,7 +198,7 @@ impl Running<'_> {
                 None => scope.clone(),
             };
             let template = Template::parse(&deferred.args).map_err(|e| e.to_string());
-            template.and_then(|it| scope.resolve(&it).map_err(|e| e.to_string()))
+            template.and_then(|it| scope.arguments(&it).map_err(|e| e.to_string()))
         };
         let args = match args {
             Ok(args) => args,
@@ -213,6 +213,7 @@ impl Running<'_> {
             host: self.means.host,
             equipment: Some(self.means.equipment),
             kinds: self.means.kinds,
+            known: None,
         };
         let made = match action.plan(&with, args).await {
             Ok(made) => made,
@@ -230,7 +231,7 @@ impl Running<'_> {
             }
         }
         let result = made.result.as_ref().map(slim);
-        self.write(What::Planned { step: step.id.clone(), ops: made.ops.clone(), result: result.clone() })?;
+        self.note(What::Planned { step: step.id.clone(), ops: made.ops.clone(), result: result.clone() })?;
         Ok(Ok((made.ops, result)))
     }
 }

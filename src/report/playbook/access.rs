@@ -1,11 +1,12 @@
 //! Who could do what before a run, and after it.
 
 use super::super::{
-    change::{one_field, plain, side},
+    change::{one_field, side},
     page::{Page, told, words},
 };
 use crate::{
     compare::{Became, Change, Side},
+    object::plain,
     playbook::plan::MANAGER,
 };
 use std::fmt::Write;

@@ -1,19 +1,22 @@
 use super::class;
-use crate::playbook::{
-    model::ApprovalTimeout,
-    op::{Op, Tried},
-    plan::{Level, Plan, PlannedOp, PlannedStep, PlannedWhat},
+use crate::{
+    object::plain,
+    playbook::{
+        model::ApprovalTimeout,
+        op::{Op, Tried},
+        plan::{Level, Plan, PlannedOp, PlannedStep, PlannedWhat},
+    },
 };
 
 /// A plan for whoever has to decide: what is done to which objects, what cannot be taken back, what speaks against it.
 pub fn plan_text(plan: &Plan) -> String {
     let mut out = String::new();
     let mut line = |text: String| {
-        out.push_str(&text);
+        out.push_str(&plain(&text));
         out.push('\n');
     };
     line(format!("Plan {} of the playbook {}", plan.run, plan.playbook.name));
-    line(format!("  {}", plan.playbook.description));
+    plan.playbook.description.lines().for_each(|text| line(format!("  {text}")));
     let target = &plan.target;
     match &target.host {
         None => line(format!("  cluster   {} at {}, as {}", target.cluster, target.server, target.identity)),
@@ -110,7 +113,9 @@ fn step_text(step: &PlannedStep, depth: usize, mark: &str, line: &mut impl FnMut
             ApprovalTimeout::Skip => "else it is passed over",
         };
         let (n, seconds) = (gate.min_approvals, gate.timeout_ms / 1000);
-        line(format!("{inner}asks: {}", gate.prompt));
+        for (at, text) in gate.prompt.lines().enumerate() {
+            line(format!("{inner}{}{text}", if at == 0 { "asks: " } else { "      " }));
+        }
         line(format!("{inner}      {n} of {groups}{not}, within {seconds} s, {then}"));
     }
     for remark in &step.remarks {

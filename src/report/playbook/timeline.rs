@@ -8,6 +8,7 @@ use super::{
     AccessPeriod,
 };
 use crate::{
+    object::plain,
     playbook::{Entry, RunEnd, StepEnd, What, op::Op, plan::Plan},
     point::RunRecord,
 };
@@ -20,8 +21,8 @@ const LONGEST: usize = 400;
 pub fn entry_line(entry: &Entry) -> Option<String> {
     let time = entry.at.strftime("%H:%M:%S");
     told(&entry.what).map(|(what, step)| {
-        // Prompts and answers may quote what somebody wrote into an object: it does not get at the terminal.
-        let what = what.replace(|c: char| c.is_control() && c != '\n', " ");
+        // Prompts and answers may quote what somebody wrote into an object: it does not get at the terminal, and makes no entries.
+        let what = what.lines().map(plain).collect::<Vec<_>>().join("\n          ");
         match step {
             Some(step) => format!("{time}  {step:<24} {what}"),
             None => format!("{time}  {what}"),
@@ -127,7 +128,8 @@ pub fn timeline_markdown(
 ) -> String {
     let mut out = String::new();
     let cell = |text: &str| {
-        text.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ").replace('<', "&lt;")
+        let text = plain(&text.replace(['\n', '\r'], " "));
+        text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;")
     };
     let _ =
         writeln!(out, "# {}: run {}\n\n{}\n", plan.playbook.name, plan.run, cell(&plan.playbook.description));

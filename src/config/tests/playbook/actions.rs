@@ -108,6 +108,9 @@ impl Action for Fake {
     fn on_host(&self) -> bool {
         self.name.starts_with("etcd.")
     }
+    fn foretells(&self) -> bool {
+        self.name == "rbac.detach"
+    }
     async fn plan(&self, _: &Planning<'_>, _: Value) -> Result<Planned, ActionError> {
         Err(ActionError::Refused("this one does nothing".to_owned()))
     }
@@ -129,7 +132,7 @@ fn assertion() -> Schema {
     })
 }
 
-static ACTIONS: [Fake; 8] = [
+static ACTIONS: [Fake; 9] = [
     Fake {
         name: "pod.isolate",
         class: Class::Undoable,
@@ -139,6 +142,12 @@ static ACTIONS: [Fake; 8] = [
     Fake {
         name: "pod.delete",
         class: Class::Irreversible,
+        schema: || schema_for!(OnTarget),
+        reads: reads::<OnTarget>,
+    },
+    Fake {
+        name: "rbac.detach",
+        class: Class::Undoable,
         schema: || schema_for!(OnTarget),
         reads: reads::<OnTarget>,
     },

@@ -264,10 +264,15 @@ const STEPS: &[(&str, &str)] = &[
 - {id: c, forEach: vars.iso.items, playbook: other, args: {pod: '${item}'}}
 - {id: d, when: vars.gate.approved, action: pod.delete, args: {target: '${params.pod}'}}
 - {id: e, forEach: vars.found.items, approve: {prompt: All?}, action: pod.delete, args: {target: '${item}'}}
-- {id: f, forEach: vars.iso.items, action: evidence.logs, args: {target: '${item}'}}",
+- {id: f, forEach: vars.iso.items, action: evidence.logs, args: {target: '${item}'}}
+- {id: cut, action: rbac.detach, args: {target: '${params.pod}'}, register: cut}
+- {id: g, forEach: vars.cut.bindings, action: pod.isolate, args: {target: '${item}'}}
+- {id: h, action: rbac.detach, approve: {prompt: Go?}, args: {target: '${params.pod}'}, register: asked}
+- {id: i, action: pod.isolate, args: {target: '${vars.asked.bindings}'}}",
         "14:39: spec.steps[4].args: asks for `vars.hand`, which is only known in the run, so nobody could plan what is changed: give the step an `approve` of its own
 16:22: spec.steps[6].forEach: asks for `vars.iso`, which is only known in the run, so nobody could plan what is done for its entries
-19:22: spec.steps[9].forEach: asks for `vars.iso`, which is only known in the run, so nobody could plan what is done for its entries",
+19:22: spec.steps[9].forEach: asks for `vars.iso`, which is only known in the run, so nobody could plan what is done for its entries
+23:40: spec.steps[13].args: asks for `vars.asked`, which is only known in the run, so nobody could plan what is changed: give the step an `approve` of its own",
     ),
     (
         r#"- {id: a, action: token.review, args: {token: 'Bearer ${params.token}'}}

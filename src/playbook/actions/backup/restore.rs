@@ -142,6 +142,7 @@ impl Plain for Sandbox {
     type Args = SandboxArgs;
     const NAME: &'static str = "restore.sandbox";
     const CLASS: Class = Class::Undoable;
+    const FORETELLS: bool = true;
     const ABOUT: &'static str =
         "Makes a namespace of a recovery point under another name, with nothing running, to be compared.";
 

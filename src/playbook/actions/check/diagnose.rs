@@ -67,7 +67,7 @@ fn told(namespace: Option<&Live>, left: &[Live]) -> Value {
             told
         })
         .collect();
-    let json = namespace.map_or(&Value::Null, |it| &it.json);
+    let json = namespace.map_or(&Value::Null, |it| &*it.json);
     let wrong =
         json["status"]["conditions"].as_array().into_iter().flatten().filter(|it| it["status"] == "True");
     let conditions: Vec<Value> =
@@ -99,7 +99,7 @@ mod tests {
                 name: name.into(),
                 uid: None,
             };
-            Live { object, json }
+            Live { object, json: json.into() }
         };
         let stuck = live(
             "widgets",

@@ -118,7 +118,7 @@ mod tests {
             name: "b".into(),
             uid: None,
         };
-        lack(&Live { object, json }).map(|it| format!("{}: {}", it.object, it.why))
+        lack(&Live { object, json: json.into() }).map(|it| format!("{}: {}", it.object, it.why))
     }
 
     #[test]

@@ -64,6 +64,7 @@ impl Plain for Manifest {
     type Args = ManifestArgs;
     const NAME: &'static str = "evidence.manifest";
     const CLASS: Class = Class::Read;
+    const ABREAST: bool = true;
     const ABOUT: &'static str =
         "Keeps objects as they are, and if asked what owns them, their service accounts and NetworkPolicies.";
 
@@ -110,6 +111,7 @@ impl Plain for Events {
     type Args = EventsArgs;
     const NAME: &'static str = "evidence.events";
     const CLASS: Class = Class::Read;
+    const ABREAST: bool = true;
     const ABOUT: &'static str = "Keeps the events about objects.";
 
     async fn plan(with: &Planning<'_>, args: EventsArgs) -> Result<Planned, ActionError> {
@@ -154,6 +156,7 @@ impl Plain for Logs {
     type Args = LogsArgs;
     const NAME: &'static str = "evidence.logs";
     const CLASS: Class = Class::Read;
+    const ABREAST: bool = true;
     const ABOUT: &'static str = "Keeps what the containers of pods have logged, with the time of each line.";
 
     async fn plan(with: &Planning<'_>, args: LogsArgs) -> Result<Planned, ActionError> {
@@ -250,7 +253,7 @@ mod tests {
                 ],
             },
         });
-        let found = containers(&Live { object, json }).unwrap();
+        let found = containers(&Live { object, json: json.into() }).unwrap();
         let wanted = [("i", true, false), ("a", true, true), ("b", false, false)];
         assert_eq!(found, wanted.map(|(name, began, before)| (name.to_owned(), began, before)));
     }

@@ -146,7 +146,7 @@ mod tests {
             name: place.1.into(),
             uid: Some(format!("{kind}-{}", place.1)),
         };
-        Live { object, json }
+        Live { object, json: json.into() }
     }
 
     #[test]

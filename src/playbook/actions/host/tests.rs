@@ -37,6 +37,7 @@ impl Fixture {
             host: Some(&host),
             kinds: &self.kinds,
             equipment: Some(Equipment::nowhere()),
+            known: None,
         };
         actions::find(name).unwrap().plan(&with, args).await.map_err(|e| e.to_string())
     }
@@ -117,6 +118,7 @@ async fn what_acts_on_a_host_does_nothing_elsewhere() {
         host: None,
         kinds: &it.kinds,
         equipment: None,
+        known: None,
     };
     for action in [&Stop as &dyn Action, &Start, &Status] {
         assert!(action.on_host());

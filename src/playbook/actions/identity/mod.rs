@@ -4,8 +4,9 @@ mod pods;
 mod reach;
 
 use super::{ActionError, Class, Live, Plain, Planned, Planning, Target};
-use crate::source::kube::ResourceType;
+use crate::{object::access::RBAC_TYPES, playbook::AT_A_TIME, source::kube::ResourceType};
 use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use pods::Uses;
 use reach::{Account, Known, reach};
 use schemars::JsonSchema;
@@ -95,32 +96,21 @@ async fn gather(
         claims: Vec::new(),
         secrets: Vec::new(),
     };
-    for resource in crate::object::access::RBAC_TYPES {
-        let kind = with.built_in("rbac.authorization.k8s.io", resource)?;
-        known.rbac.extend(with.list(kind, None, None, None).await?);
-    }
-    let inside = async |kind: &ResourceType| -> Result<Vec<Live>, ActionError> {
-        // One list of everything is less work for the server than many.
-        if namespaces.len() > 20 {
-            let all = with.list(kind, None, None, None).await?;
-            return Ok(all
-                .into_iter()
-                .filter(|it| it.object.namespace.as_ref().is_some_and(|it| namespaces.contains(it)))
-                .collect());
-        }
-        let mut found = Vec::new();
-        for namespace in &namespaces {
-            found.extend(with.list(kind, Some(namespace), None, None).await?);
-        }
-        Ok(found)
-    };
-    known.service_accounts = inside(with.built_in("", "serviceaccounts")?).await?;
-    known.claims = inside(with.built_in("", "persistentvolumeclaims")?).await?;
-    for (group, resource) in pods::WORKLOADS {
-        if let Ok(kind) = with.built_in(group, resource) {
-            known.workloads.extend(inside(kind).await?);
-        }
-    }
+    let rbac = RBAC_TYPES.iter().map(|resource| with.built_in("rbac.authorization.k8s.io", resource));
+    let rbac: Vec<&ResourceType> = rbac.collect::<Result<_, _>>()?;
+    let workloads =
+        pods::WORKLOADS.iter().filter_map(|(group, resource)| with.built_in(group, resource).ok());
+    let workloads: Vec<&ResourceType> = workloads.collect();
+    let accounts = [with.built_in("", "serviceaccounts")?];
+    let claims = [with.built_in("", "persistentvolumeclaims")?];
+    let (rbac, accounts, claims, workloads) = tokio::join!(
+        every(with, &rbac, None),
+        every(with, &accounts, Some(&namespaces)),
+        every(with, &claims, Some(&namespaces)),
+        every(with, &workloads, Some(&namespaces)),
+    );
+    (known.rbac, known.service_accounts) = (rbac?, accounts?);
+    (known.claims, known.workloads) = (claims?, workloads?);
     let secrets = with.built_in("", "secrets")?;
     let places = match known.reads_secrets_in() {
         None => vec![None],
@@ -142,4 +132,25 @@ async fn gather(
         }
     }
     Ok(known)
+}
+
+/// Everything of these types: of the whole cluster, or of these namespaces.
+async fn every(
+    with: &Planning<'_>,
+    kinds: &[&ResourceType],
+    namespaces: Option<&BTreeSet<String>>,
+) -> Result<Vec<Live>, ActionError> {
+    // One list of everything is less work for the server than many.
+    let places: Vec<Option<&str>> = match namespaces.filter(|it| it.len() <= 20) {
+        Some(namespaces) => namespaces.iter().map(|it| Some(it.as_str())).collect(),
+        None => vec![None],
+    };
+    let each = kinds.iter().flat_map(|kind| places.iter().map(move |place| (kind, *place)));
+    let lists: Vec<_> = each.map(|(kind, place)| with.list(kind, place, None, None)).collect();
+    let found: Vec<Vec<Live>> = stream::iter(lists).buffered(AT_A_TIME).try_collect().await?;
+    let mut found = found.concat();
+    if let Some(namespaces) = namespaces {
+        found.retain(|it| it.object.namespace.as_ref().is_some_and(|it| namespaces.contains(it)));
+    }
+    Ok(found)
 }

@@ -11,7 +11,7 @@ fn live(group: &str, kind: &str, resource: &str, place: (Option<&str>, &str), js
         name: name.into(),
         uid: Some(format!("uid-{name}")),
     };
-    Live { object, json }
+    Live { object, json: json.into() }
 }
 
 const RBAC: &str = "rbac.authorization.k8s.io";

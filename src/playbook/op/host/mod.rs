@@ -210,6 +210,7 @@ mod tests {
             equipment: Equipment::nowhere(),
             run: "20261128T190000Z-aaaa",
             manager: "test",
+            known: None,
         }
     }
 

@@ -1,0 +1,111 @@
+//! The shipped playbook for a lost quorum, on a host whose static pods run: carried out, killed at each line, and taken back.
+
+use crate::{
+    boat::{Lifeboat, Ran},
+    host::{Host, names},
+    playbook_case::{book, journal},
+    playbook_crash::killed,
+    playbook_run::approver,
+    playbook_runbooks::file,
+    playbook_runbooks_killed::Lines,
+};
+use anyhow::{Context, Result, ensure};
+
+/// What people are asked for, in this order.
+const ASKED: [&str; 6] = ["count", "fence", "whole", "gate", "rejoin", "lost"];
+const RESUME: &str = "resume latest --no-wait -i identity.txt";
+
+/// The playbook and its parameters, on a host where two people may approve.
+async fn line(host: &Host) -> Result<String> {
+    let boat = &host.boat;
+    let people = [approver(boat, "alice", "leads").await?, approver(boat, "bob", "leads").await?];
+    boat.edit(|text| format!("{text}\nplaybooks:\n  approvers:\n{}", people.concat()))?;
+    Ok(format!(
+        "{} -p incident=OPS-7 -p host=cp1 -p point=latest -p archives={} -p manifests={}",
+        file("etcd-quorum-loss"),
+        host.dir().join("kept").display(),
+        host.manifests().display()
+    ))
+}
+
+/// Both people answer the step that a run waits at.
+async fn answer(boat: &Lifeboat, ran: &Ran) -> Result<String> {
+    let status = book(boat, "status latest -o json").await.expect(0).json();
+    let step = status["waiting"]["step"].as_str().with_context(|| format!("{ran:?} {status:#}"))?;
+    let told = "--told members=all --told archives=none --told verified=yes --told lost=nothing";
+    for name in ["alice", "bob"] {
+        book(boat, &format!("approve latest --step {step} --as {name} --key {name}.key {told}"))
+            .await
+            .expect(0);
+    }
+    Ok(step.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn playbook_runbook_of_lost_quorum_is_carried_out_on_host_and_taken_back() -> Result<()> {
+    let host = Host::start().await?;
+    let boat = &host.boat;
+    let line = line(&host).await?;
+    let plan = book(boat, &format!("plan {line} -o json")).await.expect(0).json();
+    ensure!(!plan["findings"].to_string().contains("error"), "{:#}", plan["findings"]);
+    let mut ran = book(boat, &format!("run {line} --yes --no-wait -i identity.txt")).await;
+    let mut asked = Vec::new();
+    while ran.code == 1 {
+        asked.push(answer(boat, &ran).await?);
+        ensure!(asked.len() <= ASKED.len(), "{asked:?}: {ran:?}");
+        ran = book(boat, RESUME).await;
+    }
+    ran.expect(0);
+    assert_eq!(asked, ASKED);
+    host.must_serve(&host.saved).await?;
+    ensure!(names(&host.dir().join("kept")).len() == 1, "the data of before is kept");
+    let page = book(boat, "timeline latest --format html").await.expect(0).stdout;
+    ensure!(page.contains("</html>") && page.contains("OPS-7"));
+    book(boat, "undo latest").await.expect(0);
+    host.must_serve(&host.live).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn playbook_runbook_of_lost_quorum_killed_at_each_line_ends_as_if_it_had_not_been() -> Result<()> {
+    let host = Host::start().await?;
+    let boat = &host.boat;
+    let mut words = format!("run {} --yes --no-wait -i identity.txt", line(&host).await?);
+    let (mut lines, mut kills, mut asked) = (Lines::default(), 0, Vec::new());
+    let ran = loop {
+        ensure!(kills + asked.len() < 200, "it never comes to its end");
+        let ended = killed(boat, &words, lines.news(boat)).await?;
+        // What it told before it died is not news.
+        lines.news(boat)();
+        words = RESUME.to_owned();
+        match ended {
+            None => kills += 1,
+            Some(ran) if ran.code == 1 => asked.push(answer(boat, &ran).await?),
+            Some(ran) => break ran,
+        }
+    };
+    ran.expect(0).says("COMPLETED");
+    assert_eq!(asked, ASKED, "nobody is asked twice");
+    ensure!(kills >= 20, "killed {kills} times");
+    host.must_serve(&host.saved).await?;
+    ensure!(
+        names(&host.dir().join("kept")).len() == 1,
+        "the data of before is kept once: {:?}",
+        names(&host.dir().join("kept"))
+    );
+
+    // And on the way back.
+    let mut kills = 0;
+    let ran = loop {
+        ensure!(kills < 50, "it never comes to its end");
+        match killed(boat, "undo latest", lines.news(boat)).await? {
+            None => kills += 1,
+            Some(ran) => break ran,
+        }
+        lines.news(boat)();
+    };
+    ran.expect(0);
+    ensure!(kills >= 2, "killed {kills} times");
+    let twice = journal(boat)?.iter().filter(|it| it["what"] == "undone" && it["step"] == "restore").count();
+    assert_eq!(twice, 1, "it is taken back once");
+    host.must_serve(&host.live).await
+}
