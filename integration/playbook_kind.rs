@@ -261,7 +261,9 @@ async fn a_running_pod_is_isolated(harbour: &Harbour) -> Result<()> {
     ensure!(harbour.kubectl(&can).is_err(), "the account has its rights yet");
 
     harbour.book("undo latest").await.expect(0);
-    assert_eq!(harbour.get("networkpolicies -n quay")?["items"].as_array().map(Vec::len), Some(0));
+    let policies = harbour.get("networkpolicies -n quay")?;
+    let told = book(&harbour.boat, "timeline latest").await.stdout;
+    assert_eq!(policies["items"].as_array().map(Vec::len), Some(0), "{policies:#} {told}");
     assert_eq!(harbour.kubectl(&can)?, "yes");
     // Of three that fit, the deployment takes one away.
     until("there are two again", || Ok(harbour.pods("app=crane")?.len() == 2))
