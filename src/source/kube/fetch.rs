@@ -57,6 +57,16 @@ impl Api {
         .await
     }
 
+    /// What a kubelet answers, by way of the API server. An error of its own (500) is its answer, and stays.
+    pub(super) async fn get_from_kubelet(&self, uri: &str, largest: usize) -> Result<Bytes, Failure> {
+        let tries = |failure: &Failure| if failure.code() == Some(500) { 1 } else { failure.tries() };
+        self.tried(tries, || {
+            let request = Request::get(uri).header(header::ACCEPT, "*/*").body(Body::empty());
+            self.once(request, largest, 0)
+        })
+        .await
+    }
+
     /// The body of the answer to a `POST` of JSON.
     pub(super) async fn post(&self, uri: &str, json: &Bytes) -> Result<Bytes, Failure> {
         self.send(Method::POST, uri, "application/json", json).await
@@ -86,13 +96,24 @@ impl Api {
     where
         F: Future<Output = Result<Bytes, Failure>>,
     {
+        self.tried(Failure::tries, attempt).await
+    }
+
+    async fn tried<F>(
+        &self,
+        most: impl Fn(&Failure) -> u32,
+        attempt: impl Fn() -> F,
+    ) -> Result<Bytes, Failure>
+    where
+        F: Future<Output = Result<Bytes, Failure>>,
+    {
         let mut tries = 0;
         loop {
             self.limit.turn().await;
             tries += 1;
             match attempt().await {
                 Ok(body) => return Ok(body),
-                Err(failure) if tries >= failure.tries() => return Err(failure),
+                Err(failure) if tries >= most(&failure) => return Err(failure),
                 Err(failure) => {
                     let pause = backoff::pause(tries, failure.retry_after(), rand::random());
                     tracing::debug!(tries, ?pause, reason = failure.text(), "trying again");
