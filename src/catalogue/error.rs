@@ -84,7 +84,7 @@ pub enum CatalogueError {
         source: PipelineError,
     },
     /// Several have.
-    #[error("`{wanted}` is the beginning of several ids: {candidates}")]
+    #[error("`{wanted}` may be any of several: {candidates}; say which")]
     Ambiguous {
         /// What was asked for.
         wanted: String,

@@ -138,15 +138,17 @@ impl Catalogue {
         Ok(found)
     }
 
-    /// The run that `wanted` means: `latest`, an id, or the beginning of one.
+    /// The run that `wanted` means: `latest`, an id, or the beginning of one. Of runs that were planned in the same second none is the
+    /// latest.
     ///
     /// # Errors
     /// When there is none, or there are several.
     pub async fn find_run(&self, wanted: &str) -> Result<PointId, CatalogueError> {
         let names = self.store.children(Some(&Key::runs(&self.cluster)?)).await?;
         let mut ids: Vec<PointId> = names.iter().filter_map(|name| name.parse().ok()).collect();
-        if wanted != "latest" {
-            ids.retain(|id| id.as_str().starts_with(wanted));
+        match (wanted, ids.last().map(PointId::time)) {
+            ("latest", Some(newest)) => ids.retain(|id| id.time() == newest),
+            _ => ids.retain(|id| id.as_str().starts_with(wanted)),
         }
         match (ids.len(), wanted) {
             (0, _) => Err(CatalogueError::NoRun {
@@ -154,7 +156,7 @@ impl Catalogue {
                 cluster: self.cluster.clone(),
                 store: self.store.url().to_owned(),
             }),
-            (1, _) | (_, "latest") => Ok(ids.swap_remove(ids.len() - 1)),
+            (1, _) => Ok(ids.swap_remove(0)),
             _ => {
                 let candidates = ids.iter().map(PointId::as_str).collect::<Vec<_>>().join(", ");
                 Err(CatalogueError::Ambiguous { wanted: wanted.to_owned(), candidates })

@@ -1,6 +1,6 @@
 //! What a playbook needs before anything can be planned, or carried out.
 
-use super::named;
+use super::{carry::JOURNAL, named};
 use crate::{
     backup::{Job, Uploads},
     catalogue::Catalogue,
@@ -13,7 +13,7 @@ use crate::{
     config::Playbooks,
     pipeline::{PipelineError, Recipients, Verifier},
     playbook::{
-        Approver, Equipment, Known, OnHost, StoreKeeper,
+        Approver, Entry, Equipment, Known, OnHost, StoreKeeper,
         model::{Playbook, RunsOn},
         plan::{Order, Plan, plan},
     },
@@ -23,7 +23,12 @@ use crate::{
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+};
 
 /// What a playbook is told on the command line.
 #[derive(Debug, clap::Args)]
@@ -225,8 +230,16 @@ pub(super) async fn equipment(context: &Context, opening: &Opening, api: &Api) -
     Ok(Equipment { catalogue, by, signer, identities, job, channels, rehearsal: false })
 }
 
-/// The newest run in a directory of journals that `wanted` means: `latest`, an id, or the beginning of one.
-pub(super) fn run_in(journals: &std::path::Path, wanted: &str) -> Result<PointId, Failure> {
+/// When a run was begun, by the first line of its journal.
+fn begun(run: &Path) -> Option<Timestamp> {
+    let mut line = String::new();
+    BufReader::new(File::open(run.join(JOURNAL)).ok()?).read_line(&mut line).ok()?;
+    serde_json::from_str::<Entry>(&line).ok().map(|entry| entry.at)
+}
+
+/// The run in a directory of journals that `wanted` means: an id, the beginning of one, or `latest`, which was begun last, whenever
+/// it was planned.
+pub(super) fn run_in(journals: &Path, wanted: &str) -> Result<PointId, Failure> {
     let entries = std::fs::read_dir(journals).map_err(|e| {
         Failure::usage(format!("{}: {e}", journals.display()))
             .help("journals are where the run was started: name the directory with --journal")
@@ -234,7 +247,7 @@ pub(super) fn run_in(journals: &std::path::Path, wanted: &str) -> Result<PointId
     let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<PointId>().ok());
     let mut ids: Vec<PointId> =
         names.filter(|id| wanted == "latest" || id.as_str().starts_with(wanted)).collect();
-    ids.sort();
+    ids.sort_by_cached_key(|id| (begun(&journals.join(id.as_str())).or(id.time()), id.clone()));
     match (ids.pop(), ids.len()) {
         (Some(id), 0) => Ok(id),
         (Some(id), _) if wanted == "latest" => Ok(id),
@@ -246,5 +259,33 @@ pub(super) fn run_in(journals: &std::path::Path, wanted: &str) -> Result<PointId
             format!("{} holds no run that begins with `{wanted}`", journals.display()),
         )
         .help("a run is continued and taken back where its journal is: name the directory with --journal")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_run_is_the_one_that_was_begun_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |id: &str, at: &str| {
+            std::fs::create_dir(dir.path().join(id)).unwrap();
+            let line = format!("{{\"seq\":0,\"at\":\"{at}\",\"what\":\"resumed\",\"by\":\"x\"}}\n");
+            std::fs::write(dir.path().join(id).join(JOURNAL), line).unwrap();
+        };
+        let latest = || run_in(dir.path(), "latest").map(|id| id.to_string()).unwrap_or_default();
+        // In the same second, what stands behind it in an id says nothing.
+        write("20261129T050000Z-zzzz", "2026-11-29T05:00:00.100Z");
+        write("20261129T050000Z-aaaa", "2026-11-29T05:00:00.700Z");
+        assert_eq!(latest(), "20261129T050000Z-aaaa");
+        // A plan that was made before and begun now.
+        write("20261129T040000Z-bbbb", "2026-11-29T05:00:01Z");
+        assert_eq!(latest(), "20261129T040000Z-bbbb");
+        // One that cannot be read is as old as its id says.
+        std::fs::create_dir(dir.path().join("20261129T060000Z-cccc")).unwrap();
+        assert_eq!(latest(), "20261129T060000Z-cccc");
+        assert!(run_in(dir.path(), "20261129T05").is_err(), "several");
+        assert_eq!(run_in(dir.path(), "20261129T04").unwrap().as_str(), "20261129T040000Z-bbbb");
     }
 }
