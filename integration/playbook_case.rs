@@ -14,52 +14,10 @@ use std::{
     time::Duration,
 };
 
-/// A ship with a crew: a deployment behind a service, a policy that lets everybody in, an account with rights.
-pub const SHIP: &str = "\
-apiVersion: v1
-kind: Namespace
-metadata: {name: ship}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: crew, namespace: ship}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: stowage, namespace: ship}
-rules: [{apiGroups: [''], resources: [secrets], verbs: [get, list]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: crew, namespace: ship}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: stowage}
-subjects: [{kind: ServiceAccount, name: crew, namespace: ship}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: deck, namespace: ship}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: deck}}
-  template:
-    metadata: {labels: {app: deck}}
-    spec: {serviceAccountName: crew, containers: [{name: app, image: registry.example.com/deck}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: deck, namespace: ship}
-spec: {selector: {app: deck}, ports: [{port: 80}]}
----
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: all-aboard, namespace: ship}
-spec: {podSelector: {matchLabels: {app: deck}}, ingress: [{}], policyTypes: [Ingress]}
-";
-
 /// The boat, with a ship in the cluster that is under way.
 pub async fn ship(cluster: &Cluster) -> Result<Lifeboat> {
     cluster.add_node("node-0").await?;
-    fill::apply(&cluster.client().await?, SHIP).await?;
+    fill::apply(&cluster.client().await?, &fill::ship_of("ship")).await?;
     cluster.kubectl(&["rollout", "status", "deployment", "deck", "-n", "ship", "--timeout=60s"]).await?;
     Lifeboat::init(cluster.etcd().dir(), Some(cluster.etcd()), Some(cluster)).await
 }

@@ -4,7 +4,7 @@
 use crate::{
     boat::Lifeboat,
     lab::{Cluster, ClusterOptions, eventually, fill, with_cluster},
-    playbook_case::{POD, SHIP, book, difference, forget, get, journal, playbook, pod, ship, state},
+    playbook_case::{POD, book, difference, forget, get, journal, playbook, pod, ship, state},
     playbook_run::approver,
 };
 use anyhow::{Result, ensure};
@@ -116,7 +116,7 @@ async fn playbook_tells_what_others_changed_or_deleted_and_takes_the_rest_back()
         cluster.kubectl(&["delete", "rolebinding", "crew", "-n", "ship"]).await?;
         book(&boat, "run all.yaml --plan plan.json").await.expect(6).says("has changed since").says("cut");
         ensure!(!boat.path("journal").exists() && note(cluster).await?.is_empty());
-        fill::apply(&cluster.client().await?, SHIP).await?;
+        fill::apply(&cluster.client().await?, &fill::ship_of("ship")).await?;
 
         // … between two steps, …
         playbook(&boat, "all", POD, &[NOTE, MARK, GATE, CUT].concat())?;
@@ -128,7 +128,7 @@ async fn playbook_tells_what_others_changed_or_deleted_and_takes_the_rest_back()
         book(&boat, "undo latest").await.expect(0);
         assert_eq!((label(cluster).await?, note(cluster).await?), (String::new(), String::new()));
         assert_eq!(bound(cluster).await?, "", "nobody makes it again");
-        fill::apply(&cluster.client().await?, SHIP).await?;
+        fill::apply(&cluster.client().await?, &fill::ship_of("ship")).await?;
 
         // … and before it is taken back.
         forget(&boat)?;

@@ -150,13 +150,13 @@ impl Catalogue {
             ("latest", Some(newest)) => ids.retain(|id| id.time() == newest),
             _ => ids.retain(|id| id.as_str().starts_with(wanted)),
         }
-        match (ids.len(), wanted) {
-            (0, _) => Err(CatalogueError::NoRun {
+        match ids.len() {
+            0 => Err(CatalogueError::NoRun {
                 wanted: wanted.to_owned(),
                 cluster: self.cluster.clone(),
                 store: self.store.url().to_owned(),
             }),
-            (1, _) => Ok(ids.swap_remove(0)),
+            1 => Ok(ids.swap_remove(0)),
             _ => {
                 let candidates = ids.iter().map(PointId::as_str).collect::<Vec<_>>().join(", ");
                 Err(CatalogueError::Ambiguous { wanted: wanted.to_owned(), candidates })

@@ -59,6 +59,11 @@ metadata: {name: deck, namespace: NAME}
 spec: {selector: {app: deck}, ports: [{port: 80}]}
 ";
 
+/// A ship with a crew: a deployment behind a service, a policy that lets everybody in, an account with rights.
+pub fn ship_of(namespace: &str) -> String {
+    [HOME, "---\n", DECK].concat().replace("NAME", namespace)
+}
+
 /// Makes a namespace with a deployment of two pods, on nodes that take pods. Gives the name of one that runs.
 pub async fn ship(client: &Client, namespace: &str) -> Result<String> {
     let nodes: Api<Node> = Api::all(client.clone());
@@ -67,7 +72,7 @@ pub async fn ship(client: &Client, namespace: &str) -> Result<String> {
         let name = node.metadata.name.context("a node without a name")?;
         nodes.patch(&name, &PatchParams::default(), &Patch::Merge(&open)).await?;
     }
-    apply(client, &[HOME, "---\n", DECK].concat().replace("NAME", namespace)).await?;
+    apply(client, &ship_of(namespace)).await?;
     let mut running = running(client, namespace, 2).await?;
     running.pop().context("no pod")
 }

@@ -8,6 +8,6 @@ pub mod points;
 mod shop;
 
 pub use api::api;
-pub use crowd::{crowd, let_out, ship};
+pub use crowd::{crowd, let_out, ship, ship_of};
 pub use etcd::{Filled, etcd};
 pub use shop::{apply, shop};

@@ -10,7 +10,10 @@ use crate::{
     report::{self, AccessChange, AccessPeriod},
 };
 use jiff::Timestamp;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// No more changes are told: what is more is for `lifeboat diff --access`.
 const MOST: usize = 500;
@@ -113,16 +116,17 @@ fn around<T>(
 /// An object, by its type, namespace and name.
 type Place = (TypeName, Option<String>, String);
 
-/// What the run wrote, or may have written, and did not take back.
-fn written(entries: &[Entry]) -> BTreeSet<(Place, String)> {
+/// What the run wrote, or may have written, and did not take back, with the steps that did.
+fn written(entries: &[Entry]) -> BTreeMap<Place, BTreeSet<String>> {
     let state = State::of(entries);
-    let mut found = BTreeSet::new();
+    let mut found: BTreeMap<Place, BTreeSet<String>> = BTreeMap::new();
     for (id, step) in &state.steps {
         let stands =
             |op: &&OpState| op.standing != Doneness::NotDone && op.undone != Some(Ok(())) && !op.op.reads();
         for object in step.ops.values().filter(stands).flat_map(|op| op.op.objects()) {
             let kind = TypeName::new(&object.group, &object.resource);
-            found.insert(((kind, object.namespace.clone(), object.name.clone()), id.clone()));
+            let place = (kind, object.namespace.clone(), object.name.clone());
+            found.entry(place).or_default().insert(id.clone());
         }
     }
     found
@@ -131,7 +135,7 @@ fn written(entries: &[Entry]) -> BTreeSet<(Place, String)> {
 fn tell(
     period: &mut AccessPeriod,
     found: Comparison,
-    written: &BTreeSet<(Place, String)>,
+    written: &BTreeMap<Place, BTreeSet<String>>,
 ) -> Result<(), CompareError> {
     let mut more = 0;
     found.each_change::<CompareError>(0, |change| {
@@ -140,8 +144,8 @@ fn tell(
             return Ok(());
         }
         let place = (change.kind.clone(), change.namespace.clone(), change.name.clone());
-        let steps = written.iter().filter(|(it, _)| *it == place).map(|(_, step)| step.clone());
-        period.changes.push(AccessChange { steps: steps.collect(), change });
+        let steps = written.get(&place).into_iter().flatten().cloned().collect();
+        period.changes.push(AccessChange { steps, change });
         Ok(())
     })?;
     period.remarks.extend(report::notes(&found.notes(0)).lines().map(str::to_owned));
