@@ -115,7 +115,9 @@ pub fn made_by(engine: &str, drill: &str) -> Result<Vec<String>> {
     let label = format!("label=io.x-k8s.kind.cluster={cluster}");
     let containers = said(engine, &["ps", "--all", "--quiet", "--filter", &label])?;
     let networks = said(engine, &["network", "ls", "--quiet", "--filter", &format!("name={cluster}")])?;
-    Ok(containers.lines().chain(networks.lines()).map(str::to_owned).collect())
+    let volumes = said(engine, &["volume", "ls", "--format", "{{.Name}} {{.Labels}}"])?;
+    let volumes = volumes.lines().filter(|line| line.contains(&cluster));
+    Ok(containers.lines().chain(networks.lines()).chain(volumes).map(str::to_owned).collect())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

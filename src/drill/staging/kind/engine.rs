@@ -162,7 +162,16 @@ impl Engine {
         Ok(said.split_whitespace().map(str::to_owned).collect())
     }
 
-    /// Takes away the cluster and its network, and looks whether they are gone.
+    /// What kind made for its nodes to write to. Docker takes these away with the containers; of Podman they are volumes that
+    /// outlive them, each labelled with the name of its node.
+    async fn volumes(&self) -> Result<Vec<String>, StagingError> {
+        let said = self.ask(&["volume", "ls", "--format", "{{.Name}} {{.Labels}}"]).await?;
+        let node = format!("{}-", self.cluster);
+        let volumes = said.lines().filter_map(|line| line.split_once(' '));
+        Ok(volumes.filter(|(_, labels)| labels.contains(&node)).map(|(name, _)| name.to_owned()).collect())
+    }
+
+    /// Takes away the cluster, its volumes and its network, and looks whether they are gone.
     pub(super) async fn remove(&self) -> Vec<Removed> {
         let of = |what: &str, result: Result<usize, StagingError>| {
             let what = format!("{what} {}", self.cluster);
@@ -177,11 +186,12 @@ impl Engine {
             }
         };
         let cluster = of("the kind cluster", self.remove_containers().await);
-        let network = match cluster.gone {
-            true => self.remove_networks().await,
-            false => Err(StagingError::Refused("its containers are still there".to_owned())),
+        let held = || Err(StagingError::Refused("its containers are still there".to_owned()));
+        let (volumes, network) = match cluster.gone {
+            true => (self.remove_volumes().await, self.remove_networks().await),
+            false => (held(), held()),
         };
-        vec![cluster, of("the network", network)]
+        vec![cluster, of("the volumes of", volumes), of("the network", network)]
     }
 
     /// An engine goes on with what it was asked for by a program that was killed: only when nothing came twice is that over.
@@ -216,14 +226,27 @@ impl Engine {
         Ok(removed.len())
     }
 
+    async fn remove_volumes(&self) -> Result<usize, StagingError> {
+        let found = self.volumes().await?;
+        for volume in &found {
+            self.ask(&["volume", "rm", "--force", volume]).await?;
+        }
+        nothing_left(found.len(), self.volumes().await?.len())
+    }
+
     async fn remove_networks(&self) -> Result<usize, StagingError> {
         let found = self.networks().await?;
         for network in &found {
             self.ask(&["network", "rm", network]).await?;
         }
-        match self.networks().await?.len() {
-            0 => Ok(found.len()),
-            n => Err(StagingError::Refused(format!("{n} are still there"))),
-        }
+        nothing_left(found.len(), self.networks().await?.len())
+    }
+}
+
+/// How many were removed, if none is left.
+fn nothing_left(removed: usize, left: usize) -> Result<usize, StagingError> {
+    match left {
+        0 => Ok(removed),
+        n => Err(StagingError::Refused(format!("{n} are still there"))),
     }
 }
