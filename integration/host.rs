@@ -47,10 +47,18 @@ pub struct Host {
 impl Host {
     /// Starts it, fills it, takes a recovery point, and then changes what there is.
     pub async fn start() -> Result<Self> {
+        Self::start_among(1).await
+    }
+
+    /// The same with an etcd of so many members: all but the first are on other hosts.
+    pub async fn start_among(members: usize) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("lifeboat-host-").tempdir()?;
-        let etcd = Etcd::prepare(dir.path(), EtcdOptions { tls: true, ..EtcdOptions::default() })?;
+        let etcd = Etcd::prepare(dir.path(), EtcdOptions { members, tls: true, ..EtcdOptions::default() })?;
         let apiserver =
-            ApiServer::prepare(dir.path(), Pki::open(&dir.path().join("pki"))?, etcd.access(), &[])?;
+            ApiServer::prepare(dir.path(), Pki::open(&dir.path().join("pki"))?, &etcd.access().of(0), &[])?;
+        for other in &etcd.members()[1..] {
+            other.start()?;
+        }
         let boat = Lifeboat::init(dir.path(), Some(&etcd), None).await?;
         let (saved, live) = (BTreeMap::new(), BTreeMap::new());
         let manifests = dir.path().join("manifests");

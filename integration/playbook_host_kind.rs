@@ -21,6 +21,7 @@ impl Node {
         for (program, name) in [
             (env!("CARGO_BIN_EXE_lifeboat").to_owned(), "lifeboat"),
             (crate::lab::tools::tool("etcdutl")?.display().to_string(), "etcdutl"),
+            (crate::lab::tools::tool("node-crictl")?.display().to_string(), "crictl"),
         ] {
             said("docker", &["cp", &program, &format!("{}:/usr/local/bin/{name}", node.name())])?;
         }
@@ -114,6 +115,8 @@ async fn kind_playbook_on_host_brings_a_control_plane_back_under_a_real_kubelet(
                until grep -q '\"what\":\"intent\".*\"does\":\"archive\"' journal/*/journal.jsonl 2>/dev/null; do sleep 0.05; \
                kill -0 $pid || { cat out; exit 1; }; done; kill -9 $pid";
     node.on(&["sh", "-c", die]).context("run")?;
+    let out = node.on(&["cat", "out"])?;
+    ensure!(out.contains("no container of them runs"), "the runtime was asked, not only the ports: {out}");
     ensure!(node.kubectl(&["get", "configmaps"]).is_err(), "the API server is stopped");
     let die = "lifeboat playbook resume latest -i identity.txt >out 2>&1 & pid=$!; \
                until test -d /var/lib/etcd/before-* || ls -d /var/lib/etcd.before-* 2>/dev/null; do sleep 0.05; \

@@ -3,6 +3,7 @@
 use crate::{
     boat::{Lifeboat, Ran},
     host::{Host, names},
+    lab::eventually,
     playbook_case::{book, journal},
     playbook_crash::killed,
     playbook_run::approver,
@@ -10,6 +11,8 @@ use crate::{
     playbook_runbooks_killed::Lines,
 };
 use anyhow::{Context, Result, ensure};
+use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
+use tokio::process::{Child, Command};
 
 /// What people are asked for, in this order.
 const ASKED: [&str; 6] = ["count", "fence", "whole", "gate", "rejoin", "lost"];
@@ -108,4 +111,76 @@ async fn playbook_runbook_of_lost_quorum_killed_at_each_line_ends_as_if_it_had_n
     let twice = journal(boat)?.iter().filter(|it| it["what"] == "undone" && it["step"] == "restore").count();
     assert_eq!(twice, 1, "it is taken back once");
     host.must_serve(&host.live).await
+}
+
+/// A host whose etcd is lost joins the one that goes on, as `kubeadm join` has it do: with no data, and known before it comes.
+async fn join(host: &Host, other: usize) -> Result<Child> {
+    let etcd = &host.etcd;
+    let (member, first) = (etcd.member(other), etcd.access().of(0));
+    fs::remove_dir_all(&member.data_dir)?;
+    let peer = format!("--peer-urls={}", member.peer_url());
+    // Two of two must be there before a third may come.
+    eventually("a member may come", Duration::from_secs(60), async || {
+        Ok(first.etcdctl(&["member", "add", &member.name, &peer]).await.ok())
+    })
+    .await?;
+    let there = etcd.members()[..=other].iter().map(|it| format!("{}={}", it.name, it.peer_url()));
+    let there = there.collect::<Vec<_>>().join(",");
+    let of_all = member.command();
+    let (program, arguments) = of_all.split_first().context("a command")?;
+    let mut command = Command::new(program);
+    command.args(arguments.iter().filter(|it| !it.starts_with("--initial-cluster=")));
+    command.args([&format!("--initial-cluster={there}"), "--initial-cluster-state=existing"]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let child = child.spawn()?;
+    eventually("it serves", Duration::from_secs(60), async || {
+        Ok(etcd.access().of(other).etcdctl(&["endpoint", "health"]).await.ok())
+    })
+    .await?;
+    Ok(child)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn playbook_runbook_of_lost_quorum_brings_three_members_back_of_one() -> Result<()> {
+    let host = Host::start_among(3).await?;
+    let boat = &host.boat;
+    let line = line(&host).await?;
+    for lost in [1, 2] {
+        host.etcd.member(lost).kill();
+    }
+    let status = book(boat, &format!("run {line} --yes --no-wait -i identity.txt")).await;
+    let seen = crate::playbook_case::journal(boat)?;
+    let look = seen.iter().rfind(|it| it["what"] == "step-ended" && it["step"] == "look");
+    ensure!(!look.context("it looked")?.to_string().contains("\"quorum\":true"), "{look:?}");
+    let (mut ran, mut asked, mut others) = (status, Vec::new(), Vec::new());
+    while ran.code == 1 {
+        let step = answer(boat, &ran).await?;
+        if step == "rejoin" {
+            for other in [1, 2] {
+                others.push(join(&host, other).await?);
+            }
+        }
+        asked.push(step);
+        ensure!(asked.len() <= ASKED.len(), "{asked:?}: {ran:?}");
+        ran = book(boat, RESUME).await;
+    }
+    ran.expect(0).says("COMPLETED");
+    assert_eq!(asked, ASKED);
+    host.must_serve(&host.saved).await?;
+
+    // All three have what was saved, and nothing else.
+    eventually("the members agree", Duration::from_secs(60), async || {
+        let said = host.etcd.etcdctl(&["endpoint", "hashkv", "-w", "json"]).await?;
+        let said: serde_json::Value = serde_json::from_str(&said)?;
+        let all = said.as_array().context("a list")?;
+        let of = |it: &serde_json::Value| {
+            (it["HashKV"]["hash"].to_string(), it["HashKV"]["hash_revision"].to_string())
+        };
+        let hashes: BTreeSet<_> = all.iter().map(of).collect();
+        Ok((all.len() == 3 && hashes.len() == 1).then_some(()))
+    })
+    .await?;
+    let members = host.etcd.etcdctl(&["member", "list"]).await?;
+    assert_eq!(members.lines().filter(|line| line.contains("started")).count(), 3, "{members}");
+    Ok(())
 }

@@ -167,6 +167,7 @@ async fn kind_runs_pods_that_playbooks_look_into_hold_and_let_go() -> Result<()>
     let harbour = Harbour::open().await?;
     evidence_is_kept(&harbour).await?;
     files_are_kept(&harbour).await?;
+    a_service_is_asked(&harbour).await?;
     a_running_pod_is_isolated(&harbour).await?;
     a_bound_token_is_dead(&harbour).await?;
     a_node_is_emptied(&harbour).await
@@ -201,6 +202,44 @@ async fn evidence_is_kept(harbour: &Harbour) -> Result<()> {
     let status = book(&harbour.boat, "timeline latest --format markdown --to -").await.expect(0).stdout;
     ensure!(status.contains("exit code 3") || status.contains("ended with 3"), "{status}");
     ensure!(status.contains("tar"), "{status}");
+    Ok(())
+}
+
+/// What pods of a service answer, and what a command in them says: right, wrong, and too late.
+async fn a_service_is_asked(harbour: &Harbour) -> Result<()> {
+    let service = "target: {kind: Service, namespace: quay, name: crane}";
+    let labels = "namespace: quay, labelSelector: app=crane";
+    let steps = format!(
+        "    - {{id: serves, action: check.http, args: {{{service}, port: 8080, contains: heave, within: 60s}}}}\n\
+         \x20   - {{id: says, action: check.exec, args: {{{labels}, command: [workload, env, WORD, ahoy], within: 60s}}}}\n\
+         \x20   - {{id: other, onFailure: continue, action: check.http, args: {{{labels}, port: 8080, expect: [404], within: 1s}}}}\n\
+         \x20   - {{id: empty, onFailure: continue, action: check.http, args: {{{labels}, port: 9, within: 1s}}}}\n\
+         \x20   - {{id: nobody, onFailure: continue, action: check.http, args: {{namespace: quay, labelSelector: app=nobody, port: 1, within: 1s}}}}\n\
+         \x20   - {{id: avast, onFailure: continue, action: check.exec, args: {{{service}, command: [workload, env, WORD, avast], within: 1s}}}}\n"
+    );
+    let ran = harbour.carry_out("asked", &steps).await?.expect(3);
+    let all = book(&harbour.boat, "timeline latest --format markdown --to -").await.expect(0).stdout;
+    for words in [
+        "answered 200",
+        "it ended with 0 in pod crane-",
+        "the answer was 200",
+        "there is no such pod",
+        "it ended with 3",
+    ] {
+        ensure!(all.contains(words), "{words}: {all}\n{ran:?}");
+    }
+    assert_eq!(all.matches("in vain").count(), 4, "{all}");
+    let rbac = harbour.book("rbac asked.yaml -o json").await.expect(0).stdout;
+    ensure!(rbac.contains("pods/portforward") && rbac.contains("pods/exec"), "{rbac}");
+    playbook(
+        &harbour.boat,
+        "odd",
+        "",
+        &format!(
+            "    - {{id: a, action: check.http, args: {{{labels}, port: 1, path: \"/ HTTP/1.0\\r\\nX: y\"}}}}\n"
+        ),
+    )?;
+    ensure!(harbour.book("plan odd.yaml").await.expect(6).stdout.contains("neither spaces nor line breaks"));
     Ok(())
 }
 

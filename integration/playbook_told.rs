@@ -1,15 +1,15 @@
 //! Steps that tell somebody else something: what comes there, how its writer is known, and what is done when nobody knows whether it came.
 
 use crate::{
-    boat::Lifeboat,
+    boat::{Lifeboat, Ran},
     drill_told::{KEY, is_signed},
-    lab::{ClusterOptions, fill, with_cluster},
+    lab::{ClusterOptions, eventually, fill, with_cluster},
     playbook_case::{book, forget, journal, playbook, run_id, ship, the_run},
     webhook::{Answer, Receiver},
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use std::fs;
+use std::{fs, time::Duration};
 
 const TOKEN: &str = "hush-hush-token";
 
@@ -222,6 +222,56 @@ async fn playbook_puts_a_new_value_into_a_secret_and_keeps_the_old_one_sealed() 
         playbook(&boat, "wrong", "", wrong)?;
         let refused = book(&boat, "plan wrong.yaml").await.expect(6);
         ensure!(refused.stdout.contains("There are hatch, mast"), "{refused:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn playbook_has_a_webhook_put_a_new_value_into_a_secret() -> Result<()> {
+    with_cluster(ClusterOptions::full(), async |cluster| {
+        let boat = ship(cluster).await?;
+        fill::apply(&cluster.client().await?, EXTERNAL).await?;
+        channels(&boat, &[])?;
+        let turnkey = Receiver::start(|_| Answer::Status(202, "")).await?;
+        let step = |within: &str| {
+            format!(
+                "    - {{id: turn, action: secret.rotate, args: {{target: {{kind: Secret, namespace: ship, name: keys}}, key: hatch, \
+                 webhook: {{url: '{}', sign: {{secretRef: 'file:hook-key'}}, within: {within}}}}}}}\n",
+                turnkey.url("/turn")
+            )
+        };
+        playbook(&boat, "turn", "", &step("60s"))?;
+        let plan = book(&boat, "plan turn.yaml").await.expect(0);
+        ensure!(plan.stdout.contains("is the webhook's word"), "{plan:?}");
+        assert_eq!(turnkey.came().len(), 0, "a plan tells nobody");
+        let child = boat.spawn(&["playbook", "run", "turn.yaml", "--yes"])?;
+        eventually("it is asked", Duration::from_secs(60), async || {
+            Ok(turnkey.came().pop().map(drop))
+        })
+        .await?;
+        let patch = r#"{"stringData": {"hatch": "hush-other-code"}}"#;
+        cluster.kubectl(&["patch", "secret", "keys", "-n", "ship", "-p", patch]).await?;
+        Ran::from(child.wait_with_output().await?).expect(0).says("COMPLETED");
+        let came = turnkey.came();
+        assert_eq!((came.len(), came[0].line.as_str()), (1, "POST /turn"));
+        is_signed(&came[0])?;
+        let uid = cluster.kubectl(&["get", "secret", "keys", "-n", "ship", "-o", "jsonpath={.metadata.uid}"]).await?;
+        let run = run_id(&boat)?;
+        assert_eq!(
+            serde_json::from_slice::<Value>(&came[0].body)?,
+            json!({"run": run, "step": "turn", "namespace": "ship", "name": "keys", "uid": uid, "key": "hatch"})
+        );
+        assert_eq!(came[0].headers.get("idempotency-key"), Some(&format!("{run}-turn")));
+        let entries = written(&boat)?;
+        ensure!(entries.iter().any(|it| it["what"] == "kept"), "the old value is kept");
+        let undone = book(&boat, "undo latest").await.expect(3);
+        ensure!(undone.stderr.contains("cannot be taken back"), "{undone:?}");
+
+        // It says yes, and nothing comes of that.
+        forget(&boat)?;
+        playbook(&boat, "turn", "", &step("2s"))?;
+        book(&boat, "run turn.yaml --yes").await.expect(1).says("has been written, 2 s long, and in vain: it is as it was");
         Ok(())
     })
     .await

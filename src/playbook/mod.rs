@@ -18,6 +18,7 @@ pub mod plan;
 pub mod run;
 
 mod approval;
+mod brought;
 mod cacao;
 mod equipment;
 mod host;
@@ -31,6 +32,7 @@ mod state;
 
 pub use actions::Planning;
 pub use approval::{Approval, Approver, Decision, Heard, Question, Statement};
+pub use brought::Brought;
 pub use cacao::cacao;
 pub use equipment::Equipment;
 pub use host::OnHost;

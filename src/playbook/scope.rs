@@ -1,16 +1,23 @@
 //! What expressions know: parameters, what earlier steps brought, the run, the cluster, and the entry of a list.
 
-use super::model::Template;
+use super::{
+    brought::{Brought, slim},
+    model::Template,
+};
 use crate::object::{BadExpression, Expression, plain};
-use serde_json::{Map, Value, json};
-use std::{collections::BTreeSet, sync::Arc};
+use serde_json::{Map, Value};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use thiserror::Error;
 
 /// What expressions know at one place of a playbook.
 #[derive(Debug, Clone)]
 pub struct Scope {
     params: Arc<Value>,
-    vars: Arc<Value>,
+    vars: Arc<BTreeMap<String, Brought>>,
     /// What only the run will know.
     later: BTreeSet<String>,
     run: Arc<Value>,
@@ -32,9 +39,14 @@ pub enum NoValue {
 impl Scope {
     /// A scope without anything that steps have brought.
     pub fn new(params: Map<String, Value>, run: Value, cluster: Value) -> Self {
-        let (params, vars) = (Arc::new(Value::Object(params)), Arc::new(json!({})));
-        let (run, cluster) = (Arc::new(run), Arc::new(cluster));
-        Scope { params, vars, later: BTreeSet::new(), run, cluster, item: None }
+        Scope {
+            params: Arc::new(Value::Object(params)),
+            vars: Arc::default(),
+            later: BTreeSet::new(),
+            run: Arc::new(run),
+            cluster: Arc::new(cluster),
+            item: None,
+        }
     }
 
     /// The same inside of a `forEach`.
@@ -49,9 +61,9 @@ impl Scope {
     }
 
     /// A step has brought something.
-    pub fn bring(&mut self, name: &str, value: Value) {
+    pub fn bring(&mut self, name: &str, what: impl Into<Brought>) {
         self.later.remove(name);
-        Arc::make_mut(&mut self.vars)[name] = value;
+        Arc::make_mut(&mut self.vars).insert(name.to_owned(), what.into());
     }
 
     /// A step will bring something.
@@ -59,39 +71,71 @@ impl Scope {
         self.later.insert(name.to_owned());
     }
 
-    /// What everything that steps have brought is.
-    pub fn vars(&self) -> &Value {
-        &self.vars
-    }
-
     /// The value of an expression.
     ///
     /// # Errors
     /// When it asks for what is not known yet, or has none.
     pub fn value(&self, expression: &Expression) -> Result<Value, NoValue> {
-        self.taken(expression, &Value::clone)
+        self.taken(expression, Take::All)
     }
 
     /// What is taken of the value of an expression.
-    fn taken(&self, expression: &Expression, take: Take<'_>) -> Result<Value, NoValue> {
+    fn taken(&self, expression: &Expression, take: Take) -> Result<Value, NoValue> {
         let paths = expression.paths();
         self.is_known(&paths)?;
-        let mut known: Vec<(&str, &Value)> = vec![
-            ("params", &self.params),
-            ("vars", &self.vars),
-            ("run", &self.run),
-            ("cluster", &self.cluster),
-        ];
-        known.extend(self.item.as_ref().map(|item| ("item", item)));
         // What thousands of objects are is not translated for an expression that does not ask for it, or for nothing else.
-        known.retain(|(name, _)| paths.iter().any(|path| path.first().is_some_and(|root| root == name)));
-        if let ([path], [(_, root)]) = (paths.as_slice(), known.as_slice())
+        if let [path] = paths.as_slice()
             && path.join(".") == expression.text()
-            && let Some(value) = path[1..].iter().try_fold(*root, |at, name| at.get(name))
+            && let Some(value) = self.at(path, take)
         {
-            return Ok(take(value));
+            return Ok(value);
         }
-        Ok(take(&expression.evaluate(&known)?))
+        let is_asked = |root: &str| paths.iter().any(|path| path.first().is_some_and(|it| it == root));
+        let vars = is_asked("vars").then(|| self.vars_of(&paths));
+        let roots = ["params", "run", "cluster", "item"].into_iter().filter(|root| is_asked(root));
+        let mut known: Vec<(&str, &Value)> =
+            roots.filter_map(|root| Some((root, self.root(root)?))).collect();
+        known.extend(vars.as_ref().map(|vars| ("vars", vars)));
+        Ok(take.of(Cow::Owned(expression.evaluate(&known)?)))
+    }
+
+    /// What steps have brought, of what these paths ask for.
+    fn vars_of(&self, paths: &[Vec<String>]) -> Value {
+        let is_asked = |name: &String| {
+            paths.iter().any(|path| match path.as_slice() {
+                [root, of, ..] => root == "vars" && of == name,
+                // Without a name it may be any of them.
+                [root] => root == "vars",
+                [] => false,
+            })
+        };
+        let asked = self.vars.iter().filter(|(name, _)| is_asked(name));
+        Value::Object(asked.map(|(name, brought)| (name.clone(), brought.value())).collect())
+    }
+
+    fn root(&self, name: &str) -> Option<&Value> {
+        match name {
+            "params" => Some(&self.params),
+            "run" => Some(&self.run),
+            "cluster" => Some(&self.cluster),
+            "item" => self.item.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What is taken of the value at a path, if there is one.
+    fn at(&self, path: &[String], take: Take) -> Option<Value> {
+        let down = |value, path: &[String]| path.iter().try_fold(value, |at: &Value, name| at.get(name));
+        match path {
+            [root, name, rest @ ..] if root == "vars" => match self.vars.get(name)? {
+                Brought::Value(value) => down(value, rest).map(|it| take.of(Cow::Borrowed(it))),
+                objects if rest.is_empty() && take == Take::Names => Some(objects.slim()),
+                objects if rest.is_empty() => Some(take.of(Cow::Owned(objects.value()))),
+                _ => None,
+            },
+            [root, rest @ ..] => down(self.root(root)?, rest).map(|it| take.of(Cow::Borrowed(it))),
+            [] => None,
+        }
     }
 
     fn is_known(&self, paths: &[Vec<String>]) -> Result<(), NoValue> {
@@ -122,7 +166,7 @@ impl Scope {
     /// # Errors
     /// As for [`Scope::value`]; texts tell which expression.
     pub fn resolve(&self, template: &Template) -> Result<Value, NoValue> {
-        self.resolved(template, &Value::clone)
+        self.resolved(template, Take::All)
     }
 
     /// The same for the arguments of an action: an object that one names by `target` or `targets` comes with its name and its UID,
@@ -137,7 +181,7 @@ impl Scope {
         }
         let each = fields.iter().map(|(name, field)| {
             let value = match name.as_str() {
-                "target" | "targets" => self.resolved(field, &slim)?,
+                "target" | "targets" => self.resolved(field, Take::Names)?,
                 _ => self.resolve(field)?,
             };
             Ok((name.clone(), value))
@@ -150,11 +194,7 @@ impl Scope {
     /// # Errors
     /// As for [`Scope::resolve`].
     pub fn text(&self, template: &Template) -> Result<String, NoValue> {
-        let tame = |value: &Value| match value {
-            Value::String(text) => Value::String(plain(text)),
-            other => other.clone(),
-        };
-        let text = self.resolved(template, &tame)?;
+        let text = self.resolved(template, Take::Plain)?;
         Ok(text.as_str().map_or_else(|| text.to_string(), str::to_owned))
     }
 
@@ -162,7 +202,7 @@ impl Scope {
         template.expressions().into_iter().try_for_each(|expression| self.is_known(&expression.paths()))
     }
 
-    fn resolved(&self, template: &Template, take: Take<'_>) -> Result<Value, NoValue> {
+    fn resolved(&self, template: &Template, take: Take) -> Result<Value, NoValue> {
         self.are_known(template)?;
         let evaluate = |expression: &Expression| {
             self.taken(expression, take).map_err(|e| match e {
@@ -175,29 +215,30 @@ impl Scope {
 }
 
 /// What is taken of a value.
-type Take<'a> = &'a dyn Fn(&Value) -> Value;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Take {
+    /// All of it.
+    All,
+    /// Of objects what names them.
+    Names,
+    /// Of a text what people can read.
+    Plain,
+}
 
-/// What of a value can be written down: an object of the cluster is cut down to what names it, the rest of it may be anything.
-pub fn slim(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let text = |name: &str| fields.get(name).is_some_and(Value::is_string);
-            if text("kind") && text("name") && text("uid") {
-                let names = ["apiVersion", "kind", "namespace", "name", "uid"];
-                let kept =
-                    names.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())));
-                return Value::Object(kept.collect());
-            }
-            Value::Object(fields.iter().map(|(name, field)| (name.clone(), slim(field))).collect())
+impl Take {
+    fn of(self, value: Cow<'_, Value>) -> Value {
+        match (self, value.as_ref()) {
+            (Take::Names, value) => slim(value),
+            (Take::Plain, Value::String(text)) => Value::String(plain(text)),
+            _ => value.into_owned(),
         }
-        Value::Array(items) => Value::Array(items.iter().map(slim).collect()),
-        other => other.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn what_is_not_known_yet_is_told_apart_from_what_is_wrong() {
@@ -217,12 +258,7 @@ mod tests {
         assert_eq!(scope.resolve(&template), Ok(json!({"a": "a", "b": ["x"]})));
         assert_eq!(scope.holds(&Expression::parse("vars.gate.approved").unwrap()), Ok(true));
         assert!(scope.holds(&Expression::parse("vars.gate.by").unwrap()).is_err());
-    }
-
-    #[test]
-    fn objects_are_cut_down_to_what_names_them() {
-        let pod = json!({"kind": "Pod", "name": "a", "namespace": "n", "uid": "u", "spec": {"secret": 1}});
-        let slimmed = json!({"kind": "Pod", "namespace": "n", "name": "a", "uid": "u"});
-        assert_eq!(slim(&json!({"pods": [pod], "n": 1})), json!({"pods": [slimmed], "n": 1}));
+        assert_eq!(value(&scope, "vars['gate'].by + string(size(vars))"), Ok(json!("x1")));
+        assert_eq!(value(&scope, "'gate' in vars"), Ok(json!(true)));
     }
 }

@@ -60,13 +60,26 @@ impl Plain for Notify {
 }
 
 /// The same whenever this step of this run is done, and nobody else's.
-fn key(with: &Planning<'_>) -> String {
+pub(super) fn key(with: &Planning<'_>) -> String {
     let step: String = with
         .step
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || "-[]/.".contains(c) { c } else { '_' })
         .collect();
     format!("{}-{step}", with.run)
+}
+
+/// A secret is named by where it is.
+pub(super) fn no_secret(headers: &BTreeMap<String, Given>) -> Result<(), ActionError> {
+    let secret =
+        |name: &String| ["authorization", "cookie", "x-api-key"].contains(&name.to_lowercase().as_str());
+    let plain = headers.iter().find(|(name, value)| secret(name) && matches!(value, Given::Plain(_)));
+    match plain {
+        None => Ok(()),
+        Some((name, _)) => Err(ActionError::Arguments(format!(
+            "headers: {name} is a secret, and plans are no place for one: write `{{secretRef: 'file:PATH'}}`"
+        ))),
+    }
 }
 
 /// Makes a request.
@@ -141,16 +154,7 @@ impl Plain for Request {
         if args.body.is_some() && matches!(args.method, Method::Get | Method::Head) {
             return Err(ActionError::Arguments("body: a GET has none; name the method".into()));
         }
-        let secret =
-            |name: &String| ["authorization", "cookie", "x-api-key"].contains(&name.to_lowercase().as_str());
-        let plain =
-            args.headers.iter().find(|(name, value)| secret(name) && matches!(value, Given::Plain(_)));
-        if let Some((name, _)) = plain {
-            let text = format!(
-                "headers: {name} is a secret, and plans are no place for one: write `{{secretRef: 'file:PATH'}}`"
-            );
-            return Err(ActionError::Arguments(text));
-        }
+        no_secret(&args.headers)?;
         let repeats = !matches!(args.method, Method::Post | Method::Patch);
         let op = Call::Http(Http {
             method: args.method.name().to_owned(),

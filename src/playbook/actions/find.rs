@@ -1,7 +1,7 @@
 //! Which objects there are.
 
-use super::{ActionError, Class, Live, Plain, Planned, Planning};
-use crate::object::Expression;
+use super::{ActionError, Class, Plain, Planned, Planning};
+use crate::{object::Expression, playbook::brought::Brought};
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -64,8 +64,7 @@ impl Plain for Find {
             }
         }
         found.sort_by(|a, b| a.object.cmp(&b.object));
-        let result = found.iter().map(Live::to_value).collect();
-        Ok(Planned { result: Some(result), ..Planned::default() })
+        Ok(Planned { result: Some(Brought::Objects(found.into())), ..Planned::default() })
     }
 }
 

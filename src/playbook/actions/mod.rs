@@ -28,7 +28,7 @@ mod workload;
 pub use look::{Live, Target};
 pub use secret_ref::SecretRef;
 
-use super::{Equipment, Known, host::OnHost, op::Op};
+use super::{Equipment, Known, brought::Brought, host::OnHost, op::Op};
 use crate::source::kube::{Cluster, Discovery};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -79,7 +79,7 @@ pub struct Planned {
     /// What is to be done, in this order.
     pub ops: Vec<Op>,
     /// What comes of it, if that is known already.
-    pub result: Option<Value>,
+    pub result: Option<Brought>,
     /// What somebody should know before it is done.
     pub remarks: Vec<String>,
 }
@@ -164,7 +164,7 @@ pub trait Action: Send + Sync {
     /// # Errors
     /// When it cannot look.
     async fn look(&self, with: &Planning<'_>, arguments: Value) -> Result<Option<Value>, ActionError> {
-        Ok(self.plan(with, arguments).await?.result)
+        Ok(self.plan(with, arguments).await?.result.map(|it| it.value()))
     }
 
     /// Are these arguments fit, as far as that is known without looking at anything?
@@ -194,7 +194,7 @@ pub(super) trait Plain: Send + Sync {
     async fn plan(with: &Planning<'_>, args: Self::Args) -> Result<Planned, ActionError>;
 
     async fn look(with: &Planning<'_>, args: Self::Args) -> Result<Option<Value>, ActionError> {
-        Ok(Self::plan(with, args).await?.result)
+        Ok(Self::plan(with, args).await?.result.map(|it| it.value()))
     }
 }
 
@@ -303,6 +303,8 @@ const ALL: &[&dyn Action] = &[
     &check::Assert,
     &check::Wait,
     &check::Ready,
+    &check::Http,
+    &check::Exec,
     &check::Diagnose,
     &host::Status,
     &host::Archive,

@@ -62,7 +62,7 @@ impl Plain for NetworkExposure {
         }
         let mut result = json!(found);
         result["notEvaluated"] = not_evaluated.into();
-        Ok(Planned { result: Some(result), remarks, ops: Vec::new() })
+        Ok(Planned { result: Some(result.into()), remarks, ops: Vec::new() })
     }
 }
 

@@ -128,7 +128,7 @@ impl Plain for Isolate {
         if args.allow_egress.dns {
             planned.remarks.push("questions to the DNS can carry data out".to_owned());
         }
-        planned.result = Some(json!({"policies": made, "residual": residual}));
+        planned.result = Some(json!({"policies": made, "residual": residual}).into());
         Ok(planned)
     }
 }

@@ -121,7 +121,7 @@ impl Plain for Detach {
         planned
             .remarks
             .extend(by_group.map(|it| format!("{} has rights by a group, and keeps them: {it}", told(&who))));
-        planned.result = Some(json!({"bindings": detached}));
+        planned.result = Some(json!({"bindings": detached}).into());
         Ok(planned)
     }
 }

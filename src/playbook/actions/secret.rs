@@ -1,11 +1,18 @@
 //! Secrets that somebody may have read get other values.
 
-use super::{ActionError, Class, Plain, Planned, Planning, Target};
-use crate::playbook::op::{Change, Collect, FieldSet, Op, Rotate as RotateOp};
+use super::{
+    ActionError, Class, Live, Plain, Planned, Planning, SecretRef, Target,
+    call::{key, no_secret},
+    span::Span,
+};
+use crate::playbook::op::{
+    Call, Change, Collect, Condition, FieldSet, Given, Http, Op, Rotate as RotateOp, Wait,
+};
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Its controller fetches a secret anew when this annotation changes.
 const FORCE_SYNC: &str = "force-sync";
@@ -22,6 +29,9 @@ pub(super) struct RotateArgs {
     /// Which value of the Secret.
     #[serde(default)]
     key: Option<String>,
+    /// Who makes the new value and writes it, where it is not made here.
+    #[serde(default)]
+    webhook: Option<Webhook>,
     /// So many characters.
     #[serde(default = "forty")]
     #[schemars(range(min = 16, max = 4096))]
@@ -29,6 +39,56 @@ pub(super) struct RotateArgs {
     /// Of which characters.
     #[serde(default)]
     alphabet: Alphabet,
+}
+
+/// A service that is told, by POST, which value of which Secret is to be another one: `run`, `step`, `namespace`, `name`, `uid`, `key`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Webhook {
+    /// The address, http or https; or where it is, if it is a secret.
+    url: Given,
+    /// More headers, by name; secret ones by where they are.
+    #[serde(default)]
+    headers: BTreeMap<String, Given>,
+    /// Where the key is by which it is signed: HMAC-SHA256 in the header `Lifeboat-Signature`, as of messages.
+    #[serde(default)]
+    sign: Option<SecretRef>,
+    /// Can it be asked twice, should nobody know whether it was asked? The header `Idempotency-Key` is the same then.
+    #[serde(default)]
+    idempotent: bool,
+    /// How long it may take until the Secret has been written.
+    #[serde(default = "two_minutes")]
+    within: Span,
+}
+
+fn two_minutes() -> Span {
+    Span(120_000)
+}
+
+impl Webhook {
+    /// It is asked, and then the Secret has to be written by somebody.
+    fn ops(self, live: &Live, name: &str, with: &Planning<'_>) -> Result<[Op; 2], ActionError> {
+        no_secret(&self.headers)?;
+        let version = live.json["metadata"]["resourceVersion"].as_str();
+        let since = version.ok_or_else(|| ActionError::Refused(format!("{} has no version", live.object)))?;
+        let body = json!({
+            "run": with.run, "step": with.step, "namespace": live.object.namespace, "name": live.object.name,
+            "uid": live.object.uid, "key": name,
+        });
+        let ask = Http {
+            method: "POST".to_owned(),
+            url: self.url,
+            headers: self.headers,
+            body: Some(body),
+            expect: Vec::new(),
+            sign: self.sign,
+            key: key(with),
+            idempotent: self.idempotent,
+            within_ms: self.within.0,
+        };
+        let until = Condition::Written { object: live.object.clone(), since: since.to_owned() };
+        Ok([Op::Call(Call::Http(ask)), Op::Wait(Wait { until, within_ms: self.within.0 })])
+    }
 }
 
 fn forty() -> u16 {
@@ -67,15 +127,16 @@ impl Plain for Rotate {
     type Args = RotateArgs;
     const NAME: &'static str = "secret.rotate";
     const CLASS: Class = Class::Irreversible;
-    const ABOUT: &'static str = "Puts a new random value into a Secret, and keeps the old one sealed; or has an ExternalSecret fetched anew.";
+    const ABOUT: &'static str = "Puts a new random value into a Secret, or has a webhook do it, and keeps the old one sealed; or has an ExternalSecret fetched anew.";
 
     async fn plan(with: &Planning<'_>, args: RotateArgs) -> Result<Planned, ActionError> {
         let live = with.find(&args.target).await?;
         let mut planned = Planned::default();
         if live.object.is(EXTERNAL, "externalsecrets") {
-            if args.key.is_some() {
+            if args.key.is_some() || args.webhook.is_some() {
                 return Err(ActionError::Arguments(
-                    "key: what an ExternalSecret fetches is made elsewhere".into(),
+                    "key and webhook: what an ExternalSecret fetches is made elsewhere; name the Secret"
+                        .into(),
                 ));
             }
             let field = FieldSet::of(
@@ -119,6 +180,11 @@ impl Plain for Rotate {
         planned.remarks.push("what uses it reads the new value when it starts anew: restart it".to_owned());
         // The old one first: it may be needed to see who still comes with it.
         planned.ops.push(Op::Collect(Collect::Manifest { object: live.object.clone(), redact: false }));
+        if let Some(webhook) = args.webhook {
+            planned.ops.extend(webhook.ops(&live, &key, with)?);
+            planned.remarks.push("that the value is another one is the webhook's word".to_owned());
+            return Ok(planned);
+        }
         planned.ops.push(Op::Rotate(RotateOp {
             object: live.object,
             key,

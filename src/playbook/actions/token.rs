@@ -172,7 +172,7 @@ impl Plain for TokenReview {
             "groups": status["user"]["groups"].as_array().cloned().unwrap_or_default(),
             "error": text(&status["error"]),
         });
-        Ok(Planned { result: Some(result), ..Planned::default() })
+        Ok(Planned { result: Some(result.into()), ..Planned::default() })
     }
 }
 
@@ -224,7 +224,7 @@ impl Plain for AccessReview {
             asked.push(allowed(with, &who, right));
         }
         let all: Vec<Value> = stream::iter(asked).buffered(8).try_collect().await?;
-        Ok(Planned { result: Some(Value::Array(all)), ..Planned::default() })
+        Ok(Planned { result: Some(Value::Array(all).into()), ..Planned::default() })
     }
 }
 

@@ -18,6 +18,7 @@ mod points;
 mod rehearsed;
 mod restore;
 mod rotate;
+mod served;
 mod wait;
 
 pub use call::{Call, Given, Http, Notify};
@@ -32,6 +33,7 @@ pub use outside::{Ask, Outside};
 pub use points::{HoldPoint, PointOp, Reach, SavePoint, VerifyPoint};
 pub use restore::{Made, Restore, Selected};
 pub use rotate::Rotate;
+pub use served::{Asked, Served};
 pub use wait::{Condition, Wait, lacks, unready};
 
 use super::{Equipment, Known, host::OnHost};
@@ -271,7 +273,8 @@ impl Op {
     /// Does it change nothing?
     pub fn reads(&self) -> bool {
         match self {
-            Op::Wait(_) | Op::Ask(_) | Op::Collect(_) => true,
+            Op::Ask(_) | Op::Collect(_) => true,
+            Op::Wait(it) => it.reads(),
             Op::Point(it) => it.reads(),
             Op::Call(it) => it.reads(),
             Op::Host(it) => it.reads(),

@@ -1,5 +1,5 @@
 use super::{
-    Doing, ObjectRef, OpError, Outcome,
+    Doing, ObjectRef, OpError, Outcome, Served,
     change::{attempt, read},
 };
 use crate::source::kube::{Attempt, Writing};
@@ -41,6 +41,15 @@ pub enum Condition {
         /// The container.
         container: String,
     },
+    /// An object has been written since: it is of another version than this one.
+    Written {
+        /// Which.
+        object: ObjectRef,
+        /// Its `resourceVersion` of before.
+        since: String,
+    },
+    /// A pod answers as it should.
+    Serves(Served),
     /// An API server refuses to make this object, as a policy says that was made before. It is only tried.
     Refused {
         /// Which.
@@ -54,15 +63,28 @@ pub enum Condition {
 
 impl Wait {
     pub(super) fn rights(&self) -> Vec<Attempt> {
+        if let Condition::Serves(served) = &self.until {
+            return served.rights();
+        }
         let verb = if matches!(self.until, Condition::Refused { .. }) { "create" } else { "get" };
         self.object().map(|object| attempt(object, verb, None)).into_iter().collect()
     }
 
     fn object(&self) -> Option<&ObjectRef> {
         match &self.until {
-            Condition::Elapsed => None,
+            Condition::Elapsed | Condition::Serves(_) => None,
             Condition::RolledOut(object) | Condition::Gone(object) | Condition::Ready(object) => Some(object),
-            Condition::Ended { pod: object, .. } | Condition::Refused { object, .. } => Some(object),
+            Condition::Ended { pod: object, .. }
+            | Condition::Written { object, .. }
+            | Condition::Refused { object, .. } => Some(object),
+        }
+    }
+
+    /// Does it only look?
+    pub(super) fn reads(&self) -> bool {
+        match &self.until {
+            Condition::Serves(served) => served.reads(),
+            _ => true,
         }
     }
 
@@ -73,6 +95,14 @@ impl Wait {
     pub async fn carry_out(&self, with: &Doing<'_>) -> Result<Outcome, OpError> {
         let within = Duration::from_millis(self.within_ms);
         let end = Instant::now() + within;
+        if let Condition::Serves(served) = &self.until {
+            loop {
+                match served.ask(with, end.saturating_duration_since(Instant::now())).await? {
+                    Ok(said) => return Ok(Outcome { said: Some(said), ..Outcome::default() }),
+                    Err(lacking) => self.again(end, &lacking).await?,
+                }
+            }
+        }
         let Some(object) = self.object() else {
             sleep(within).await;
             return Ok(Outcome::default());
@@ -100,6 +130,12 @@ impl Wait {
                     None => return Ok(Outcome::default()),
                     Some(why) => why,
                 },
+                (Ok((_, json)), Condition::Written { since, .. }) => {
+                    if json["metadata"]["resourceVersion"] != since.as_str() {
+                        return Ok(Outcome::default());
+                    }
+                    "it is as it was".to_owned()
+                }
                 (Ok((_, json)), _) => match unready(&json) {
                     None => return Ok(Outcome::default()),
                     Some(why) => why,
@@ -202,6 +238,8 @@ impl fmt::Display for Wait {
             Condition::Ended { pod, container } => {
                 write!(f, "wait until container {container} of {pod} has ended")
             }
+            Condition::Written { object, .. } => write!(f, "wait until {object} has been written"),
+            Condition::Serves(served) => served.fmt(f),
             Condition::Refused { object, says, .. } => {
                 write!(f, "wait until {says} refuses to make {object}")
             }

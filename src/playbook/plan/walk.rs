@@ -8,10 +8,11 @@ use crate::{
     object::Expression,
     playbook::{
         actions::{self, Class, Planning},
+        brought::{Brought, slim},
         inputs::inputs,
         model::{Approve, Playbook, RunsOn, Step, Template, What},
         op::Tried,
-        scope::{NoValue, Scope, slim},
+        scope::{NoValue, Scope},
     },
     point::ToolFacts,
 };
@@ -166,15 +167,13 @@ impl<'a> Walk<'a, '_> {
                 }
                 return planned;
             }
-            let mut planned = match &step.for_each {
+            let (planned, brought) = match &step.for_each {
                 None => self.once(step, id, scope).await,
                 Some(list) => self.each(step, id, list, scope).await,
             };
-            let result = planned.result.take();
-            planned.result = result.as_ref().map(slim);
             if let Some(name) = &step.register {
-                match result {
-                    Some(result) if planned.gate.is_none() => scope.bring(name, result),
+                match brought {
+                    Some(brought) if planned.gate.is_none() => scope.bring(name, brought),
                     _ if planned.skipped.is_some() => scope.bring(name, Value::Null),
                     _ => scope.will_bring(name),
                 }
@@ -190,7 +189,7 @@ impl<'a> Walk<'a, '_> {
         id: String,
         list: &Expression,
         scope: &mut Scope,
-    ) -> PlannedStep {
+    ) -> (PlannedStep, Option<Brought>) {
         let mut planned = blank(step, id.clone(), self.order.playbook);
         let items = match scope.value(list) {
             Ok(Value::Array(items)) if items.len() > MOST_ITEMS => {
@@ -198,54 +197,61 @@ impl<'a> Walk<'a, '_> {
                     Some(&id),
                     format!("its list has {} entries, and {MOST_ITEMS} are the most", items.len()),
                 );
-                return planned;
+                return (planned, None);
             }
             Ok(Value::Array(items)) => items,
             Ok(_) => {
                 self.error(Some(&id), format!("forEach: `{list}` is no list"));
-                return planned;
+                return (planned, None);
             }
             Err(NoValue::Later(name)) => {
                 let text = format!(
                     "forEach asks for `vars.{name}`, which only the run will know: its steps cannot be planned"
                 );
                 self.error(Some(&id), text);
-                return planned;
+                return (planned, None);
             }
             Err(e) => {
                 self.error(Some(&id), format!("forEach: `{list}`: {e}"));
-                return planned;
+                return (planned, None);
             }
         };
-        let mut steps = Vec::new();
+        let (mut steps, mut all) = (Vec::new(), Vec::new());
         for (at, item) in items.into_iter().enumerate() {
             let mut inner = scope.with_item(item);
-            let mut one = self.once(step, format!("{id}[{at}]"), &mut inner).await;
+            let (mut one, brought) = self.once(step, format!("{id}[{at}]"), &mut inner).await;
             one.register = None;
+            all.push(brought.map(|it| it.value()));
             steps.push(one);
         }
         if steps.is_empty() {
             planned.skipped = Some("its list is empty".to_owned());
         }
-        let results: Option<Vec<Value>> = steps.iter().map(|it| it.result.clone()).collect();
-        planned.result = results.map(Value::Array);
+        let all: Option<Value> = all.into_iter().collect();
+        planned.result = all.as_ref().map(slim);
         planned.what = PlannedWhat::Sequence { steps, rescue: Vec::new() };
-        planned
+        (planned, all.map(Brought::Value))
     }
 
-    async fn once(&mut self, step: &'a Step, id: String, scope: &mut Scope) -> PlannedStep {
+    async fn once(
+        &mut self,
+        step: &'a Step,
+        id: String,
+        scope: &mut Scope,
+    ) -> (PlannedStep, Option<Brought>) {
+        let mut brought = None;
         let mut planned = blank(step, id.clone(), self.order.playbook);
         if let Some(when) = &step.when {
             match scope.holds(when) {
                 Ok(true) => {}
                 Ok(false) => {
                     planned.skipped = Some(format!("`{when}` does not hold"));
-                    return planned;
+                    return (planned, None);
                 }
                 Err(NoValue::Later(_)) => planned.when = Some(when.text().to_owned()),
                 Err(e) => {
                     self.error(Some(&id), format!("when: `{when}`: {e}"));
-                    return planned;
+                    return (planned, None);
                 }
             }
         }
@@ -254,7 +260,7 @@ impl<'a> Walk<'a, '_> {
         }
         match &step.what {
             None => {}
-            Some(What::Action { name, args }) => self.action(&mut planned, name, args, scope).await,
+            Some(What::Action { name, args }) => brought = self.action(&mut planned, name, args, scope).await,
             Some(What::Parallel(steps)) => {
                 let inner = self.all(steps, scope, "").await;
                 planned.what = PlannedWhat::Parallel { steps: inner };
@@ -272,7 +278,8 @@ impl<'a> Walk<'a, '_> {
             },
             Some(What::Playbook { name, args }) => self.call(&mut planned, name, args, scope).await,
         }
-        planned
+        planned.result = brought.as_ref().map(Brought::slim);
+        (planned, brought)
     }
 
     fn gate(&mut self, approve: &Approve, id: &str, scope: &Scope) -> Option<Gate> {
@@ -292,10 +299,17 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    async fn action(&mut self, planned: &mut PlannedStep, name: &str, args: &Template, scope: &Scope) {
+    async fn action(
+        &mut self,
+        planned: &mut PlannedStep,
+        name: &str,
+        args: &Template,
+        scope: &Scope,
+    ) -> Option<Brought> {
         let id = planned.id.clone();
         let Some(action) = actions::find(name) else {
-            return self.error(Some(&id), format!("there is no action `{name}`"));
+            self.error(Some(&id), format!("there is no action `{name}`"));
+            return None;
         };
         let args = match scope.arguments(args) {
             Ok(args) => args,
@@ -310,14 +324,16 @@ impl<'a> Walk<'a, '_> {
                 let (action, class) = (name.to_owned(), action.class());
                 let args = args.written();
                 planned.what = PlannedWhat::Later(Deferred { action, class, args, item: None, waits_for });
-                return;
+                return None;
             }
-            Err(NoValue::Bad(e)) => return self.error(Some(&id), format!("args: {e}")),
+            Err(NoValue::Bad(e)) => {
+                self.error(Some(&id), format!("args: {e}"));
+                return None;
+            }
         };
         let with = Planning { step: &id, ..self.order.planning(&id) };
         match action.plan(&with, args).await {
             Ok(made) => {
-                planned.result = made.result;
                 planned.remarks = made.remarks;
                 let ops = made.ops.into_iter().map(|op| PlannedOp {
                     tried: Tried::NotNeeded,
@@ -331,12 +347,14 @@ impl<'a> Walk<'a, '_> {
                     class: action.class(),
                     ops: ops.collect(),
                 };
+                made.result
             }
             Err(e) => {
                 let level = rights::level(planned);
                 let message = format!("{name}: {e}");
                 self.findings.push(Finding { level, step: Some(id), message });
                 planned.skipped = Some("it cannot be planned".to_owned());
+                None
             }
         }
     }

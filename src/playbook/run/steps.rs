@@ -5,11 +5,11 @@ use crate::{
     object::Expression,
     playbook::{
         actions::{self, Planning},
+        brought::Brought,
         journal::{RunEnd, StepEnd, What},
         model::{OnFailure, Template},
         op::Op,
         plan::{Deferred, PlannedStep, PlannedWhat},
-        scope::slim,
     },
 };
 use futures_util::future::{BoxFuture, join_all};
@@ -230,7 +230,7 @@ impl Running<'_> {
                 }
             }
         }
-        let result = made.result.as_ref().map(slim);
+        let result = made.result.as_ref().map(Brought::slim);
         self.note(What::Planned { step: step.id.clone(), ops: made.ops.clone(), result: result.clone() })?;
         Ok(Ok((made.ops, result)))
     }

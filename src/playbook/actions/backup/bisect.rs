@@ -87,7 +87,7 @@ impl Plain for Bisect {
         if let Some(namespace) = object.and_then(|it| it.namespace.as_ref()) {
             result["object"]["namespace"] = namespace.as_str().into();
         }
-        Ok(Planned { result: Some(result), remarks, ops: Vec::new() })
+        Ok(Planned { result: Some(result.into()), remarks, ops: Vec::new() })
     }
 }
 

@@ -96,7 +96,7 @@ impl Plain for Diff {
             "added": added, "removed": removed, "changed": changed, "recreated": recreated,
             "changes": changes, "cut": added + removed + changed + recreated > TOLD as u64, "dangers": dangers,
         });
-        Ok(Planned { result: Some(result), remarks, ops: Vec::new() })
+        Ok(Planned { result: Some(result.into()), remarks, ops: Vec::new() })
     }
 }
 

@@ -174,7 +174,7 @@ impl Plain for Sandbox {
             },
         )
         .await?;
-        made.result = Some(serde_json::json!({"namespace": beside}));
+        made.result = Some(serde_json::json!({"namespace": beside}).into());
         Ok(made)
     }
 }

@@ -50,7 +50,7 @@ impl Plain for Diagnose {
         result["unanswered"] = failed.clone().into();
         let remarks =
             failed.into_iter().map(|it| format!("what is left there is not known of {it}")).collect();
-        Ok(Planned { result: Some(result), remarks, ops: Vec::new() })
+        Ok(Planned { result: Some(result.into()), remarks, ops: Vec::new() })
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod diagnose;
 mod ready;
+mod serves;
 
 pub(super) use diagnose::Diagnose;
 pub(super) use ready::Ready;
+pub(super) use serves::{Exec, Http};
 
 use super::{Action, ActionError, Class, Planned, Planning, Target, read, span::Span};
 use crate::{
@@ -79,11 +81,11 @@ fn checked(arguments: &Value) -> Result<AssertArgs, ActionError> {
         return wrong(format!("there is no action `{}`", args.check));
     };
     if check.class() != Class::Read
-        || check.name() == "assert"
+        || ["assert", "wait", "notify", "check.http"].contains(&check.name())
         || check.name().starts_with("evidence.")
         || check.name() == "etcd.archive"
     {
-        return wrong(format!("`{}` does not only look: it is no check", args.check));
+        return wrong(format!("`{}` does not look at something and tell it: it is no check", args.check));
     }
     check.fits(&Value::Object(args.args.clone())).map_err(|e| match e {
         ActionError::Arguments(text) => ActionError::Arguments(format!("{}: {text}", args.check)),
@@ -184,8 +186,8 @@ mod tests {
         assert_eq!(said(good.clone()), Ok(()));
         for (field, value, wanted) in [
             ("check", json!("network.exposed"), "there is no action"),
-            ("check", json!("pod.delete"), "does not only look"),
-            ("check", json!("assert"), "does not only look"),
+            ("check", json!("pod.delete"), "does not look"),
+            ("check", json!("assert"), "does not look"),
             ("pod", pod.clone(), "network.exposure: unknown field"),
             ("expect", json!("results.allowed"), "`results.allowed` is not known"),
             ("expect", json!("result.("), "it is no CEL"),

@@ -80,7 +80,7 @@ impl Plain for Ready {
             expect: "result.ready".to_owned(),
             within_ms: args.within.0,
         };
-        Ok(Planned { ops: vec![Op::Ask(ask)], result: Some(result), remarks: Vec::new() })
+        Ok(Planned { ops: vec![Op::Ask(ask)], result: Some(result.into()), remarks: Vec::new() })
     }
 }
 

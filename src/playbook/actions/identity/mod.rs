@@ -36,7 +36,7 @@ impl Plain for BlastRadius {
         let (accounts, pods, suspects) = who(with, &target).await?;
         let mut remarks = Vec::new();
         let known = gather(with, target, accounts, pods, suspects, &mut remarks).await?;
-        Ok(Planned { result: Some(reach(&known)), remarks, ops: Vec::new() })
+        Ok(Planned { result: Some(reach(&known).into()), remarks, ops: Vec::new() })
     }
 }
 
