@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{fmt, time::Duration};
 
-/// An answer takes no longer, or it is asked for again.
+/// An answer takes no longer, or it is asked for again. The last try has so long as well: why it failed is what people want to know.
 const ONE_TRY: Duration = Duration::from_secs(10);
 /// So much of a wrong answer is told.
 const TOLD: usize = 200;
@@ -99,14 +99,14 @@ impl Served {
         let cluster = with.cluster()?;
         Ok(match &self.asked {
             Asked::Http { port, path, expect, contains } => {
-                match cluster.get_from_pod(place, *port, path, left.min(ONE_TRY)).await {
+                match cluster.get_from_pod(place, *port, path, ONE_TRY).await {
                     Ok((status, body)) => fits(status, &body, expect, contains.as_deref())
                         .map(|()| format!("pod {pod} answered {status}")),
                     Err(why) => Err(format!("pod {pod}: {why}")),
                 }
             }
             Asked::Command { container, argv } => {
-                match cluster.run_in_pod(place, container.as_deref(), argv, left).await {
+                match cluster.run_in_pod(place, container.as_deref(), argv, left.max(ONE_TRY)).await {
                     Ok(()) => Ok(format!("it ended with 0 in pod {pod}")),
                     Err((why, printed)) => Err(format!("in pod {pod} {why}: {}", short(printed.trim()))),
                 }
