@@ -256,6 +256,11 @@ impl Op {
     pub fn places(&self) -> BTreeSet<&str> {
         match self {
             Op::Restore(it) => it.places(),
+            // A command may do anything there.
+            Op::Outside(Outside::Exec { pod, .. }) => pod.namespace.as_deref().into_iter().collect(),
+            Op::Wait(Wait { until: Condition::Serves(it), .. }) if !it.reads() => {
+                [it.namespace.as_str()].into()
+            }
             _ => BTreeSet::new(),
         }
     }

@@ -217,7 +217,7 @@ mod tests {
     use super::*;
     use crate::playbook::{
         model::Limit,
-        op::{Change, Delete},
+        op::{Asked, Change, Condition, Delete, Outside, Served, Wait},
     };
     use serde_json::json;
 
@@ -258,6 +258,24 @@ mod tests {
         ] {
             let said = said(out_of_reach(&[("s".into(), change(touched, "a"))], &guards, &own));
             assert!(said.contains(wanted), "{said}");
+        }
+        // So is a command in a pod; what a pod answers to a GET is not.
+        let exec = |place: &str| {
+            let (pod, argv) = (object("pods", Some(place), "a"), vec!["id".to_owned()]);
+            Op::Outside(Outside::Exec { pod, container: None, argv, within_ms: 1 })
+        };
+        let serves = |asked: Asked| {
+            let served = Served { namespace: "kube-system".into(), labels: "a=b".into(), asked };
+            Op::Wait(Wait { until: Condition::Serves(served), within_ms: 1 })
+        };
+        let command = serves(Asked::Command { container: None, argv: vec!["id".into()] });
+        for op in [exec("kube-system"), command] {
+            let said = said(out_of_reach(&[("s".into(), op)], &guards, &own));
+            assert_eq!(said, "it acts in the protected namespace kube-system");
+        }
+        let get = serves(Asked::Http { port: 1, path: "/".into(), expect: Vec::new(), contains: None });
+        for op in [exec("shop"), get] {
+            assert!(out_of_reach(&[("s".into(), op)], &guards, &own).is_empty());
         }
         let free = [
             ("s".into(), change(object("pods", Some("shop"), "a"), "a")),
