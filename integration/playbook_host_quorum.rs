@@ -11,6 +11,7 @@ use crate::{
     playbook_runbooks_killed::Lines,
 };
 use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
 use tokio::process::{Child, Command};
 
@@ -44,6 +45,25 @@ async fn answer(boat: &Lifeboat, ran: &Ran) -> Result<String> {
     Ok(step.to_owned())
 }
 
+/// Goes on with a run that waits for people, who answer, until it has come to its end. `done` is what they do at a step before it goes on.
+async fn carried_out(
+    boat: &Lifeboat,
+    mut ran: Ran,
+    mut done: impl AsyncFnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let mut asked = Vec::new();
+    while ran.code == 1 {
+        let step = answer(boat, &ran).await?;
+        done(&step).await?;
+        asked.push(step);
+        ensure!(asked.len() <= ASKED.len(), "{asked:?}: {ran:?}");
+        ran = book(boat, RESUME).await;
+    }
+    ran.expect(0).says("COMPLETED");
+    assert_eq!(asked, ASKED);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn playbook_runbook_of_lost_quorum_is_carried_out_on_host_and_taken_back() -> Result<()> {
     let host = Host::start().await?;
@@ -51,15 +71,8 @@ async fn playbook_runbook_of_lost_quorum_is_carried_out_on_host_and_taken_back()
     let line = line(&host).await?;
     let plan = book(boat, &format!("plan {line} -o json")).await.expect(0).json();
     ensure!(!plan["findings"].to_string().contains("error"), "{:#}", plan["findings"]);
-    let mut ran = book(boat, &format!("run {line} --yes --no-wait -i identity.txt")).await;
-    let mut asked = Vec::new();
-    while ran.code == 1 {
-        asked.push(answer(boat, &ran).await?);
-        ensure!(asked.len() <= ASKED.len(), "{asked:?}: {ran:?}");
-        ran = book(boat, RESUME).await;
-    }
-    ran.expect(0);
-    assert_eq!(asked, ASKED);
+    let ran = book(boat, &format!("run {line} --yes --no-wait -i identity.txt")).await;
+    carried_out(boat, ran, async |_| Ok(())).await?;
     host.must_serve(&host.saved).await?;
     ensure!(names(&host.dir().join("kept")).len() == 1, "the data of before is kept");
     let page = book(boat, "timeline latest --format html").await.expect(0).stdout;
@@ -124,8 +137,7 @@ async fn join(host: &Host, other: usize) -> Result<Child> {
         Ok(first.etcdctl(&["member", "add", &member.name, &peer]).await.ok())
     })
     .await?;
-    let there = etcd.members()[..=other].iter().map(|it| format!("{}={}", it.name, it.peer_url()));
-    let there = there.collect::<Vec<_>>().join(",");
+    let there = etcd.initial_cluster_of(other + 1);
     let of_all = member.command();
     let (program, arguments) = of_all.split_first().context("a command")?;
     let mut command = Command::new(program);
@@ -148,34 +160,29 @@ async fn playbook_runbook_of_lost_quorum_brings_three_members_back_of_one() -> R
     for lost in [1, 2] {
         host.etcd.member(lost).kill();
     }
-    let status = book(boat, &format!("run {line} --yes --no-wait -i identity.txt")).await;
-    let seen = crate::playbook_case::journal(boat)?;
+    let ran = book(boat, &format!("run {line} --yes --no-wait -i identity.txt")).await;
+    let seen = journal(boat)?;
     let look = seen.iter().rfind(|it| it["what"] == "step-ended" && it["step"] == "look");
-    ensure!(!look.context("it looked")?.to_string().contains("\"quorum\":true"), "{look:?}");
-    let (mut ran, mut asked, mut others) = (status, Vec::new(), Vec::new());
-    while ran.code == 1 {
-        let step = answer(boat, &ran).await?;
+    let seen = &look.context("it looked")?["result"];
+    assert_eq!((&seen["answering"], &seen["quorum"]), (&json!(1), &json!(false)), "{seen:#}");
+    let mut others = Vec::new();
+    carried_out(boat, ran, async |step| {
         if step == "rejoin" {
             for other in [1, 2] {
                 others.push(join(&host, other).await?);
             }
         }
-        asked.push(step);
-        ensure!(asked.len() <= ASKED.len(), "{asked:?}: {ran:?}");
-        ran = book(boat, RESUME).await;
-    }
-    ran.expect(0).says("COMPLETED");
-    assert_eq!(asked, ASKED);
+        Ok(())
+    })
+    .await?;
     host.must_serve(&host.saved).await?;
 
     // All three have what was saved, and nothing else.
     eventually("the members agree", Duration::from_secs(60), async || {
         let said = host.etcd.etcdctl(&["endpoint", "hashkv", "-w", "json"]).await?;
-        let said: serde_json::Value = serde_json::from_str(&said)?;
+        let said: Value = serde_json::from_str(&said)?;
         let all = said.as_array().context("a list")?;
-        let of = |it: &serde_json::Value| {
-            (it["HashKV"]["hash"].to_string(), it["HashKV"]["hash_revision"].to_string())
-        };
+        let of = |it: &Value| (it["HashKV"]["hash"].to_string(), it["HashKV"]["hash_revision"].to_string());
         let hashes: BTreeSet<_> = all.iter().map(of).collect();
         Ok((all.len() == 3 && hashes.len() == 1).then_some(()))
     })

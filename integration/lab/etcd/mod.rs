@@ -150,7 +150,13 @@ impl Etcd {
 
     /// What `etcdutl snapshot restore --initial-cluster` needs to know: `name=peer URL,…`.
     pub fn initial_cluster(&self) -> String {
-        member::initial_cluster(self.members.iter().map(|member| (member.name.as_str(), member.peer_url())))
+        self.initial_cluster_of(self.members.len())
+    }
+
+    /// The same of the first so many members.
+    pub fn initial_cluster_of(&self, members: usize) -> String {
+        let first = self.members.iter().take(members);
+        member::initial_cluster(first.map(|member| (member.name.as_str(), member.peer_url())))
     }
 
     /// A client of the first member that runs. A client of several would meet one that is down, which the library does

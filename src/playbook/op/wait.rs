@@ -94,57 +94,49 @@ impl Wait {
     /// When it does not become so in time, with what was lacking last.
     pub async fn carry_out(&self, with: &Doing<'_>) -> Result<Outcome, OpError> {
         let within = Duration::from_millis(self.within_ms);
-        let end = Instant::now() + within;
-        if let Condition::Serves(served) = &self.until {
-            loop {
-                match served.ask(with, end.saturating_duration_since(Instant::now())).await? {
-                    Ok(said) => return Ok(Outcome { said: Some(said), ..Outcome::default() }),
-                    Err(lacking) => self.again(end, &lacking).await?,
-                }
-            }
-        }
-        let Some(object) = self.object() else {
+        if self.until == Condition::Elapsed {
             sleep(within).await;
             return Ok(Outcome::default());
-        };
-        loop {
-            if let Condition::Refused { object, json, says } = &self.until {
-                match refused(object, json, says, with).await {
-                    None => {
-                        return Ok(Outcome { said: Some(format!("{says} refuses")), ..Outcome::default() });
-                    }
-                    Some(lacking) => self.again(end, &lacking).await?,
-                }
-                continue;
-            }
-            let lacking = match (read(object, with).await, &self.until) {
-                (Err(OpError::Gone(_) | OpError::Replaced { .. }), Condition::Gone(_)) => {
-                    return Ok(Outcome::default());
-                }
-                (Ok(_), Condition::Gone(_)) => "it is still there".to_owned(),
-                (Ok((_, json)), Condition::RolledOut(_)) => match lacks(&json) {
-                    None => return Ok(Outcome::default()),
-                    Some(why) => why,
-                },
-                (Ok((_, json)), Condition::Ended { container, .. }) => match running(&json, container) {
-                    None => return Ok(Outcome::default()),
-                    Some(why) => why,
-                },
-                (Ok((_, json)), Condition::Written { since, .. }) => {
-                    if json["metadata"]["resourceVersion"] != since.as_str() {
-                        return Ok(Outcome::default());
-                    }
-                    "it is as it was".to_owned()
-                }
-                (Ok((_, json)), _) => match unready(&json) {
-                    None => return Ok(Outcome::default()),
-                    Some(why) => why,
-                },
-                (Err(e @ OpError::Replaced { .. }), _) => return Err(e),
-                (Err(e), _) => e.to_string(),
-            };
-            self.again(end, &lacking).await?;
         }
+        let end = Instant::now() + within;
+        loop {
+            match self.look(with, end.saturating_duration_since(Instant::now())).await? {
+                Ok(said) => return Ok(Outcome { said, ..Outcome::default() }),
+                Err(lacking) => self.again(end, &lacking).await?,
+            }
+        }
+    }
+
+    /// Looks once: what there is to say of it when it is so, or what lacks.
+    async fn look(
+        &self,
+        with: &Doing<'_>,
+        left: Duration,
+    ) -> Result<Result<Option<String>, String>, OpError> {
+        let object = match &self.until {
+            Condition::Elapsed => return Ok(Ok(None)),
+            Condition::Serves(served) => return Ok(served.ask(with, left).await?.map(Some)),
+            Condition::Refused { object, json, says } => {
+                let lacking = refused(object, json, says, with).await;
+                return Ok(lacking.map_or_else(|| Ok(Some(format!("{says} refuses"))), Err));
+            }
+            Condition::RolledOut(object) | Condition::Gone(object) | Condition::Ready(object) => object,
+            Condition::Ended { pod: object, .. } | Condition::Written { object, .. } => object,
+        };
+        let lacking = match (read(object, with).await, &self.until) {
+            (Err(OpError::Gone(_) | OpError::Replaced { .. }), Condition::Gone(_)) => None,
+            (Err(e @ OpError::Replaced { .. }), _) => return Err(e),
+            (Err(e), _) => Some(e.to_string()),
+            (Ok(_), Condition::Gone(_)) => Some("it is still there".to_owned()),
+            (Ok((_, json)), Condition::RolledOut(_)) => lacks(&json),
+            (Ok((_, json)), Condition::Ended { container, .. }) => running(&json, container),
+            (Ok((_, json)), Condition::Written { since, .. }) => {
+                let same = json["metadata"]["resourceVersion"] == since.as_str();
+                same.then(|| "it is as it was".to_owned())
+            }
+            (Ok((_, json)), _) => unready(&json),
+        };
+        Ok(lacking.map_or(Ok(None), Err))
     }
 
     /// Waits until it is time to ask again.

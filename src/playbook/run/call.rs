@@ -22,17 +22,15 @@ use tokio::{
 /// So much of what a command prints is kept.
 const PRINTED: usize = 32 << 20;
 
-/// What an op brought, beside what the journal says of it.
-pub(super) type Brought = Option<Value>;
-
 impl Running<'_> {
+    /// What the journal says of an op that is carried out, and what it brought beside that.
     pub(super) async fn carry_out(
         &self,
         step: &PlannedStep,
         op: &Op,
         with: &Doing<'_>,
         end: Option<Instant>,
-    ) -> Result<(Outcome, Brought), Failed> {
+    ) -> Result<(Outcome, Option<Value>), Failed> {
         let plain = |outcome: Outcome| {
             let brought = outcome.brought.clone();
             Ok((outcome, brought))
@@ -138,7 +136,11 @@ impl Running<'_> {
         }
     }
 
-    async fn keep(&self, step: &PlannedStep, collected: Collected) -> Result<(Outcome, Brought), Failed> {
+    async fn keep(
+        &self,
+        step: &PlannedStep,
+        collected: Collected,
+    ) -> Result<(Outcome, Option<Value>), Failed> {
         let plain: String =
             step.id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '.' }).collect();
         let name = format!("{plain}/{}", collected.name);

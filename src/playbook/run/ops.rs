@@ -1,9 +1,6 @@
 //! Ops: meant, done, and looked for when nobody knows.
 
-use super::{
-    Halt, Running,
-    call::{Brought, Failed},
-};
+use super::{Halt, Running, call::Failed};
 use crate::{
     playbook::{
         AT_A_TIME, actions,
@@ -55,7 +52,7 @@ impl Running<'_> {
         &self,
         step: &PlannedStep,
         ops: &[Op],
-    ) -> Result<Result<Brought, String>, Halt> {
+    ) -> Result<Result<Option<Value>, String>, Halt> {
         let before = self.of_step(&step.id, |it| it.tries);
         let mut pause = Duration::from_millis(step.backoff_ms);
         let mut left = step.retries;
@@ -92,7 +89,7 @@ impl Running<'_> {
         step: &PlannedStep,
         ops: &[Op],
         (r#try, end): (u32, Option<Instant>),
-    ) -> Result<Result<Brought, (String, bool)>, Halt> {
+    ) -> Result<Result<Option<Value>, (String, bool)>, Halt> {
         let cluster = self.audited(&step.id, r#try);
         let with = self.doing(cluster.as_ref());
         let mut brought = Vec::new();
@@ -133,7 +130,7 @@ impl Running<'_> {
         (at, op): (usize, &Op),
         with: (&Doing<'_>, u32, Option<Instant>),
         failed: &AtomicBool,
-    ) -> Result<Result<Brought, (String, bool)>, Halt> {
+    ) -> Result<Result<Option<Value>, (String, bool)>, Halt> {
         if failed.load(Ordering::Relaxed) {
             return Ok(Ok(None));
         }
@@ -149,7 +146,7 @@ impl Running<'_> {
         step: &PlannedStep,
         (at, op): (usize, &Op),
         (with, r#try, end): (&Doing<'_>, u32, Option<Instant>),
-    ) -> Result<Result<Brought, (String, bool)>, Halt> {
+    ) -> Result<Result<Option<Value>, (String, bool)>, Halt> {
         self.stopped()?;
         let standing = || self.of_step(&step.id, |it| it.ops.get(&at).map(|op| op.standing.clone()));
         match standing() {
@@ -194,7 +191,7 @@ impl Running<'_> {
         op: &Op,
         with: &Doing<'_>,
         e: OpError,
-    ) -> Result<Result<Brought, (String, bool)>, Halt> {
+    ) -> Result<Result<Option<Value>, (String, bool)>, Halt> {
         let why = e.to_string();
         if e.may_pass() && !op.reads() && !matches!(e, OpError::NotDone(_)) {
             match op.probe(with).await {

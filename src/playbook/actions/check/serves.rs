@@ -14,13 +14,6 @@ pub(in crate::playbook::actions) struct Http;
 /// Has pods run a command.
 pub(in crate::playbook::actions) struct Exec;
 
-/// Which pods are meant.
-struct Whom {
-    target: Option<Target>,
-    namespace: Option<String>,
-    label_selector: Option<String>,
-}
-
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::playbook::actions) struct HttpArgs {
@@ -79,31 +72,32 @@ fn five_minutes() -> Span {
     Span(300_000)
 }
 
-impl Whom {
-    /// Their namespace and their labels. What a step before makes need not be there yet, if it is named by labels.
-    async fn find(self, with: &Planning<'_>) -> Result<(String, String), ActionError> {
-        let wrong = |text: &str| Err(ActionError::Arguments(text.to_owned()));
-        match (self.target, self.namespace, self.label_selector) {
-            (None, Some(namespace), Some(labels)) => match labels.parse::<LabelSelector>() {
-                Ok(selector) if !selector.is_empty() => Ok((namespace, labels)),
-                Ok(_) => wrong("labelSelector: it selects every pod"),
-                Err(e) => Err(ActionError::Arguments(format!("labelSelector: {e}"))),
-            },
-            (Some(target), None, None) => {
-                let live = with.find(&target).await?;
-                let selector = selector(live.object.is("", "services"), &live.json["spec"]["selector"]);
-                match (live.object.namespace.clone(), selector.is_empty()) {
-                    (Some(namespace), false) => Ok((namespace, selector.to_string())),
-                    _ => Err(ActionError::Refused(format!(
-                        "{} selects no pods: a Service or a workload does, or `namespace` and `labelSelector`",
-                        live.object
-                    ))),
-                }
+/// The namespace and the labels of the pods that are meant. What a step before makes need not be there yet, if it is named by labels.
+async fn meant(
+    with: &Planning<'_>,
+    target: Option<Target>,
+    namespace: Option<String>,
+    label_selector: Option<String>,
+) -> Result<(String, String), ActionError> {
+    let wrong = |text: &str| Err(ActionError::Arguments(text.to_owned()));
+    match (target, namespace, label_selector) {
+        (None, Some(namespace), Some(labels)) => match labels.parse::<LabelSelector>() {
+            Ok(selector) if !selector.is_empty() => Ok((namespace, labels)),
+            Ok(_) => wrong("labelSelector: it selects every pod"),
+            Err(e) => Err(ActionError::Arguments(format!("labelSelector: {e}"))),
+        },
+        (Some(target), None, None) => {
+            let live = with.find(&target).await?;
+            let selector = selector(live.object.is("", "services"), &live.json["spec"]["selector"]);
+            match (live.object.namespace.clone(), selector.is_empty()) {
+                (Some(namespace), false) => Ok((namespace, selector.to_string())),
+                _ => Err(ActionError::Refused(format!(
+                    "{} selects no pods: a Service or a workload does, or `namespace` and `labelSelector`",
+                    live.object
+                ))),
             }
-            _ => wrong(
-                "whose pods are meant is told either by `target`, or by `namespace` and `labelSelector`",
-            ),
         }
+        _ => wrong("whose pods are meant is told either by `target`, or by `namespace` and `labelSelector`"),
     }
 }
 
@@ -133,11 +127,10 @@ impl Plain for Http {
             let text = "path: it begins with `/` and has neither spaces nor line breaks";
             return Err(ActionError::Arguments(text.to_owned()));
         }
-        let whom =
-            Whom { target: args.target, namespace: args.namespace, label_selector: args.label_selector };
+        let pods = meant(with, args.target, args.namespace, args.label_selector).await?;
         let asked =
             Asked::Http { port: args.port, path: args.path, expect: args.expect, contains: args.contains };
-        Ok(wait(whom.find(with).await?, asked, args.within))
+        Ok(wait(pods, asked, args.within))
     }
 }
 
@@ -154,10 +147,9 @@ impl Plain for Exec {
         if args.command.first().is_none_or(String::is_empty) {
             return Err(ActionError::Arguments("command: it names no program".to_owned()));
         }
-        let whom =
-            Whom { target: args.target, namespace: args.namespace, label_selector: args.label_selector };
+        let pods = meant(with, args.target, args.namespace, args.label_selector).await?;
         let asked = Asked::Command { container: args.container, argv: args.command };
-        Ok(wait(whom.find(with).await?, asked, args.within))
+        Ok(wait(pods, asked, args.within))
     }
 }
 
