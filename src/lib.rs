@@ -11,7 +11,7 @@
 //!                                                  └──▶ compare (what changed, by object)
 //! ```
 //!
-//! `backup` is the one walk from left to right; `drill` walks back, into a staging cluster, and compares; `notify` tells people what came of it; `playbook` carries out what is written for an incident; `object` knows what is in a Kubernetes object; `cli` starts everything,
+//! `backup` is the one walk from left to right; `drill` walks back, into a staging cluster, and compares; `notify` tells people what came of it; `playbook` carries out what is written for an incident; `object` knows what is in a Kubernetes object; `schedule` knows when something is due; `cli` starts everything,
 //! `config` tells it what to do, `report` shows what came of it. Which room may import which is checked by `integration/rooms`.
 
 pub mod point;
@@ -39,6 +39,8 @@ pub mod drill;
 pub mod notify;
 
 pub mod playbook;
+
+pub mod schedule;
 
 pub mod report;
 

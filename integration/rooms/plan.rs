@@ -39,6 +39,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
             "notify",
         ],
     ),
+    ("schedule", &[]),
     // Types of results only.
     (
         "report",
@@ -91,11 +92,14 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("blake2", &["pipeline/sign"]),
     // A drill's file tells at once where an expression is wrong.
     ("cel", &["object/expression.rs", "config/drill_spec"]),
+    // What the library of cron expressions reckons in.
+    ("chrono", &["schedule"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("comfy_table", &["report"]),
     ("crc_fast", &["snapshot"]),
+    ("cron", &["schedule"]),
     ("ct_codecs", &["object/clean/left_out.rs", "pipeline/sign"]),
     ("etcd_client", &["source/etcd"]),
     ("hmac", &["notify"]),
