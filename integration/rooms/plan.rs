@@ -57,7 +57,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     // A playbook is read with what its actions can be told.
-    ("config", &["playbook"]),
+    ("config", &["playbook", "schedule"]),
     (
         "cli",
         &[

@@ -10,13 +10,12 @@ pub(super) struct Fields<'a> {
     at: Cursor<'a>,
     entries: &'a [(Node, Node)],
     known: Vec<&'static str>,
-    later: Vec<&'static str>,
     missing: Vec<(&'static str, String)>,
 }
 
 impl<'a> Fields<'a> {
     pub(super) fn new(at: &Cursor<'a>, entries: &'a [(Node, Node)]) -> Self {
-        Self { at: at.clone(), entries, known: Vec::new(), later: Vec::new(), missing: Vec::new() }
+        Self { at: at.clone(), entries, known: Vec::new(), missing: Vec::new() }
     }
 
     /// The field's value, if it is there; an empty value counts as absent.
@@ -61,11 +60,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Names that a later version will know.
-    pub(super) fn later(&mut self, names: &[&'static str]) {
-        self.later.extend(names);
-    }
-
     /// Reports unknown, repeated and missing fields. A missing one that was only misspelt is reported once.
     pub(super) fn finish(mut self) {
         let mut seen = BTreeSet::new();
@@ -89,9 +83,6 @@ impl<'a> Fields<'a> {
     }
 
     fn unknown(&mut self, name: &str, known: &[&'static str]) -> String {
-        if self.later.contains(&name) {
-            return "this version of Lifeboat does not have this yet; remove it".to_owned();
-        }
         if name == "<<" {
             return "YAML merge keys are not supported; write the fields out".to_owned();
         }

@@ -27,6 +27,7 @@ mod playbooks;
 mod read;
 mod restore_spec;
 mod retention;
+mod schedules;
 mod schema;
 mod secret;
 mod size;
@@ -55,6 +56,9 @@ pub use playbook_file::{PlaybookDirectory, PlaybookFile, check_calls};
 pub use playbooks::{Approver, Lease, Playbooks};
 pub use restore_spec::{Conflicts, Keep, Modifier, OnConflict, Rename, RestoreSpec, Select};
 pub use retention::{Age, Retention, Share, Tag, ZoneName};
+pub use schedules::{
+    Concurrency, CronText, Run, RunBackup, RunDrill, RunPlain, RunPlaybook, RunVerify, Schedule,
+};
 pub use schema::{drill_schema, playbook_schema, restore_schema, schema};
 pub use secret::{Secret, SecretRef, SecretSource};
 pub use size::{Rate, Size};

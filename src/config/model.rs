@@ -5,6 +5,7 @@ use super::error::ConfigError;
 use super::notifications::Notification;
 use super::playbooks::Playbooks;
 use super::retention::Retention;
+use super::schedules::Schedule;
 use super::secret::SecretRef;
 use super::source::{Etcd, Kubernetes, Resources};
 use super::storage::Store;
@@ -84,6 +85,9 @@ pub struct Config {
     /// What holds for every drill.
     #[schemars(default)]
     pub drills: Drills,
+    /// What runs by itself, and when.
+    #[schemars(default)]
+    pub schedules: Vec<Schedule>,
     /// Whom to tell: channels that drills name.
     #[schemars(default)]
     pub notifications: Vec<Notification>,

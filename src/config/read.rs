@@ -50,11 +50,14 @@ impl Decode for Config {
         let playbooks = fields.or("playbooks", Playbooks::default());
         let drills = fields.or("drills", Drills::default());
         let notifications = fields.or("notifications", Vec::new());
-        fields.later(&["schedules"]);
+        let schedules = fields.or("schedules", Vec::new());
         fields.finish();
-        if let Some(list) = at.entry("notifications") {
-            let names = list.items().into_iter().filter_map(|item| item.entry("name"));
-            unique(names, "another channel has this name");
+        for (list, message) in [
+            ("notifications", "another channel has this name"),
+            ("schedules", "another schedule has this name"),
+        ] {
+            let items = at.entry(list).map(|list| list.items()).unwrap_or_default();
+            unique(items.into_iter().filter_map(|item| item.entry("name")), message);
         }
         if let Some(list) = at.entry("stores") {
             if stores.as_ref().is_some_and(Vec::is_empty) {
@@ -80,6 +83,7 @@ impl Decode for Config {
             retention: retention?,
             playbooks: playbooks?,
             drills: drills?,
+            schedules: schedules?,
             notifications: notifications?,
         })
     }

@@ -129,7 +129,7 @@ impl FromText for Tag {
 pub struct ZoneName(String);
 
 impl ZoneName {
-    pub(super) fn utc() -> Self {
+    pub(in crate::config) fn utc() -> Self {
         ZoneName("UTC".to_owned())
     }
 

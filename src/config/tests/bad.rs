@@ -110,47 +110,6 @@ fn buckets() {
     }
 }
 
-/// The example of the design, with what later versions will know.
-#[test]
-fn sections_of_later_versions() {
-    let text = format!(
-        r#"apiVersion: lifeboat.dev/v1
-kind: Config
-cluster: prod-eu1
-etcd:
-  endpoints: [https://10.0.0.11:2379, https://10.0.0.12:2379]
-  tls: {{ca: etcd-ca.crt, cert: client.crt, key: client.key}}
-  auth: {{username: backup, password: {{file: etcd-password}}}}
-kubernetes: {{kubeconfig: admin.conf, context: prod}}
-resources: {{exclude: [events], dropManagedFields: false}}
-stores:
-  - {{name: main, url: "s3://backups/lifeboat", s3: {{endpoint: "https://s3.example"}}, copyTo: [second]}}
-  - {{name: second, url: "file:///srv/lifeboat"}}
-encryption: {{recipients: [{KEY}]}}
-signing: {{secretKey: {{file: lifeboat.key}}, publicKey: RWQ{}}}
-retention: {{last: 3, hourly: 24, timeZone: Europe/Berlin}}
-schedules: [{{name: hourly, cron: "0 * * * *", run: {{backup: {{}}}}}}]
-drills: {{directory: drills}}
-playbooks: {{directory: runbooks}}
-"#,
-        "c".repeat(53)
-    );
-    let error = parse(&text).unwrap_err();
-    let paths: Vec<_> =
-        error.problems().iter().map(|problem| (problem.line, problem.path.as_str())).collect();
-    let rest = [(16, "schedules")];
-    assert_eq!(paths, rest);
-    assert!(
-        error
-            .problems()
-            .iter()
-            .all(|problem| problem.message.contains("this version of Lifeboat does not have"))
-    );
-
-    let now: String = text.lines().take(15).map(|line| format!("{line}\n")).collect();
-    parse(&now).unwrap();
-}
-
 #[test]
 fn no_error_repeats_a_secret() {
     for lines in [

@@ -27,8 +27,38 @@ const CASES: &[(&str, &str)] = &[
     ),
     ("kind: Config", "f.yaml:5:1: kind: given twice; keep one"),
     ("1: x", "f.yaml:5:1: ?: a field's name must be text, found a number"),
-    ("schedules: []", "f.yaml:5:1: schedules: this version of Lifeboat does not have this yet; remove it"),
     ("<<: {}", "f.yaml:5:1: <<: YAML merge keys are not supported; write the fields out"),
+    // Schedules.
+    (
+        "schedules: [{cron: \"0 * * * *\", run: {backup: {}}}]",
+        "f.yaml:5:13: schedules[0].name: missing; write the job's name, such as `name: hourly`",
+    ),
+    (
+        "schedules: [{name: a, cron: \"0 25 * * *\", run: {}}, {name: a, cron: 5, run: {backup: {}, prune: {}}}]",
+        "f.yaml:5:29: schedules[0].cron: `0 25 * * *` says not when: hour `25`: `25` is none of 0 to 23\n\
+         f.yaml:5:48: schedules[0].run: runs nothing: write one of `backup`, `prune`, `verify`, `copy`, `drill` and `playbook`, such as `{backup: {}}`\n\
+         f.yaml:5:60: schedules[1].name: another schedule has this name\n\
+         f.yaml:5:69: schedules[1].cron: expected text, found a number: put it in quotes if it is meant as text\n\
+         f.yaml:5:77: schedules[1].run: runs several things: make a schedule of each",
+    ),
+    (
+        "schedules:\n- {name: a, cron: \"@often\", run: {backups: {}}, timeZone: Mars, concurrency: forbid, retries: 11}",
+        "f.yaml:6:19: schedules[0].cron: `@often` says not when: `@often` is unknown: there are @hourly, @daily (@midnight), @weekly, @monthly and @yearly (@annually)\n\
+         f.yaml:6:35: schedules[0].run.backups: unknown field; did you mean `backup`?\n\
+         f.yaml:6:59: schedules[0].timeZone: `Mars` is not a time zone of the IANA database: did you mean `Europe/Paris`?\n\
+         f.yaml:6:78: schedules[0].concurrency: `forbid` is unknown: write `Forbid`, `Replace` or `Queue`\n\
+         f.yaml:6:95: schedules[0].retries: expected a whole number from 0 to 10, found 11",
+    ),
+    (
+        "schedules: [{name: a, cron: \"0 0 30 2 *\", run: {verify: {sample: 0}}}]",
+        "f.yaml:5:29: schedules[0].cron: `0 0 30 2 *` says not when: it is never due: there is no such day\n\
+         f.yaml:5:66: schedules[0].run.verify.sample: expected a whole number from 1 to 1000000, found 0",
+    ),
+    (
+        "schedules: [{name: a, cron: \"0 * * * * *\", run: {backup: {etcdOnly: true, resourcesOnly: true}}}]",
+        "f.yaml:5:29: schedules[0].cron: `0 * * * * *` says not when: 6 fields, and five are needed: minute, hour, day of the month, month, day of the week; or @hourly, @daily, @weekly, @monthly, @yearly\n\
+         f.yaml:5:58: schedules[0].run.backup: saves nothing: `etcdOnly` and `resourcesOnly` exclude each other",
+    ),
     // Types.
     (
         "etcd: no",

@@ -28,6 +28,22 @@ playbooks:
   directory: plans
   approvers: [{{name: alice, publicKey: {public}, groups: [ir-leads]}}]
   lease: {{namespace: incident}}
+schedules:
+  - name: hourly
+    cron: "17 * * * *"
+    timeZone: europe/berlin
+    run: {{backup: {{readBack: true}}}}
+    jitter: 5m
+    startingDeadline: 2d
+    concurrency: Queue
+    timeout: 1h
+    retries: 2
+    suspend: true
+  - {{name: sample, cron: "@daily", run: {{verify: {{sample: 5, budget: 20GiB, deepWith: id.txt}}}}}}
+  - {{name: prune, cron: "0 4 * * MON-FRI", run: {{prune: {{}}}}}}
+  - {{name: copy, cron: "0 4 * * *", run: {{copy: {{}}}}}}
+  - {{name: drill, cron: "0 4 1 */3 *", run: {{drill: {{file: d.yaml, identity: id.txt}}}}}}
+  - {{name: book, cron: "0 4 1 1 *", run: {{playbook: {{name: check, params: {{a: "1"}}, identity: id.txt}}}}}}
 "#
     )
 }
@@ -65,10 +81,51 @@ fn every_field_is_read() {
         ("alice", "incident")
     );
     assert_eq!(playbooks.approvers[0].groups, ["ir-leads"]);
+    let [hourly, sample, .., drill, book] = config.schedules.as_slice() else { panic!() };
+    assert_eq!(
+        (hourly.time_zone.as_str(), hourly.cron.cron().to_string().as_str()),
+        ("Europe/Berlin", "17 * * * *")
+    );
+    assert_eq!((hourly.timeout, sample.timeout), (Duration::from_secs(3600), Duration::from_secs(6 * 3600)));
+    assert_eq!(hourly.starting_deadline.as_ref().unwrap().length(), Duration::from_secs(2 * 86_400));
+    assert!(hourly.run.backup.as_ref().unwrap().read_back && hourly.suspend && !sample.suspend);
+    assert_eq!((hourly.concurrency, sample.concurrency), (Concurrency::Queue, Concurrency::Forbid));
+    assert_eq!(sample.run.verify.as_ref().unwrap().sample, 5);
+    assert_eq!(drill.run.drill.as_ref().unwrap().file, PathBuf::from("d.yaml"));
+    assert_eq!(book.run.playbook.as_ref().unwrap().params["a"], "1");
     assert_eq!(config.store(None).unwrap().name, "main");
     assert_eq!(config.store(Some("second")).unwrap().name, "second");
     let missing = config.store(Some("third")).unwrap_err().to_string();
     assert_eq!(missing, "the configuration has no store named `third`; it has `main`, `second`");
+}
+
+/// The example of the design.
+#[test]
+fn the_design_is_read() {
+    let text = format!(
+        r#"apiVersion: lifeboat.dev/v1
+kind: Config
+cluster: prod-eu1
+etcd:
+  endpoints: [https://10.0.0.11:2379, https://10.0.0.12:2379]
+  tls: {{ca: etcd-ca.crt, cert: client.crt, key: client.key}}
+  auth: {{username: backup, password: {{file: etcd-password}}}}
+kubernetes: {{kubeconfig: admin.conf, context: prod}}
+resources: {{exclude: [events], dropManagedFields: false}}
+stores:
+  - {{name: main, url: "s3://backups/lifeboat", s3: {{endpoint: "https://s3.example"}}, copyTo: [second]}}
+  - {{name: second, url: "file:///srv/lifeboat"}}
+encryption: {{recipients: [{KEY}]}}
+signing: {{secretKey: {{file: lifeboat.key}}, publicKey: RWQ{}}}
+retention: {{last: 3, hourly: 24, timeZone: Europe/Berlin}}
+schedules: [{{name: hourly, cron: "0 * * * *", run: {{backup: {{}}}}}}]
+drills: {{directory: drills}}
+playbooks: {{directory: runbooks}}
+"#,
+        "c".repeat(53)
+    );
+    let schedule = &parse(&text).unwrap().schedules[0];
+    assert_eq!((schedule.name.as_str(), schedule.run.backup.is_some()), ("hourly", true));
 }
 
 #[test]
