@@ -11,7 +11,7 @@
 //!                                                  └──▶ compare (what changed, by object)
 //! ```
 //!
-//! `backup` is the one walk from left to right; `drill` walks back, into a staging cluster, and compares; `notify` tells people what came of it; `playbook` carries out what is written for an incident; `object` knows what is in a Kubernetes object; `schedule` knows when something is due; `cli` starts everything,
+//! `backup` is the one walk from left to right; `drill` walks back, into a staging cluster, and compares; `notify` tells people what came of it; `playbook` carries out what is written for an incident; `object` knows what is in a Kubernetes object; `schedule` knows when something is due, and `daemon` begins it then; `cli` starts everything,
 //! `config` tells it what to do, `report` shows what came of it. Which room may import which is checked by `integration/rooms`.
 
 pub mod point;
@@ -41,6 +41,8 @@ pub mod notify;
 pub mod playbook;
 
 pub mod schedule;
+
+pub mod daemon;
 
 pub mod report;
 

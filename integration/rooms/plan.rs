@@ -40,6 +40,8 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("schedule", &[]),
+    // What it begins are commands, in processes of their own.
+    ("daemon", &["schedule", "catalogue", "point"]),
     // Types of results only.
     (
         "report",
@@ -74,6 +76,8 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
             "drill",
             "playbook",
             "notify",
+            "schedule",
+            "daemon",
             "report",
             "config",
         ],
@@ -116,7 +120,10 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("minisign", &["pipeline/sign"]),
     ("rcgen", &["drill/staging", "restore/static_pods/probe.rs"]),
     ("prost", &["snapshot/decode"]),
-    ("rustix", &["store", "restore", "pipeline/hidden.rs", "drill/staging"]),
+    (
+        "rustix",
+        &["store", "restore", "pipeline/hidden.rs", "drill/staging", "daemon/process.rs", "cli/handed.rs"],
+    ),
     ("regex", &["playbook", "config/playbook_file", "config/tests"]),
     // A swap of static pods asks the API server whether it is ready.
     ("rustls", &["source", "notify", "main.rs", "restore/static_pods"]),

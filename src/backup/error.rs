@@ -1,6 +1,7 @@
 use crate::{
+    catalogue::CatalogueError,
     pipeline::PipelineError,
-    point::{PointError, PointId},
+    point::{PointError, PointId, Turn},
     source::{etcd::EtcdError, kube::KubeError},
     store::StoreError,
 };
@@ -24,6 +25,20 @@ pub enum BackupError {
     /// A name that cannot be one.
     #[error(transparent)]
     Point(#[from] PointError),
+    /// It cannot be told whether the run was given up.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// Others have given the run up, and begun it again.
+    #[error(
+        "the run {turn} was given up by another daemon while this one was at it: there is no recovery point {id}, and nothing was \
+         left behind"
+    )]
+    GivenUp {
+        /// The run.
+        turn: Turn,
+        /// The recovery point that it would have been.
+        id: PointId,
+    },
     /// The store has something else than what was sent to it.
     #[error("{key} was stored wrongly: {reason}; nothing was kept")]
     StoredWrongly {

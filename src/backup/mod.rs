@@ -16,7 +16,7 @@ use crate::{
     catalogue,
     pipeline::{Recipients, SealOptions, Signer},
     point::{
-        Artifact, ClusterFacts, FormatVersion, Key, Manifest, PointId, Problem, Status, ToolFacts,
+        Artifact, ClusterFacts, FormatVersion, Key, Manifest, PointId, Problem, Status, ToolFacts, Turn,
         Verification,
     },
     source::{etcd::EtcdOptions, kube},
@@ -47,6 +47,8 @@ pub struct Job {
     pub store: Arc<dyn Store>,
     /// Read every payload again after it was stored, and compare its digest.
     pub read_back: bool,
+    /// The run of a schedule that this is: when others have given it up, it does not become a recovery point.
+    pub turn: Option<Turn>,
     /// Tells when nothing is on its way into the store any more.
     pub uploads: Uploads,
 }
@@ -158,6 +160,11 @@ async fn commit(job: &Job, manifest: &Manifest) -> Result<(), BackupError> {
     let signature = job.signer.sign(&bytes, &catalogue::signed_comment(&job.cluster, &manifest.id))?;
     let put = async |key: Key, bytes: Vec<u8>| job.store.put(&key, store::body(bytes)).await;
     put(Key::signature(&job.cluster, &manifest.id)?, signature.into_bytes()).await?;
+    if let Some(turn) = &job.turn
+        && !catalogue::may_commit(job.store.as_ref(), &job.cluster, turn, &manifest.id).await?
+    {
+        return Err(BackupError::GivenUp { turn: turn.clone(), id: manifest.id.clone() });
+    }
     put(Key::manifest(&job.cluster, &manifest.id)?, bytes).await?;
     Ok(())
 }

@@ -19,6 +19,7 @@ mod runs;
 mod sample;
 mod standing;
 mod survey;
+mod turns;
 mod verified;
 mod verify;
 
@@ -37,6 +38,7 @@ pub use runs::{Run, Said};
 pub use sample::{Candidate, Sample, sample};
 pub use standing::{Doubt, Held, Standing};
 pub use survey::{History, Survey};
+pub use turns::{Shown, may_commit};
 pub use verified::{AtDepth, LastVerified, Passed};
 pub use verify::{Depth, verify};
 

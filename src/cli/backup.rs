@@ -8,7 +8,7 @@ use super::{
 use crate::{
     backup::{self, Job, Progress},
     config::ClusterName,
-    point::{PointId, Status},
+    point::{PointId, Status, Turn},
     report,
 };
 use jiff::Timestamp;
@@ -44,6 +44,9 @@ pub(super) struct Args {
     /// Read every payload back from the store and compare its SHA-256
     #[arg(long)]
     read_back: bool,
+    /// The run of a schedule that this is, as the daemon says
+    #[arg(long, value_name = "RUN", hide = true)]
+    turn: Option<Turn>,
     #[command(flatten)]
     api: Api,
 }
@@ -63,6 +66,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         signer: context.signer()?,
         store,
         read_back: args.read_back,
+        turn: args.turn,
         uploads: backup::Uploads::default(),
     };
     if args.etcd_only && job.etcd.is_none() {

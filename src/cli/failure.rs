@@ -106,6 +106,8 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<&'static str>) {
             BackupError::Pipeline(e) => of_pipeline(e),
             BackupError::Store(e) => of_store(e),
             BackupError::Nothing => (Exit::Usage, None),
+            BackupError::Catalogue(e) => of_catalogue(e),
+            BackupError::GivenUp { .. } => (Exit::Conflict, None),
             BackupError::Stopped { .. } => (Exit::Failed, None),
             BackupError::StoredWrongly { .. } => (Exit::Verification, None),
             _ => (Exit::Failed, Some("`lifeboat doctor` tries each thing that a backup needs")),

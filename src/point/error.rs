@@ -23,6 +23,9 @@ pub enum PointError {
     /// The record is not what this program can read.
     #[error("the record cannot be read: {0}")]
     Record(String),
+    /// Not the form of a scheduled run's name.
+    #[error("`{0}` is no run of a schedule: those look like hourly/20261129T150000Z-1")]
+    Turn(String),
     /// Not the form of a tag.
     #[error(
         "`{0}` is not a tag: write `key` or `key=value`; a key has lower-case letters, digits and `-`, a value also upper-case \

@@ -105,6 +105,16 @@ impl Key {
         Key::new(format!("{cluster}/playbooks/{id}"))
     }
 
+    /// Where the runs of a cluster's schedules are told.
+    pub fn schedules(cluster: &str) -> Result<Self, PointError> {
+        Key::new(format!("{cluster}/schedules"))
+    }
+
+    /// Where the runs of one schedule are told.
+    pub fn schedule(cluster: &str, name: &str) -> Result<Self, PointError> {
+        Key::new(format!("{cluster}/schedules/{name}"))
+    }
+
     /// This key with one more segment (or several, joined by `/`).
     pub fn join(&self, rest: &str) -> Result<Self, PointError> {
         Key::new(format!("{}/{rest}", self.0))

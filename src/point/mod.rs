@@ -11,6 +11,7 @@ mod path;
 mod record;
 mod run;
 mod tag;
+mod turn;
 mod verification;
 
 pub use artifact::{
@@ -34,4 +35,5 @@ pub use path::{ObjectPlace, object_path, parse_object_path};
 pub use record::{AnyRecord, Facts, Family, HoldAction, HoldFacts, Record, TagFacts};
 pub use run::{KeptEvidence, RunRecord};
 pub use tag::Tag;
+pub use turn::{Claim, End, Fence, Turn, TurnOutcome, TurnPart};
 pub use verification::{FindingCounts, Level, Outcome, RecordedFinding, VerificationFacts, VerifiedDepth};

@@ -216,6 +216,7 @@ pub(super) async fn equipment(context: &Context, opening: &Opening, api: &Api) -
             signer: context.signer()?,
             store,
             read_back: false,
+            turn: None,
             uploads: Uploads::default(),
         })
     };

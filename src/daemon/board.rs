@@ -1,0 +1,99 @@
+//! What a daemon knows of its jobs, for whoever asks it.
+
+use super::Work;
+use crate::point::{End, Turn, TurnOutcome};
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// How a schedule stands.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// What it does.
+    pub work: Work,
+    /// When it is due next, if it is.
+    pub next: Option<Timestamp>,
+    /// The run that this daemon is at, and since when.
+    pub running: Option<(Turn, Timestamp)>,
+    /// The newest run that ended, wherever it ran.
+    pub last: Option<(Turn, End)>,
+    /// When one last ended well.
+    pub succeeded: Option<Timestamp>,
+    /// How many runs of this daemon ended how.
+    pub ended: BTreeMap<&'static str, u64>,
+    /// How many runs were missed, as far as this daemon has seen.
+    pub missed: u64,
+    /// How much later than due the last one was begun.
+    pub lag: Option<SignedDuration>,
+    /// Why it cannot be kept at the moment.
+    pub trouble: Option<String>,
+}
+
+/// What is known of all schedules, and of the daemon itself.
+#[derive(Debug, Default)]
+pub struct Board(Mutex<Known>);
+
+/// What is known.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The schedules, by name.
+    pub schedules: BTreeMap<String, Standing>,
+    /// How far the store's clock is ahead of this host's, where it was last seen.
+    pub store_ahead: Option<SignedDuration>,
+    /// Why the configuration as it is now cannot be used; the one before is in force.
+    pub configuration: Option<String>,
+    /// The daemon is ending.
+    pub ending: bool,
+}
+
+impl Board {
+    /// What is known now.
+    pub fn known(&self) -> Known {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is known.
+    pub(super) fn note(&self, change: impl FnOnce(&mut Known)) {
+        change(&mut self.lock());
+    }
+
+    /// Changes what is known of a schedule.
+    pub(super) fn of(&self, schedule: &str, work: Work, change: impl FnOnce(&mut Standing)) {
+        let mut known = self.lock();
+        let standing = known.schedules.entry(schedule.to_owned()).or_insert_with(|| Standing {
+            work,
+            next: None,
+            running: None,
+            last: None,
+            succeeded: None,
+            ended: BTreeMap::new(),
+            missed: 0,
+            lag: None,
+            trouble: None,
+        });
+        standing.work = work;
+        change(standing);
+    }
+
+    /// A run ended: at this daemon, or elsewhere.
+    pub(super) fn ended(&self, turn: &Turn, work: Work, end: &End, here: bool) {
+        self.of(&turn.schedule, work, |standing| {
+            if here {
+                *standing.ended.entry(end.outcome.as_str()).or_default() += 1;
+            }
+            if end.outcome == TurnOutcome::Completed {
+                standing.succeeded = standing.succeeded.max(Some(end.ended));
+            }
+            let newer = standing.last.as_ref().is_none_or(|(last, _)| last <= turn);
+            if newer && end.outcome != TurnOutcome::Known {
+                standing.last = Some((turn.clone(), end.clone()));
+            }
+        });
+    }
+}

@@ -1,0 +1,87 @@
+//! What a daemon stands on, from outside: the time, the store, what carries a job out.
+
+use super::{Job, job::Work};
+use crate::{
+    catalogue::Catalogue,
+    point::{PointId, Turn, TurnOutcome},
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::watch;
+
+/// Tells what time it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Tells a run to stop, and why.
+pub type Stop = watch::Receiver<Option<Why>>;
+
+/// Opens the store anew for each run: its credentials may have changed meanwhile.
+#[async_trait]
+pub trait Ground: Send + Sync {
+    /// The catalogue that the jobs are about.
+    ///
+    /// # Errors
+    /// When it cannot be opened, in words.
+    async fn catalogue(&self) -> Result<Catalogue, String>;
+}
+
+/// Carries a job out.
+#[async_trait]
+pub trait Runner: Send + Sync {
+    /// Carries it out; when `stop` says so, it ends soon, with nothing half-done.
+    async fn run(&self, job: &Job, turn: &Turn, stop: Stop) -> Ended;
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The exit code; none when it was killed or could not be started.
+    pub exit: Option<u8>,
+    /// The recovery point, drill or playbook's run that it made.
+    pub made: Option<PointId>,
+    /// What it says about it.
+    pub message: Option<String>,
+}
+
+/// Why a run is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It took too long.
+    TimedOut,
+    /// The daemon ends.
+    Stopped,
+    /// The next one is due.
+    Replaced,
+    /// Others have given it up.
+    GivenUp,
+}
+
+impl Why {
+    /// The outcome of a run that was stopped for this.
+    pub fn outcome(self) -> TurnOutcome {
+        match self {
+            Why::TimedOut => TurnOutcome::TimedOut,
+            Why::Stopped => TurnOutcome::Stopped,
+            Why::Replaced => TurnOutcome::Replaced,
+            Why::GivenUp => TurnOutcome::Lost,
+        }
+    }
+}
+
+/// Everything that a configuration says to a daemon.
+pub struct Setup {
+    /// The jobs, by the names of their schedules.
+    pub jobs: BTreeMap<String, Job>,
+    /// The store.
+    pub ground: Arc<dyn Ground>,
+    /// What carries them out.
+    pub runner: Arc<dyn Runner>,
+}
+
+impl Setup {
+    /// What a schedule does.
+    pub fn work(&self, schedule: &str) -> Option<Work> {
+        Some(self.jobs.get(schedule)?.work)
+    }
+}

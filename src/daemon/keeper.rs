@@ -1,0 +1,336 @@
+//! Keeps one schedule: looks, decides, does one thing, and looks again.
+
+use super::{
+    Board, Job, Setup,
+    decide::{Newest, Step, decide},
+    ground::Clock,
+    heart::SILENCE,
+    run::{Phase, Watcher},
+};
+use crate::{
+    catalogue::{Catalogue, CatalogueError, Shown},
+    point::{Claim, End, Fence, Status, Turn, TurnOutcome},
+};
+use jiff::{SignedDuration, Timestamp};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+/// The clock may be set, or the machine sleep: it is looked at so often.
+const LOOK: Duration = Duration::from_secs(60);
+/// Where another daemon is at it, its signs of life are looked for so often.
+const WATCH: Duration = Duration::from_secs(15);
+/// What did not work is tried again after so long.
+const TROUBLE: Duration = Duration::from_secs(30);
+/// So many times of a schedule stay known.
+const KEPT: usize = 20;
+/// A run from so far in the future was begun by a clock that was wrong.
+const AHEAD: SignedDuration = SignedDuration::from_mins(5);
+/// Clocks that differ by more are worth a word.
+const SKEW: SignedDuration = SignedDuration::from_secs(60);
+
+/// What all keepers share.
+pub(super) struct Shared {
+    pub(super) setup: watch::Receiver<Arc<Setup>>,
+    pub(super) phase: watch::Receiver<Phase>,
+    pub(super) clock: Clock,
+    /// The name of this daemon.
+    pub(super) holder: String,
+    pub(super) board: Arc<Board>,
+}
+
+/// Keeps one schedule.
+pub(super) struct Keeper {
+    name: String,
+    shared: Arc<Shared>,
+    setup: watch::Receiver<Arc<Setup>>,
+    phase: watch::Receiver<Phase>,
+    /// Since when the schedule is known here.
+    known: Timestamp,
+    /// What the store showed when it was last looked at, and when that was.
+    seen: Option<(Option<Newest>, Timestamp)>,
+    /// The run of another daemon, the number of its newest sign of life, and since when that is so.
+    watched: Option<(Turn, u64, Instant)>,
+    /// A run that ended, which the store does not know yet.
+    unsaid: Option<(Turn, End)>,
+}
+
+enum Failed {
+    Store(CatalogueError),
+    Ground(String),
+}
+
+impl From<CatalogueError> for Failed {
+    fn from(e: CatalogueError) -> Self {
+        Failed::Store(e)
+    }
+}
+
+impl Keeper {
+    pub(super) fn new(name: &str, shared: Arc<Shared>) -> Self {
+        let (setup, phase) = (shared.setup.clone(), shared.phase.clone());
+        let known = (shared.clock)();
+        Keeper { name: name.to_owned(), shared, setup, phase, known, seen: None, watched: None, unsaid: None }
+    }
+
+    /// Keeps the schedule until the daemon ends, or the configuration does not have it any more.
+    pub(super) async fn keep(mut self) -> String {
+        while *self.phase.borrow_and_update() == Phase::Keeping || self.unsaid.is_some() {
+            let setup = self.setup.borrow_and_update().clone();
+            let Some(job) = setup.jobs.get(&self.name) else { break };
+            // What was begun is seen to its end, also where nothing begins any more.
+            let pause = match self.step(&setup, job).await {
+                Ok(pause) => {
+                    self.shared.board.of(&self.name, job.work, |it| it.trouble = None);
+                    pause
+                }
+                Err(failed) => {
+                    let why = match failed {
+                        Failed::Store(e) => e.to_string(),
+                        Failed::Ground(why) => why,
+                    };
+                    tracing::error!("the schedule {} cannot be kept at the moment: {why}", self.name);
+                    self.shared.board.of(&self.name, job.work, |it| it.trouble = Some(why));
+                    self.seen = None;
+                    TROUBLE
+                }
+            };
+            if !pause.is_zero() {
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    _ = self.setup.changed() => {}
+                    _ = self.phase.changed() => {}
+                }
+            }
+        }
+        self.name
+    }
+
+    /// Does one thing, and says how long nothing is to be done then.
+    async fn step(&mut self, setup: &Setup, job: &Job) -> Result<Duration, Failed> {
+        let now = (self.shared.clock)();
+        // A clock that was set back leads to the past, where what was seen has not happened.
+        self.seen.take_if(|(_, at)| *at > now);
+        let fresh = self.seen.is_none() || self.unsaid.is_some();
+        let catalogue = match fresh {
+            true => Some(setup.ground.catalogue().await.map_err(Failed::Ground)?),
+            false => None,
+        };
+        if let Some(catalogue) = &catalogue {
+            self.say_end(catalogue).await?;
+            if *self.phase.borrow() != Phase::Keeping {
+                return Ok(Duration::ZERO);
+            }
+            self.seen = Some((self.look(catalogue, job, now).await?, now));
+        }
+        let newest = self.seen.as_ref().and_then(|(newest, _)| newest.as_ref());
+        let step = decide(job, newest, self.known, now);
+        let next = match &step {
+            Step::Wait(next) => *next,
+            Step::Begin { turn, .. } => Some(turn.due),
+            _ => None,
+        };
+        self.shared.board.of(&self.name, job.work, |it| it.next = next);
+        if let Step::Wait(next) = step {
+            let left = next.map(|next| Duration::try_from(next.duration_since(now)).unwrap_or_default());
+            return Ok(left.map_or(LOOK, |left| left.min(LOOK)));
+        }
+        // Whatever is done is done by what the store shows now.
+        let alive = newest.map_or(0, |newest| newest.alive);
+        self.seen = None;
+        let Some(catalogue) = catalogue else { return Ok(Duration::ZERO) };
+        match step {
+            Step::Wait(_) => {}
+            Step::Begin { turn, missed } => self.begin(setup, job, (turn, missed), &catalogue).await?,
+            Step::Pass { turn, missed } => self.pass(job, (turn, missed), &catalogue).await?,
+            Step::Replace(turn) => {
+                self.give_up(&turn, TurnOutcome::Replaced, "the next one was due", &catalogue).await?
+            }
+            Step::Watch(turn) => return self.watch(&turn, alive, &catalogue).await,
+        }
+        Ok(Duration::ZERO)
+    }
+
+    /// The newest run that the store shows.
+    async fn look(
+        &mut self,
+        catalogue: &Catalogue,
+        job: &Job,
+        now: Timestamp,
+    ) -> Result<Option<Newest>, Failed> {
+        let mut turns = catalogue.turns(&self.name).await?;
+        let horizon = now.checked_add(AHEAD).unwrap_or(now);
+        let before = turns.len();
+        turns.retain(|turn, _| turn.due <= horizon);
+        if turns.len() < before {
+            tracing::warn!(
+                "{} run(s) of the schedule {} are from the future: the clock of whoever began them was wrong, and they do not count",
+                before - turns.len(),
+                self.name
+            );
+        }
+        let Some((turn, shown)) = turns.iter().next_back() else {
+            // So that what is missed from now on is known to be missed, also by who comes after.
+            let turn = Turn { schedule: self.name.clone(), due: whole_seconds(now), attempt: 1 };
+            if catalogue.say(&turn, &Claim::new(&self.shared.holder, now, 0)).await? {
+                catalogue.say(&turn, &End::new(TurnOutcome::Known, now, now)).await?;
+            }
+            return Ok(None);
+        };
+        let newest = (turn.clone(), shown.clone());
+        self.tidy(catalogue, turns).await?;
+        let (turn, shown) = newest;
+        let end = match shown.ended {
+            true => catalogue.said::<End>(&turn).await?,
+            false => None,
+        };
+        if let Some(end) = &end {
+            self.shared.board.ended(&turn, job.work, end, false);
+        }
+        Ok(Some(Newest { turn, ended: end.map(|end| (end.outcome, end.ended)), alive: shown.alive }))
+    }
+
+    /// Forgets what was long ago.
+    async fn tidy(&self, catalogue: &Catalogue, turns: BTreeMap<Turn, Shown>) -> Result<(), Failed> {
+        let mut times: Vec<Timestamp> = turns.keys().map(|turn| turn.due).collect();
+        times.dedup();
+        let Some(oldest) = times.len().checked_sub(KEPT).and_then(|at| times.get(at)) else { return Ok(()) };
+        // One listing in many, for requests cost.
+        if times.len() >= KEPT + KEPT / 2 {
+            let old = turns.into_iter().filter(|(turn, _)| turn.due < *oldest);
+            catalogue.forget(old.map(|(_, shown)| shown)).await;
+        }
+        Ok(())
+    }
+
+    async fn begin(
+        &mut self,
+        setup: &Setup,
+        job: &Job,
+        (turn, missed): (Turn, u32),
+        catalogue: &Catalogue,
+    ) -> Result<(), Failed> {
+        if !self.claim(job, (&turn, missed), catalogue).await? {
+            return Ok(());
+        }
+        let watcher = Watcher {
+            setup,
+            clock: &self.shared.clock,
+            phase: self.shared.phase.clone(),
+            board: &self.shared.board,
+        };
+        let end = watcher.carry_out(job, &turn, catalogue).await;
+        self.unsaid = Some((turn, end));
+        self.say_end(catalogue).await
+    }
+
+    /// Tells the store how a run ended, if that is still to be told.
+    async fn say_end(&mut self, catalogue: &Catalogue) -> Result<(), Failed> {
+        let Some((turn, end)) = &self.unsaid else { return Ok(()) };
+        if !catalogue.say(turn, end).await? {
+            tracing::warn!("{turn} ended ({}), and others had given it up before", end.outcome);
+        }
+        self.unsaid = None;
+        Ok(())
+    }
+
+    /// Is it this daemon that begins it?
+    async fn claim(
+        &self,
+        job: &Job,
+        (turn, missed): (&Turn, u32),
+        catalogue: &Catalogue,
+    ) -> Result<bool, Failed> {
+        let now = (self.shared.clock)();
+        let claimed = catalogue.say(turn, &Claim::new(&self.shared.holder, now, missed)).await?;
+        if claimed && missed > 0 {
+            tracing::warn!("{missed} run(s) of the schedule {} were missed before {turn}", self.name);
+            self.shared.board.of(&self.name, job.work, |it| it.missed += u64::from(missed));
+        }
+        if claimed && let Some(at) = catalogue.said_at::<Claim>(turn).await? {
+            let ahead = at.duration_since((self.shared.clock)());
+            if ahead.abs() > SKEW {
+                let (by, which) =
+                    (ahead.abs().as_secs(), if ahead.is_positive() { "ahead of" } else { "behind" });
+                tracing::warn!("the store's clock is {by} s {which} this host's: one of them is wrong");
+            }
+            self.shared.board.note(|it| it.store_ahead = Some(ahead));
+        }
+        Ok(claimed)
+    }
+
+    async fn pass(
+        &self,
+        job: &Job,
+        (turn, missed): (Turn, u32),
+        catalogue: &Catalogue,
+    ) -> Result<(), Failed> {
+        if self.claim(job, (&turn, missed), catalogue).await? {
+            let now = (self.shared.clock)();
+            let end =
+                End::new(TurnOutcome::Missed, now, now).saying("it could not begin before its deadline");
+            tracing::error!("{turn} is missed: it could not begin before its deadline");
+            self.shared.board.of(&self.name, job.work, |it| it.missed += 1);
+            self.shared.board.ended(&turn, job.work, &end, true);
+            catalogue.say(&turn, &end).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks after a run that another daemon began, or this one before it was started again.
+    async fn watch(&mut self, turn: &Turn, alive: u64, catalogue: &Catalogue) -> Result<Duration, Failed> {
+        let now = Instant::now();
+        let since = match &self.watched {
+            Some((watched, number, since)) if watched == turn && *number == alive => *since,
+            _ => {
+                let claim = catalogue.said::<Claim>(turn).await?;
+                if claim.is_some_and(|claim| claim.holder == self.shared.holder) {
+                    let why = "its daemon was started again";
+                    self.give_up(turn, TurnOutcome::Lost, why, catalogue).await?;
+                    return Ok(Duration::ZERO);
+                }
+                now
+            }
+        };
+        if now.duration_since(since) >= SILENCE {
+            self.give_up(turn, TurnOutcome::Lost, "nothing was heard of it any more", catalogue).await?;
+            return Ok(Duration::ZERO);
+        }
+        self.watched = Some((turn.clone(), alive, since));
+        Ok(WATCH)
+    }
+
+    /// Gives up a run that is not this daemon's, unless it has come to its recovery point.
+    async fn give_up(
+        &mut self,
+        turn: &Turn,
+        outcome: TurnOutcome,
+        why: &str,
+        catalogue: &Catalogue,
+    ) -> Result<(), Failed> {
+        self.watched = None;
+        let now = (self.shared.clock)();
+        let mut end = End::new(outcome, turn.due, now).saying(why);
+        if !catalogue.say(turn, &Fence::new(None, &self.shared.holder)).await?
+            && let Some(point) = catalogue.said::<Fence>(turn).await?.and_then(|fence| fence.point)
+        {
+            // It may be about to write its manifest.
+            sleep(WATCH).await;
+            if let Some(listed) = catalogue.point(&point).await? {
+                let partial = listed.manifest.is_ok_and(|manifest| manifest.status != Status::Completed);
+                let outcome = if partial { TurnOutcome::PartiallyFailed } else { TurnOutcome::Completed };
+                end = End { made: Some(point), ..End::new(outcome, turn.due, now) };
+                end = end.saying("its daemon did not come to say so");
+            }
+        }
+        tracing::warn!("{turn} is over ({}): {why}", end.outcome);
+        catalogue.say(turn, &end).await?;
+        Ok(())
+    }
+}
+
+fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}

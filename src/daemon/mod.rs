@@ -1,0 +1,32 @@
+//! Running unattended: jobs begin when they are due, once, whoever of several daemons begins them.
+//!
+//! ```text
+//!   configuration ─▶ supervise ─▶ keeper (one for each schedule) ─▶ run (watched) ─▶ a process of this program
+//!                        │             │        ▲
+//!                     signals       decide   catalogue::turns: what the store says of the schedule's runs
+//!                     reload        (pure)
+//! ```
+//!
+//! There is no state but the store's: a daemon that was killed, or another one in its place, goes on from there. Daemons need not see
+//! one another, and need no API server: a run is begun by the one whose claim the store took, and a run that others have given up
+//! cannot become a recovery point any more. Each run is a process of its own, so that it reads certificates and credentials anew, can
+//! be stopped whatever it hangs in, and takes nothing down with it.
+
+mod board;
+mod decide;
+mod ground;
+mod heart;
+mod job;
+mod keeper;
+mod process;
+mod run;
+mod supervise;
+
+#[cfg(test)]
+mod simulated;
+
+pub use board::{Board, Standing};
+pub use ground::{Clock, Ended, Ground, Runner, Setup, Stop, Why};
+pub use job::{Job, Work};
+pub use process::Processes;
+pub use supervise::{DaemonError, Options, Reload, run};

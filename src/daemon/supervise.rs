@@ -1,0 +1,153 @@
+//! The daemon as a whole: keepers for all schedules, signals, a configuration that changes.
+
+use super::{
+    Board, Setup,
+    ground::Clock,
+    keeper::{Keeper, Shared},
+    run::Phase,
+};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use thiserror::Error;
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+    time::{sleep, timeout},
+};
+
+/// How often it is looked whether the configuration has changed.
+const LOOK: Duration = Duration::from_secs(10);
+/// Processes that were asked to end, and what is to be told of them, have so long.
+const LAST: Duration = Duration::from_secs(40);
+
+/// How a daemon runs.
+pub struct Options {
+    /// Its name: no other daemon of these schedules has it.
+    pub holder: String,
+    /// Runs that are under way when it is to end may go on so long.
+    pub grace: Duration,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Reads the configuration again. None when it is as it was.
+pub type Reload = Box<dyn FnMut() -> Result<Option<Setup>, String> + Send>;
+
+/// Why a daemon ended without being told to.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// A part of it ended.
+    #[error("a part of the daemon ended, and so it ends as a whole: {0}")]
+    Died(String),
+    /// Runs did not end in time.
+    #[error(
+        "runs that were stopped did not end within {0} s: another daemon will find them without a sign of life"
+    )]
+    Unended(u64),
+}
+
+/// What is done to a daemon from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    End,
+    Reload,
+}
+
+/// Runs until `signals` says that it is to end. Whatever else it says is to read the configuration again.
+///
+/// # Errors
+/// When a part of it dies, or runs do not end in time.
+pub async fn run(
+    options: Options,
+    setup: Setup,
+    mut reload: Reload,
+    board: Arc<Board>,
+    mut signals: tokio::sync::mpsc::Receiver<bool>,
+) -> Result<(), DaemonError> {
+    let (setups, setup) = watch::channel(Arc::new(setup));
+    let (phases, phase) = watch::channel(Phase::Keeping);
+    let shared =
+        Arc::new(Shared { setup, phase, clock: options.clock, holder: options.holder, board: board.clone() });
+    let mut keepers = Keepers { tasks: JoinSet::new(), names: BTreeSet::new() };
+    keepers.complete(&shared);
+    loop {
+        let signal = tokio::select! {
+            ended = keepers.tasks.join_next(), if !keepers.tasks.is_empty() => {
+                keepers.ended(ended)?;
+                keepers.complete(&shared);
+                continue;
+            }
+            () = sleep(LOOK) => Signal::Reload,
+            told = signals.recv() => if told == Some(true) { Signal::Reload } else { Signal::End },
+        };
+        if signal == Signal::End {
+            break;
+        }
+        match reload() {
+            Ok(None) => {}
+            Ok(Some(new)) => {
+                tracing::info!("the configuration has changed, and is in force");
+                board.note(|it| {
+                    it.configuration = None;
+                    it.schedules.retain(|name, _| new.jobs.contains_key(name));
+                });
+                setups.send_replace(Arc::new(new));
+                keepers.complete(&shared);
+            }
+            Err(why) => {
+                let told = board.known().configuration.as_ref() == Some(&why);
+                if !told {
+                    tracing::error!(
+                        "the configuration as it is now cannot be used, and the one before stays in force: {why}"
+                    );
+                }
+                board.note(|it| it.configuration = Some(why));
+            }
+        }
+    }
+    board.note(|it| it.ending = true);
+    phases.send_replace(Phase::Ending);
+    tracing::info!("ending: what runs has {} s to come to its end", options.grace.as_secs());
+    if timeout(options.grace, keepers.all_ended()).await.is_err() {
+        tracing::warn!("what still runs is stopped");
+        phases.send_replace(Phase::Stopping);
+        let all = timeout(LAST, keepers.all_ended()).await;
+        return all.map_err(|_| DaemonError::Unended(LAST.as_secs()))?;
+    }
+    Ok(())
+}
+
+/// A task for each schedule.
+struct Keepers {
+    tasks: JoinSet<String>,
+    names: BTreeSet<String>,
+}
+
+impl Keepers {
+    /// Begins those that are missing.
+    fn complete(&mut self, shared: &Arc<Shared>) {
+        let setup = shared.setup.borrow().clone();
+        for name in setup.jobs.keys() {
+            if self.names.insert(name.clone()) {
+                self.tasks.spawn(Keeper::new(name, shared.clone()).keep());
+            }
+        }
+    }
+
+    fn ended(&mut self, ended: Option<Result<String, JoinError>>) -> Result<(), DaemonError> {
+        match ended {
+            Some(Ok(name)) => {
+                self.names.remove(&name);
+                Ok(())
+            }
+            Some(Err(e)) => Err(DaemonError::Died(e.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    async fn all_ended(&mut self) -> Result<(), DaemonError> {
+        while let Some(ended) = self.tasks.join_next().await {
+            self.ended(Some(ended))?;
+        }
+        Ok(())
+    }
+}
