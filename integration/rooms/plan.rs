@@ -49,6 +49,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
             "backup",
             "catalogue",
             "compare",
+            "daemon",
             "drill",
             "notify",
             "object",
@@ -88,6 +89,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
 pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("age", &["pipeline/encrypt.rs"]),
     ("anyhow", &["cli"]),
+    ("axum", &["daemon"]),
     ("aws_config", &["store/s3"]),
     ("aws_lc_rs", &["pipeline/sign"]),
     ("aws_sdk_s3", &["store/s3"]),
@@ -119,6 +121,7 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("kube", &["source/kube"]),
     ("minisign", &["pipeline/sign"]),
     ("rcgen", &["drill/staging", "restore/static_pods/probe.rs"]),
+    ("prometheus_client", &["daemon"]),
     ("prost", &["snapshot/decode"]),
     (
         "rustix",

@@ -1,7 +1,7 @@
 use super::{Exit, Format, failure::Failure, progress::Terminal};
 use crate::{
     catalogue::Catalogue,
-    config::{ClusterName, Config, ConfigError, Loaded, NamespaceGlob, ResourcePattern},
+    config::{ClusterName, ConfigError, Loaded, NamespaceGlob, ResourcePattern},
     object,
     pipeline::{Identities, PipelineError, Recipients, SealOptions, Signer, Verifier},
     source::{
@@ -114,8 +114,13 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(global: Global) -> Self {
-        let loaded = Config::load(global.config.as_deref(), &|name| std::env::var_os(name));
+        let loaded = super::handed::configuration(&global);
         Context { global, loaded }
+    }
+
+    /// Flags, with a configuration that is there already.
+    pub(super) fn of(global: Global, loaded: Loaded) -> Self {
+        Context { global, loaded: Ok(loaded) }
     }
 
     /// The configuration. Commands that can do without it do not ask.

@@ -4,6 +4,7 @@ mod author;
 mod backup;
 mod context;
 mod copy;
+mod daemon;
 mod diff;
 mod doctor;
 mod drill;
@@ -11,6 +12,7 @@ mod extract;
 mod failure;
 mod find;
 mod get;
+mod handed;
 mod hold;
 mod init;
 mod inspect;
@@ -24,6 +26,7 @@ mod resources;
 mod restore;
 mod restore_request;
 mod retention;
+mod schedule;
 mod schema;
 mod show;
 mod since;
@@ -39,6 +42,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use context::{Context, Global};
 use failure::Failure;
 use std::process::ExitCode;
+use tracing::Instrument;
 
 const LONG: &str = "\
 Lifeboat saves a Kubernetes cluster's state - etcd snapshots and exports of every object - encrypted, compressed and \
@@ -99,6 +103,9 @@ enum Command {
     Drill(drill::Drill),
     #[command(subcommand)]
     Playbook(playbook::Playbook),
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
+    Daemon(daemon::Args),
     Schema(schema::Args),
     Completions(schema::Completions),
     Man(schema::Man),
@@ -134,33 +141,14 @@ pub async fn main() -> ExitCode {
         Err(e) => return usage(&e),
     };
     let format = arguments.global.output;
-    output::start_log(&arguments.global);
+    // A daemon is silent otherwise, and its log is all that is seen of it.
+    let told = u8::from(matches!(arguments.command, Command::Daemon(_)));
+    output::start_log(&arguments.global, told);
     let context = Context::new(arguments.global);
-    let result = match arguments.command {
-        Command::Init(args) => init::run(&context, args),
-        Command::Doctor(args) => doctor::run(&context, args).await,
-        Command::Backup(args) => backup::run(&context, args).await,
-        Command::List(args) => list::run(&context, args).await,
-        Command::Show(args) => show::run(&context, args).await,
-        Command::Verify(args) => verify::run(&context, args).await,
-        Command::Hold(args) => hold::hold(&context, args).await,
-        Command::Release(args) => hold::release(&context, args).await,
-        Command::Tag(args) => tag::run(&context, args).await,
-        Command::Copy(args) => copy::run(&context, args).await,
-        Command::Prune(args) => prune::run(&context, *args).await,
-        Command::Diff(args) => diff::run(&context, *args).await,
-        Command::Find(args) => find::run(&context, args).await,
-        Command::Get(args) => get::run(&context, args).await,
-        Command::Extract(args) => extract::run(&context, args).await,
-        Command::Inspect(args) => inspect::run(&context, args).await,
-        Command::Restore(Restore::Etcd(args)) => restore::run(&context, *args).await,
-        Command::Restore(Restore::Resources(args)) => resources::run(&context, *args).await,
-        Command::Restore(Restore::Undo(args)) => swap::undo(&context, args).await,
-        Command::Drill(command) => drill::run(&context, command).await,
-        Command::Playbook(command) => playbook::run(&context, command).await,
-        Command::Schema(args) => schema::schema(args),
-        Command::Completions(args) => schema::completions(args, command()),
-        Command::Man(args) => schema::man(&args, command()),
+    let running = carry_out(&context, arguments.command);
+    let result = match handed::turn() {
+        Some(turn) => running.instrument(tracing::error_span!("run", %turn)).await,
+        None => running.await,
     };
     match result {
         Ok(exit) => exit.into(),
@@ -168,6 +156,37 @@ pub async fn main() -> ExitCode {
             output::failure(format, &failure);
             failure.exit.into()
         }
+    }
+}
+
+async fn carry_out(context: &Context, asked: Command) -> Result<Exit, Failure> {
+    match asked {
+        Command::Init(args) => init::run(context, args),
+        Command::Doctor(args) => doctor::run(context, args).await,
+        Command::Backup(args) => backup::run(context, args).await,
+        Command::List(args) => list::run(context, args).await,
+        Command::Show(args) => show::run(context, args).await,
+        Command::Verify(args) => verify::run(context, args).await,
+        Command::Hold(args) => hold::hold(context, args).await,
+        Command::Release(args) => hold::release(context, args).await,
+        Command::Tag(args) => tag::run(context, args).await,
+        Command::Copy(args) => copy::run(context, args).await,
+        Command::Prune(args) => prune::run(context, *args).await,
+        Command::Diff(args) => diff::run(context, *args).await,
+        Command::Find(args) => find::run(context, args).await,
+        Command::Get(args) => get::run(context, args).await,
+        Command::Extract(args) => extract::run(context, args).await,
+        Command::Inspect(args) => inspect::run(context, args).await,
+        Command::Restore(Restore::Etcd(args)) => restore::run(context, *args).await,
+        Command::Restore(Restore::Resources(args)) => resources::run(context, *args).await,
+        Command::Restore(Restore::Undo(args)) => swap::undo(context, args).await,
+        Command::Drill(command) => drill::run(context, command).await,
+        Command::Playbook(command) => playbook::run(context, command).await,
+        Command::Schedule(command) => schedule::run(context, command).await,
+        Command::Daemon(args) => daemon::run(context, args).await,
+        Command::Schema(args) => schema::schema(args),
+        Command::Completions(args) => schema::completions(args, command()),
+        Command::Man(args) => schema::man(&args, command()),
     }
 }
 

@@ -104,8 +104,9 @@ pub(super) fn failure(format: Format, failure: &Failure) {
     }
 }
 
-pub(super) fn start_log(global: &Global) {
-    let level = match (global.quiet, global.verbose) {
+/// Starts the log, which tells so many steps more than is asked for.
+pub(super) fn start_log(global: &Global, more: u8) {
+    let level = match (global.quiet, global.verbose.saturating_add(more)) {
         (true, _) => "lifeboat=error",
         (false, 0) => "lifeboat=warn",
         (false, 1) => "lifeboat=info",

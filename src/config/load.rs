@@ -52,11 +52,26 @@ impl Config {
         // A place that cannot be looked into is chosen too: opening it then says why.
         let path = chosen.or_else(|| places.iter().find(|path| path.try_exists().unwrap_or(true)).cloned());
         let path = path.ok_or_else(|| ConfigError::NotFound { looked: places.to_vec() })?;
-        let text = read(&CONFIG, &path, from_env)?;
-        let config = Self::parse(&text, &path)?;
-        let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+        Self::loaded(&read(&CONFIG, &path, from_env)?, &path)
+    }
+
+    /// The text of a configuration file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn text(path: &Path) -> Result<String, ConfigError> {
+        read(&CONFIG, path, false)
+    }
+
+    /// What a text says, as if it were read from this file.
+    ///
+    /// # Errors
+    /// As for [`Config::parse`].
+    pub fn loaded(text: &str, path: &Path) -> Result<Loaded, ConfigError> {
+        let config = Self::parse(text, path)?;
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let base = absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
-        Ok(Loaded { config, path, base })
+        Ok(Loaded { config, path: path.to_path_buf(), base })
     }
 
     /// Reads a configuration from text; `file` is what errors call it.

@@ -11,6 +11,7 @@
 //!
 //! No error and no debug output contains a secret, not even one that was put into the wrong field.
 
+mod daemon;
 mod decode;
 mod drill_spec;
 mod drills;
@@ -39,6 +40,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use daemon::{Daemon, Listen};
 pub use drill_spec::{
     DRILL_CHECKS, DRILL_PHASES, DrillCel, DrillCheck, DrillControlPlane, DrillCount, DrillEvidence,
     DrillExec, DrillExisting, DrillKind, DrillNotify, DrillNotifyOn, DrillObject, DrillObjectives,

@@ -1,5 +1,6 @@
 //! The configuration file as the rest of the program sees it.
 
+use super::daemon::Daemon;
 use super::drills::Drills;
 use super::error::ConfigError;
 use super::notifications::Notification;
@@ -88,6 +89,9 @@ pub struct Config {
     /// What runs by itself, and when.
     #[schemars(default)]
     pub schedules: Vec<Schedule>,
+    /// How the daemon that runs it runs itself.
+    #[schemars(default)]
+    pub daemon: Daemon,
     /// Whom to tell: channels that drills name.
     #[schemars(default)]
     pub notifications: Vec<Notification>,

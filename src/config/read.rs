@@ -1,5 +1,6 @@
 //! How each section is read, and the rules between fields.
 
+use super::daemon::Daemon;
 use super::decode::{Cursor, Decode, FromText};
 use super::drills::Drills;
 use super::error::shown;
@@ -51,6 +52,7 @@ impl Decode for Config {
         let drills = fields.or("drills", Drills::default());
         let notifications = fields.or("notifications", Vec::new());
         let schedules = fields.or("schedules", Vec::new());
+        let daemon = fields.or("daemon", Daemon::default());
         fields.finish();
         for (list, message) in [
             ("notifications", "another channel has this name"),
@@ -84,6 +86,7 @@ impl Decode for Config {
             playbooks: playbooks?,
             drills: drills?,
             schedules: schedules?,
+            daemon: daemon?,
             notifications: notifications?,
         })
     }

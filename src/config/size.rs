@@ -41,6 +41,11 @@ impl Size {
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
 }
 
 impl Rate {

@@ -18,8 +18,11 @@ mod ground;
 mod heart;
 mod job;
 mod keeper;
+mod metrics;
+mod outlook;
 mod process;
 mod run;
+mod serve;
 mod supervise;
 
 #[cfg(test)]
@@ -28,5 +31,6 @@ mod simulated;
 pub use board::{Board, Standing};
 pub use ground::{Clock, Ended, Ground, Runner, Setup, Stop, Why};
 pub use job::{Job, Work};
-pub use process::Processes;
+pub use outlook::{Past, Reason, Upcoming, upcoming};
+pub use process::{Processes, TURN};
 pub use supervise::{DaemonError, Options, Reload, run};

@@ -117,7 +117,8 @@ impl World {
         };
         let world = self.clone();
         let clock: Clock = Arc::new(move || world.now());
-        let options = Options { holder: holder.to_owned(), grace: Duration::from_secs(300), clock };
+        let options =
+            Options { holder: holder.to_owned(), grace: Duration::from_secs(300), clock, listener: None };
         let (signals, told) = mpsc::channel(4);
         let board = Arc::new(Board::default());
         let daemon = run(options, setup, Box::new(|| Ok(None)), board.clone(), told);

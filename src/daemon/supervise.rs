@@ -5,11 +5,13 @@ use super::{
     ground::Clock,
     keeper::{Keeper, Shared},
     run::Phase,
+    serve::serve,
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::{
-    sync::watch,
+    net::TcpListener,
+    sync::{mpsc, watch},
     task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
@@ -27,6 +29,8 @@ pub struct Options {
     pub grace: Duration,
     /// The time.
     pub clock: Clock,
+    /// Where it answers, if it does.
+    pub listener: Option<TcpListener>,
 }
 
 /// Reads the configuration again. None when it is as it was.
@@ -61,7 +65,7 @@ pub async fn run(
     setup: Setup,
     mut reload: Reload,
     board: Arc<Board>,
-    mut signals: tokio::sync::mpsc::Receiver<bool>,
+    mut signals: mpsc::Receiver<bool>,
 ) -> Result<(), DaemonError> {
     let (setups, setup) = watch::channel(Arc::new(setup));
     let (phases, phase) = watch::channel(Phase::Keeping);
@@ -69,12 +73,23 @@ pub async fn run(
         Arc::new(Shared { setup, phase, clock: options.clock, holder: options.holder, board: board.clone() });
     let mut keepers = Keepers { tasks: JoinSet::new(), names: BTreeSet::new() };
     keepers.complete(&shared);
+    let served = async {
+        match options.listener {
+            Some(listener) => serve(listener, board.clone()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut served = pin!(served);
     loop {
         let signal = tokio::select! {
             ended = keepers.tasks.join_next(), if !keepers.tasks.is_empty() => {
                 keepers.ended(ended)?;
                 keepers.complete(&shared);
                 continue;
+            }
+            served = &mut served => {
+                let why = served.err().map_or_else(String::new, |e| format!(": {e}"));
+                return Err(DaemonError::Died(format!("nobody is answered any more{why}")));
             }
             () = sleep(LOOK) => Signal::Reload,
             told = signals.recv() => if told == Some(true) { Signal::Reload } else { Signal::End },
@@ -107,13 +122,22 @@ pub async fn run(
     board.note(|it| it.ending = true);
     phases.send_replace(Phase::Ending);
     tracing::info!("ending: what runs has {} s to come to its end", options.grace.as_secs());
-    if timeout(options.grace, keepers.all_ended()).await.is_err() {
-        tracing::warn!("what still runs is stopped");
-        phases.send_replace(Phase::Stopping);
-        let all = timeout(LAST, keepers.all_ended()).await;
-        return all.map_err(|_| DaemonError::Unended(LAST.as_secs()))?;
+    let ended = async {
+        match timeout(options.grace, keepers.all_ended()).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                tracing::warn!("what still runs is stopped");
+                phases.send_replace(Phase::Stopping);
+                let all = timeout(LAST, keepers.all_ended()).await;
+                all.map_err(|_| DaemonError::Unended(LAST.as_secs()))?
+            }
+        }
+    };
+    tokio::select! {
+        ended = ended => ended,
+        // Whether somebody can be answered does not matter any more.
+        () = async { let _ = served.await; std::future::pending().await } => Ok(()),
     }
-    Ok(())
 }
 
 /// A task for each schedule.

@@ -30,6 +30,10 @@ const CASES: &[(&str, &str)] = &[
     ("<<: {}", "f.yaml:5:1: <<: YAML merge keys are not supported; write the fields out"),
     // Schedules.
     (
+        "daemon: {listen: \"localhost:9797\"}",
+        "f.yaml:5:18: daemon.listen: `localhost:9797` is no place to listen: write an IP address and a port, such as 127.0.0.1:9797, or 0.0.0.0:9797 for all addresses",
+    ),
+    (
         "schedules: [{cron: \"0 * * * *\", run: {backup: {}}}]",
         "f.yaml:5:13: schedules[0].name: missing; write the job's name, such as `name: hourly`",
     ),

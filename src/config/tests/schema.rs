@@ -37,7 +37,7 @@ fn known_to_the_parser(section: &str) -> Vec<String> {
     names
 }
 
-const SECTIONS: [(&str, &str); 28] = [
+const SECTIONS: [(&str, &str); 29] = [
     ("", "Config"),
     ("etcd", "Etcd"),
     ("etcd.tls", "EtcdTls"),
@@ -64,6 +64,7 @@ const SECTIONS: [(&str, &str); 28] = [
     ("schedules.run.verify", "RunVerify"),
     ("schedules.run.drill", "RunDrill"),
     ("schedules.run.playbook", "RunPlaybook"),
+    ("daemon", "Daemon"),
     ("notifications", "Notification"),
     ("notifications.webhook", "Webhook"),
 ];

@@ -1,0 +1,86 @@
+//! `lifeboat daemon`: from the configuration to the daemon, and from the system's signals.
+
+mod setup;
+
+use super::{Exit, author::hostname, context::Context, failure::Failure};
+use crate::daemon::{self, Board, DaemonError, Options};
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+/// Runs what the configuration's `schedules` say, when they say it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Several daemons may run for one store: each run is begun by one of them, and taken up by another when that dies. Each needs a name \
+of its own, and the clocks must agree within a minute. A configuration that changes is read again within ten seconds, and at once \
+after SIGHUP; one that is wrong is told, and the one before stays in force.
+
+On SIGTERM nothing more begins; what runs has `daemon.grace` to come to its end, and is stopped then.
+
+Examples:
+  lifeboat daemon
+  lifeboat daemon --name cp1 --log-format json
+  lifeboat schedule next")]
+pub(super) struct Args {
+    /// The name of this daemon, which no other one has [default: the host's]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let holder = name(args.name.unwrap_or_else(hostname))?;
+    let path = context.config()?.path.clone();
+    let mut source = setup::Source::new(context.global.clone(), path);
+    let (setup, settings) = source.first()?;
+    let board = Arc::new(Board::default());
+    let listener = match settings.listen {
+        None => None,
+        Some(listen) => {
+            let bound = TcpListener::bind(listen.address()).await;
+            Some(bound.map_err(|e| {
+                Failure::new(Exit::Failed, format!("{} cannot be listened on: {e}", listen.address()))
+                    .help("`daemon.listen` says where; another daemon may be there already")
+            })?)
+        }
+    };
+    let names: Vec<&str> = setup.jobs.keys().map(String::as_str).collect();
+    tracing::info!("{holder} keeps {}", names.join(", "));
+    let options = Options { holder, grace: settings.grace, clock: Arc::new(Timestamp::now), listener };
+    let signals = signals()?;
+    let reload = Box::new(move || source.again());
+    match daemon::run(options, setup, reload, board, signals).await {
+        Ok(()) => {
+            tracing::info!("ended");
+            Ok(Exit::Done)
+        }
+        Err(e @ (DaemonError::Died(_) | DaemonError::Unended(_))) => {
+            Err(Failure::new(Exit::Failed, e.to_string()))
+        }
+    }
+}
+
+fn name(given: String) -> Result<String, Failure> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if given.is_empty() || given.len() > 253 || !given.chars().all(fits) {
+        let text = "a daemon's name has letters, digits, `-`, `.` and `_`, 253 at most";
+        return Err(Failure::usage(text).help("give it one with --name"));
+    }
+    Ok(given)
+}
+
+/// What the system tells: `true` to read the configuration again, `false` to end.
+fn signals() -> Result<mpsc::Receiver<bool>, Failure> {
+    let (told, signals) = mpsc::channel(8);
+    let all =
+        [(SignalKind::terminate(), false), (SignalKind::interrupt(), false), (SignalKind::hangup(), true)];
+    for (kind, again) in all {
+        let mut stream = signal(kind)?;
+        let told = told.clone();
+        tokio::spawn(async move { while stream.recv().await.is_some() && told.send(again).await.is_ok() {} });
+    }
+    Ok(signals)
+}

@@ -1,0 +1,151 @@
+//! What is known, as Prometheus reads it. Labels hold names of schedules and words of ours only, so that there are few.
+
+use super::board::{Known, Standing};
+use jiff::{SignedDuration, Timestamp};
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use std::sync::atomic::AtomicU64;
+
+/// The type of the text.
+pub(super) const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type Labels = Vec<(&'static str, String)>;
+type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
+type Counters = Family<Labels, Counter>;
+
+/// Everything that is known, in the text format of OpenMetrics.
+///
+/// # Errors
+/// None that is known: it is written to memory.
+pub(super) fn text(known: &Known) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::with_prefix("lifeboat");
+    let build = Gauges::default();
+    registry.register("build", "The program that runs", build.clone());
+    build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1.0);
+    let whole = |registry: &mut Registry, name: &str, help: &str, value: Option<f64>| {
+        if let Some(value) = value {
+            let gauge = Gauge::<f64, AtomicU64>::default();
+            gauge.set(value);
+            registry.register(name, help, gauge);
+        }
+    };
+    let bad = f64::from(u8::from(known.configuration.is_some()));
+    whole(
+        &mut registry,
+        "configuration_rejected",
+        "1 when the configuration as it is now cannot be used",
+        Some(bad),
+    );
+    let ahead = known.store_ahead.map(|it| it.as_secs_f64());
+    whole(
+        &mut registry,
+        "store_clock_ahead_seconds",
+        "How far the store's clock is ahead of the host's",
+        ahead,
+    );
+
+    let runs = Counters::default();
+    registry.register("runs", "Runs of this daemon, by how they ended", runs.clone());
+    let missed = Counters::default();
+    registry.register("missed_runs", "Runs that were missed, as far as this daemon has seen", missed.clone());
+    for (name, it) in &known.schedules {
+        for (outcome, count) in &it.ended {
+            let mut labels = of(name, it);
+            labels.push(("outcome", (*outcome).to_owned()));
+            runs.get_or_create(&labels).inc_by(*count);
+        }
+        missed.get_or_create(&of(name, it)).inc_by(it.missed);
+    }
+    for (gauge, help, value) in GAUGES {
+        let gauges = Gauges::default();
+        registry.register(*gauge, *help, gauges.clone());
+        for (name, it) in &known.schedules {
+            if let Some(value) = value(it) {
+                gauges.get_or_create(&of(name, it)).set(value);
+            }
+        }
+    }
+    let outcomes = Gauges::default();
+    registry.register("schedule_last_outcome", "How the last run ended, wherever it ran", outcomes.clone());
+    for (name, it) in &known.schedules {
+        if let Some((_, end)) = &it.last {
+            let mut labels = of(name, it);
+            labels.push(("outcome", end.outcome.as_str().to_owned()));
+            outcomes.get_or_create(&labels).set(1.0);
+        }
+    }
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+type Value = fn(&Standing) -> Option<f64>;
+
+/// What is told of each schedule.
+const GAUGES: &[(&str, &str, Value)] = &[
+    ("schedule_next_run_timestamp_seconds", "When the next run is due", |it| it.next.map(seconds)),
+    ("schedule_running", "1 while this daemon is at a run", |it| {
+        Some(f64::from(u8::from(it.running.is_some())))
+    }),
+    ("schedule_last_success_timestamp_seconds", "When a run last ended well", |it| it.succeeded.map(seconds)),
+    ("schedule_last_end_timestamp_seconds", "When the last run ended", |it| {
+        it.last.as_ref().map(|(_, end)| seconds(end.ended))
+    }),
+    ("schedule_last_duration_seconds", "How long the last run took", |it| {
+        it.last.as_ref().map(|(_, end)| end.ended.duration_since(end.began).as_secs_f64())
+    }),
+    ("schedule_lag_seconds", "How much later than due the last run was begun", |it| {
+        it.lag.map(|it: SignedDuration| it.as_secs_f64())
+    }),
+    ("schedule_trouble", "1 when the schedule cannot be kept, as when the store does not answer", |it| {
+        Some(f64::from(u8::from(it.trouble.is_some())))
+    }),
+];
+
+fn of(name: &str, it: &Standing) -> Labels {
+    vec![("schedule", name.to_owned()), ("runs", it.work.as_str().to_owned())]
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    at.as_duration().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        daemon::{Board, Work},
+        point::{End, TurnOutcome},
+    };
+
+    #[test]
+    fn everything_that_is_known_is_told() {
+        let board = Board::default();
+        let (began, ended) = (Timestamp::from_second(1000).unwrap(), Timestamp::from_second(1030).unwrap());
+        let turn = "hourly/20261129T150000Z-1".parse().unwrap();
+        let end = End::new(TurnOutcome::Completed, began, ended);
+        board.ended(&turn, Work::Backup, &end, true);
+        board.ended(&turn, Work::Backup, &end, true);
+        board.of("prune", Work::Prune, |it| it.trouble = Some("no store".into()));
+        board.note(|it| it.store_ahead = Some(SignedDuration::from_millis(-1500)));
+        let text = text(&board.known()).unwrap();
+        for line in [
+            "lifeboat_build{version=\"0.1.0\"} 1.0",
+            "lifeboat_configuration_rejected 0.0",
+            "lifeboat_store_clock_ahead_seconds -1.5",
+            "lifeboat_runs_total{schedule=\"hourly\",runs=\"backup\",outcome=\"completed\"} 2",
+            "lifeboat_missed_runs_total{schedule=\"hourly\",runs=\"backup\"} 0",
+            "lifeboat_schedule_last_success_timestamp_seconds{schedule=\"hourly\",runs=\"backup\"} 1030.0",
+            "lifeboat_schedule_last_duration_seconds{schedule=\"hourly\",runs=\"backup\"} 30.0",
+            "lifeboat_schedule_last_outcome{schedule=\"hourly\",runs=\"backup\",outcome=\"completed\"} 1.0",
+            "lifeboat_schedule_trouble{schedule=\"prune\",runs=\"prune\"} 1.0",
+            "lifeboat_schedule_trouble{schedule=\"hourly\",runs=\"backup\"} 0.0",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+        }
+    }
+}
