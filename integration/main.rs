@@ -17,6 +17,7 @@ mod compare_diff;
 mod compare_find;
 mod compare_get;
 mod converter;
+mod daemon;
 mod drill;
 mod drill_case;
 mod drill_compared;

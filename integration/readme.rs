@@ -51,12 +51,14 @@ fn the_readme_s_configuration_is_read() {
         .find(|b| b.starts_with("stores:"));
     let whole = format!("apiVersion: lifeboat.dev/v1\nkind: Config\ncluster: c\n{}", stores.unwrap());
     lifeboat::config::Config::parse(&whole, Path::new("README.md")).unwrap();
-    let retention = text.split("```yaml\n").find(|b| b.starts_with("retention:")).unwrap();
-    let retention = retention.split("```").next().unwrap();
-    let whole = format!(
-        "apiVersion: lifeboat.dev/v1\nkind: Config\ncluster: c\nstores: [{{name: m, url: \"file:///s\"}}]\n{retention}"
-    );
-    lifeboat::config::Config::parse(&whole, Path::new("README.md")).unwrap();
+    for section in ["retention:", "schedules:"] {
+        let block = text.split("```yaml\n").find(|block| block.starts_with(section)).unwrap();
+        let block = block.split("```").next().unwrap();
+        let whole = format!(
+            "apiVersion: lifeboat.dev/v1\nkind: Config\ncluster: c\nstores: [{{name: m, url: \"file:///s\"}}]\n{block}"
+        );
+        lifeboat::config::Config::parse(&whole, Path::new("README.md")).unwrap();
+    }
 }
 
 #[test]

@@ -40,8 +40,8 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("schedule", &[]),
-    // What it begins are commands, in processes of their own.
-    ("daemon", &["schedule", "catalogue", "point"]),
+    // What it begins are commands, in processes of their own. Its tests have a real store.
+    ("daemon", &["schedule", "catalogue", "store", "point"]),
     // Types of results only.
     (
         "report",
@@ -170,6 +170,7 @@ pub(super) const SPAWNS: &[&str] = &[
     "restore/static_pods/containers.rs",
     "drill/staging/process.rs",
     "drill/checks/command.rs",
+    "daemon/process.rs",
 ];
 
 /// No file is longer.

@@ -7,7 +7,7 @@
 
 use super::{Catalogue, CatalogueError};
 use crate::{
-    point::{Fence, Key, PointId, Turn, TurnPart},
+    point::{End, Fence, Key, PointId, Turn, TurnOutcome, TurnPart},
     store::{self, Store, StoreError, read_all},
 };
 use jiff::Timestamp;
@@ -78,6 +78,31 @@ impl Catalogue {
     /// When the store does not answer, or it cannot be read.
     pub async fn said<T: TurnPart>(&self, turn: &Turn) -> Result<Option<T>, CatalogueError> {
         said(self.store.as_ref(), &self.cluster, turn).await
+    }
+
+    /// The same, where one that cannot be read is as good as none.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn legible<T: TurnPart>(&self, turn: &Turn) -> Result<Option<T>, CatalogueError> {
+        match self.said(turn).await {
+            Err(CatalogueError::Point(e)) => {
+                tracing::warn!("{turn}: what is said of its {} cannot be read: {e}", T::NAME);
+                Ok(None)
+            }
+            said => said,
+        }
+    }
+
+    /// The end of a run that ended. One that cannot be read is that of a run that failed.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn end_of(&self, turn: &Turn) -> Result<End, CatalogueError> {
+        let unreadable = || {
+            End::new(TurnOutcome::Failed, turn.due, turn.due).saying("what is said of its end cannot be read")
+        };
+        Ok(self.legible(turn).await?.unwrap_or_else(unreadable))
     }
 
     /// When something of a run was stored, by the store's clock, if it tells.
@@ -173,10 +198,7 @@ fn parse<'k>(schedule: &str, key: &'k Key) -> Option<(Turn, &'k str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        point::{Claim, End, TurnOutcome},
-        store::FileStore,
-    };
+    use crate::{point::Claim, store::FileStore};
     use std::sync::Arc;
 
     fn turn(text: &str) -> Turn {

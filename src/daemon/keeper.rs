@@ -183,7 +183,7 @@ impl Keeper {
         self.tidy(catalogue, turns).await?;
         let (turn, shown) = newest;
         let end = match shown.ended {
-            true => catalogue.said::<End>(&turn).await?,
+            true => Some(catalogue.end_of(&turn).await?),
             false => None,
         };
         if let Some(end) = &end {
@@ -285,7 +285,7 @@ impl Keeper {
         let since = match &self.watched {
             Some((watched, number, since)) if watched == turn && *number == alive => *since,
             _ => {
-                let claim = catalogue.said::<Claim>(turn).await?;
+                let claim = catalogue.legible::<Claim>(turn).await?;
                 if claim.is_some_and(|claim| claim.holder == self.shared.holder) {
                     let why = "its daemon was started again";
                     self.give_up(turn, TurnOutcome::Lost, why, catalogue).await?;
@@ -314,7 +314,7 @@ impl Keeper {
         let now = (self.shared.clock)();
         let mut end = End::new(outcome, turn.due, now).saying(why);
         if !catalogue.say(turn, &Fence::new(None, &self.shared.holder)).await?
-            && let Some(point) = catalogue.said::<Fence>(turn).await?.and_then(|fence| fence.point)
+            && let Some(point) = catalogue.legible::<Fence>(turn).await?.and_then(|fence| fence.point)
         {
             // It may be about to write its manifest.
             sleep(WATCH).await;

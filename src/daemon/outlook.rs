@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError},
-    point::{Claim, End, Turn},
+    point::{Claim, Turn},
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -54,12 +54,12 @@ impl Past {
         let turns = catalogue.turns(schedule).await?;
         let Some((turn, shown)) = turns.iter().next_back() else { return Ok(Past::default()) };
         let end = match shown.ended {
-            true => catalogue.said::<End>(turn).await?,
+            true => Some(catalogue.end_of(turn).await?),
             false => None,
         };
         let running = match &end {
             Some(_) => None,
-            None => Some((turn.clone(), catalogue.said::<Claim>(turn).await?)),
+            None => Some((turn.clone(), catalogue.legible::<Claim>(turn).await?)),
         };
         let ended = end.map(|end| (end.outcome, end.ended));
         Ok(Past { newest: Some(Newest { turn: turn.clone(), ended, alive: shown.alive }), running })

@@ -23,8 +23,7 @@ On SIGTERM nothing more begins; what runs has `daemon.grace` to come to its end,
 
 Examples:
   lifeboat daemon
-  lifeboat daemon --name cp1 --log-format json
-  lifeboat schedule next")]
+  lifeboat daemon --name cp1 --log-format json")]
 pub(super) struct Args {
     /// The name of this daemon, which no other one has [default: the host's]
     #[arg(long, value_name = "NAME")]
@@ -47,6 +46,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             })?)
         }
     };
+    exclusive(context).await;
     let names: Vec<&str> = setup.jobs.keys().map(String::as_str).collect();
     tracing::info!("{holder} keeps {}", names.join(", "));
     let options = Options { holder, grace: settings.grace, clock: Arc::new(Timestamp::now), listener };
@@ -60,6 +60,18 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         Err(e @ (DaemonError::Died(_) | DaemonError::Unended(_))) => {
             Err(Failure::new(Exit::Failed, e.to_string()))
         }
+    }
+}
+
+/// Says when daemons cannot rely on the store to tell them apart. One that does not answer now may do so later.
+async fn exclusive(context: &Context) {
+    let promises = async { Ok::<_, Failure>(context.store().await?.promises().await?) };
+    match promises.await {
+        Ok(promises) if promises.conditional_create => {}
+        Ok(_) => tracing::warn!(
+            "the store cannot promise that nothing is created twice (see `lifeboat doctor`): let no second daemon run for it"
+        ),
+        Err(failure) => tracing::warn!("the store does not answer: {}", failure.error),
     }
 }
 

@@ -33,12 +33,12 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let mut runs: Vec<(Turn, Option<Claim>, Option<End>)> = Vec::new();
     for name in &names {
         for (turn, shown) in catalogue.turns(name).await? {
-            let end = if shown.ended { catalogue.said::<End>(&turn).await? } else { None };
+            let end = if shown.ended { Some(catalogue.end_of(&turn).await?) } else { None };
             // It tells since when a schedule is known, and is none that ran.
             if end.as_ref().is_some_and(|end| end.outcome == TurnOutcome::Known) {
                 continue;
             }
-            let claim = catalogue.said::<Claim>(&turn).await?;
+            let claim = catalogue.legible::<Claim>(&turn).await?;
             runs.push((turn, claim, end));
         }
     }
