@@ -53,6 +53,7 @@ pub fn template(options: &InitOptions) -> String {
         .and_then(|()| stores(&mut out, options))
         .and_then(|()| keys(&mut out, options));
     out.push_str(super::retention::TEMPLATE);
+    out.push_str(super::objectives::TEMPLATE);
     out.push_str(super::playbooks::TEMPLATE);
     out.push_str(super::drills::TEMPLATE);
     out.push_str(super::notifications::TEMPLATE);

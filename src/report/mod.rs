@@ -12,6 +12,7 @@ mod point;
 mod prune;
 mod records;
 mod restore;
+mod status;
 mod table;
 mod units;
 mod verdict;
@@ -29,6 +30,7 @@ pub use playbook::{
 pub use point::{point, points};
 pub use prune::prune;
 pub use restore::{restore_plan, restored};
+pub use status::status;
 pub use table::table;
 use units::between;
 pub use units::{bytes, duration};

@@ -31,7 +31,7 @@ fn known_to_the_parser(section: &str) -> Vec<String> {
     names
 }
 
-const SECTIONS: [(&str, &str); 22] = [
+const SECTIONS: [(&str, &str); 23] = [
     ("", "Config"),
     ("etcd", "Etcd"),
     ("etcd.tls", "EtcdTls"),
@@ -47,6 +47,7 @@ const SECTIONS: [(&str, &str); 22] = [
     ("signing", "Signing"),
     ("restore", "Restore"),
     ("retention", "Retention"),
+    ("objectives", "Objectives"),
     ("playbooks", "Playbooks"),
     ("playbooks.approvers", "Approver"),
     ("playbooks.lease", "Lease"),
@@ -83,7 +84,7 @@ fn requires_what_the_parser_requires() {
     assert_eq!(required("Etcd"), ["endpoints"]);
     assert_eq!(required("EtcdAuth"), ["username", "password"]);
     assert_eq!(required("Signing"), ["publicKey"]);
-    for name in ["EtcdTls", "Kubernetes", "Resources", "Encryption", "Restore", "Retention"] {
+    for name in ["EtcdTls", "Kubernetes", "Resources", "Encryption", "Restore", "Retention", "Objectives"] {
         assert!(required(name).is_empty(), "{name}");
     }
 }
