@@ -9,6 +9,7 @@ async fn every_command_prints_one_document() -> Result<()> {
     let saved = saved().await?;
     for (line, code, field) in [
         ("list", 0, "/points/0/artifacts/0/storedSha256"),
+        ("status", 0, "/clusters/0/points/newestCompleted/id"),
         ("show latest", 0, "/artifacts/0/etcd/kvHash/hash"),
         ("verify", 0, "/points/0/findings/0/about"),
         ("verify --all --deep -i identity.txt", 0, "/worst"),
@@ -58,6 +59,8 @@ async fn every_failure_is_a_document_with_code_message_and_help() -> Result<()> 
         ("show latest --cluster quay", 1, "failed"),
         ("list --store nowhere", 2, "usage"),
         ("list -c absent.yaml", 2, "usage"),
+        ("status --store nowhere", 2, "usage"),
+        ("status --rpo never", 2, "usage"),
         ("list -c broken.yaml", 2, "usage"),
         ("verify 1999", 1, "failed"),
         ("verify --deep", 2, "usage"),

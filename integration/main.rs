@@ -132,6 +132,7 @@ mod s3_prune;
 mod s3_session;
 mod s3_settings;
 mod saved;
+mod status;
 mod store_copy;
 mod store_full;
 mod store_killed;

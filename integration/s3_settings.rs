@@ -258,11 +258,12 @@ async fn a_list_costs_three_listings_more_and_of_the_records_the_newest() -> Res
             run(&boat, &["backup", "--etcd-only"]).await.expect(0);
         }
         let counts = || [front.count("ListObjectsV2"), front.count("GetObject")];
-        let cost = async || {
+        let cost_of = async |args: &[&str]| {
             let before = counts();
-            run(&boat, &["list"]).await.expect(0);
+            run(&boat, args).await.expect(0);
             [0, 1].map(|at| counts()[at] - before[at])
         };
+        let cost = async || cost_of(&["list"]).await;
         // The recovery points and three families; manifest and signature of each.
         assert_eq!(cost().await, [4, 6]);
         for _ in 0..3 {
@@ -273,6 +274,9 @@ async fn a_list_costs_three_listings_more_and_of_the_records_the_newest() -> Res
         assert_eq!(cost().await, [4, 6 + 3 * 2]);
         run(&boat, &["hold", "latest", "--reason", "audit"]).await.expect(0);
         assert_eq!(cost().await, [4, 6 + 3 * 2 + 2]);
+        // Drills and runs of playbooks, of which there are none; and which clusters there are.
+        assert_eq!(cost_of(&["status", "--cluster", "lab"]).await, [4 + 2, 6 + 3 * 2 + 2]);
+        assert_eq!(cost_of(&["status"]).await, [4 + 3, 6 + 3 * 2 + 2]);
         lab.close(Ok(()))
     })
     .await

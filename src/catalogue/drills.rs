@@ -208,6 +208,23 @@ impl Catalogue {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// The newest drills, newest first, back to the first one of which `enough` is true.
+    pub(super) async fn drills_back_to(
+        &self,
+        enough: impl Fn(&Drill) -> bool,
+    ) -> Result<Vec<Drill>, CatalogueError> {
+        let mut found = Vec::new();
+        for id in self.drill_ids().await?.into_iter().rev() {
+            let Some(drill) = self.read_drill(id).await? else { continue };
+            let last = enough(&drill);
+            found.push(drill);
+            if last {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
     async fn drill_ids(&self) -> Result<Vec<PointId>, CatalogueError> {
         let names = self.store.children(Some(&Key::drills(&self.cluster)?)).await?;
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())

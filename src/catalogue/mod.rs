@@ -11,6 +11,7 @@ mod finding;
 mod hold;
 mod ledger;
 mod opened;
+pub mod overview;
 mod points;
 pub mod prune;
 mod records;

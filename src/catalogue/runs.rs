@@ -1,12 +1,13 @@
 //! The evidence of playbooks, beside the recovery points: `<cluster>/playbooks/<run>/`. Nothing is overwritten: a run that is
 //! resumed or taken back gets another record, and another copy of its journal, and the newest counts.
 
-use super::{Catalogue, CatalogueError, Signature, drills::signature_of};
+use super::{AT_ONCE, Catalogue, CatalogueError, Signature, drills::signature_of};
 use crate::{
     pipeline::{Recipients, SealOptions, Signer},
     point::{Digest, Key, PointId, RunRecord},
     store::{self, StoreError, read_all},
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 const APPROVALS: &str = "approvals";
 const RECORDS: &str = "records";
@@ -131,11 +132,9 @@ impl Catalogue {
     /// When the store does not answer.
     pub async fn runs(&self) -> Result<Vec<Run>, CatalogueError> {
         let names = self.store.children(Some(&Key::runs(&self.cluster)?)).await?;
-        let mut found = Vec::new();
-        for id in names.iter().filter_map(|name| name.parse::<PointId>().ok()) {
-            found.push(self.run(&id).await?);
-        }
-        Ok(found)
+        let ids: Vec<PointId> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let reads = ids.into_iter().map(|id| async move { self.run(&id).await });
+        stream::iter(reads).buffered(AT_ONCE).try_collect().await
     }
 
     /// The run that `wanted` means: `latest`, an id, or the beginning of one. Of runs that were planned in the same second none is the
@@ -170,25 +169,34 @@ impl Catalogue {
     /// When the store does not answer.
     pub async fn run(&self, id: &PointId) -> Result<Run, CatalogueError> {
         let place = self.run_key(id)?.join(RECORDS)?;
-        let mut names: Vec<String> = self
-            .store
-            .list(&place)
-            .await?
-            .iter()
-            .filter_map(|it| it.key.segments().last().map(str::to_owned))
-            .collect();
-        names.retain(|name| name.ends_with(".json"));
-        names.sort();
-        let none = || Run { id: id.clone(), record: None, signature: Signature::NotChecked };
-        let Some(newest) = names.last() else { return Ok(none()) };
-        let read = self.read_signed(&place.join(newest)?, &self.run_comment(id)).await?;
-        let Some((bytes, signature)) = read else { return Ok(none()) };
+        let objects = self.store.list(&place).await?;
+        let names = objects.iter().filter_map(|it| it.key.segments().last()?.strip_suffix(".json"));
+        let mut records: Vec<PointId> = names.filter_map(|name| name.parse().ok()).collect();
+        records.sort();
+        let newest = records.last().map(PointId::time);
+        let mut found = Run { id: id.clone(), record: None, signature: Signature::NotChecked };
+        // Of those of one second the names do not tell which is the newest.
+        for record in records.iter().filter(|record| Some(record.time()) == newest) {
+            let Some(run) = self.read_run(id, &place.join(&format!("{record}.json"))?).await? else {
+                continue;
+            };
+            let at = |run: &Run| run.record.as_ref().and_then(|it| it.as_ref().ok()).map(|it| it.at);
+            if found.record.is_none() || at(&run) >= at(&found) {
+                found = run;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn read_run(&self, id: &PointId, key: &Key) -> Result<Option<Run>, CatalogueError> {
+        let read = self.read_signed(key, &self.run_comment(id)).await?;
+        let Some((bytes, signature)) = read else { return Ok(None) };
         let record = bytes.and_then(|bytes| RunRecord::parse(&bytes).map_err(|e| e.to_string()));
         let record = record.and_then(|record| match record.run == *id && record.cluster == self.cluster {
             true => Ok(record),
             false => Err("it says of itself that it belongs elsewhere".to_owned()),
         });
-        Ok(Run { id: id.clone(), record: Some(record), signature })
+        Ok(Some(Run { id: id.clone(), record: Some(record), signature }))
     }
 
     /// The journal that belongs to a record.

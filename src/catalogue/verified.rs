@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Clocks differ, but not by more than that.
-const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 /// So many of the newest records stay in any case.
 pub(super) const RECENT: usize = 10;
 

@@ -169,6 +169,16 @@ impl Context {
         trust: &Trust,
     ) -> Result<Catalogue, Failure> {
         let cluster = self.cluster(store.as_ref()).await?;
+        self.catalogue_of(store, &cluster, trust)
+    }
+
+    /// The catalogue of any cluster in a store.
+    pub(super) fn catalogue_of(
+        &self,
+        store: Arc<dyn Store>,
+        cluster: &str,
+        trust: &Trust,
+    ) -> Result<Catalogue, Failure> {
         let verifier = match &trust.public_key {
             Some(key) => Some(Verifier::new(&std::fs::read_to_string(key).unwrap_or_else(|_| key.clone()))?),
             None => match self.optional()?.and_then(|l| l.config.signing.as_ref()) {
@@ -176,7 +186,7 @@ impl Context {
                 None => None,
             },
         };
-        Ok(Catalogue::new(self.global.terminal.counting(store), &cluster, verifier))
+        Ok(Catalogue::new(self.global.terminal.counting(store), cluster, verifier))
     }
 
     pub(super) fn etcd(&self) -> Result<Option<EtcdOptions>, Failure> {

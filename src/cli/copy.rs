@@ -129,7 +129,7 @@ pub(super) async fn debt(context: &Context, name: &str, store: Arc<dyn Store>) -
 }
 
 /// What a store lacks, and would keep.
-async fn owes(
+pub(super) async fn owes(
     context: &Context,
     name: &str,
     from: &Catalogue,

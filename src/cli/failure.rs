@@ -25,7 +25,7 @@ pub enum Exit {
     Partial = 3,
     /// What is stored is not what was saved.
     Verification = 4,
-    /// A drill brought everything back, but too late, or something too old.
+    /// A drill brought everything back, but too late, or something too old; or what is looked at is older than it may be.
     Objective = 5,
     /// Something is there already, or somebody else is at work.
     Conflict = 6,

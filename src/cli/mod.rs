@@ -30,6 +30,7 @@ mod schedule;
 mod schema;
 mod show;
 mod since;
+mod status;
 mod stores;
 mod swap;
 mod tag;
@@ -58,7 +59,8 @@ Exit codes:
   3  partially failed: a recovery point was stored, and something is missing in it; or not everything could be restored, or
      deleted
   4  verification failed: what is stored, or came back in a drill, is not what was saved, or is not signed by the expected key
-  5  objective missed: a drill brought everything back, but too late, or something too old
+  5  objective missed: a drill brought everything back, but too late, or something too old; or `status` found the newest
+     recovery point, verification or drill too old
   6  locked or in conflict: something is there already, somebody else is at work, or too much would be deleted
 
 Examples:
@@ -83,6 +85,7 @@ enum Command {
     Init(init::Args),
     Doctor(doctor::Args),
     Backup(backup::Args),
+    Status(status::Args),
     List(list::Args),
     Show(show::Args),
     Verify(verify::Args),
@@ -164,6 +167,7 @@ async fn carry_out(context: &Context, asked: Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(context, args),
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Backup(args) => backup::run(context, args).await,
+        Command::Status(args) => status::run(context, args).await,
         Command::List(args) => list::run(context, args).await,
         Command::Show(args) => show::run(context, args).await,
         Command::Verify(args) => verify::run(context, args).await,

@@ -4,6 +4,7 @@ use super::daemon::Daemon;
 use super::drills::Drills;
 use super::error::ConfigError;
 use super::notifications::Notification;
+use super::objectives::Objectives;
 use super::playbooks::Playbooks;
 use super::retention::Retention;
 use super::schedules::Schedule;
@@ -80,6 +81,9 @@ pub struct Config {
     /// Which recovery points are kept. Without it, `lifeboat prune` deletes none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// What `lifeboat status` judges by.
+    #[schemars(default)]
+    pub objectives: Objectives,
     /// Playbooks, and what their runs need.
     #[schemars(default)]
     pub playbooks: Playbooks,

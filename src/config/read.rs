@@ -6,6 +6,7 @@ use super::drills::Drills;
 use super::error::shown;
 use super::model::{ApiVersion, Config, Encryption, Kind, Restore, Signing};
 use super::node::Node;
+use super::objectives::Objectives;
 use super::playbooks::Playbooks;
 use super::source::{self, Etcd, EtcdAuth, EtcdTls, Kubernetes, Resources};
 use super::storage::Store;
@@ -48,6 +49,7 @@ impl Decode for Config {
         let signing = fields.optional("signing");
         let restore = fields.or("restore", Restore::default());
         let retention = fields.optional("retention");
+        let objectives = fields.or("objectives", Objectives::default());
         let playbooks = fields.or("playbooks", Playbooks::default());
         let drills = fields.or("drills", Drills::default());
         let notifications = fields.or("notifications", Vec::new());
@@ -83,6 +85,7 @@ impl Decode for Config {
             signing: signing?,
             restore: restore?,
             retention: retention?,
+            objectives: objectives?,
             playbooks: playbooks?,
             drills: drills?,
             schedules: schedules?,

@@ -55,6 +55,7 @@ pub fn template(options: &InitOptions) -> String {
     out.push_str(super::retention::TEMPLATE);
     out.push_str(super::schedules::TEMPLATE);
     out.push_str(super::daemon::TEMPLATE);
+    out.push_str(super::objectives::TEMPLATE);
     out.push_str(super::playbooks::TEMPLATE);
     out.push_str(super::drills::TEMPLATE);
     out.push_str(super::notifications::TEMPLATE);

@@ -336,7 +336,10 @@ async fn what_is_daily_runs_once_a_day_whatever_the_clock_does() {
         let dir = directory();
         let world = World::new(&dir, begin);
         let daily = rule("daily", "30 2 * * *", "Europe/Berlin", Overlap::Forbid);
-        let _live = [world.start("a", &[daily.clone()], 0), world.start("b", &[daily.clone()], 0)];
+        let _live = [
+            world.start("a", std::slice::from_ref(&daily), 0),
+            world.start("b", std::slice::from_ref(&daily), 0),
+        ];
         world.until(end).await;
         let days: Vec<i8> =
             world.log().iter().map(|it| it.began.to_zoned(daily.zone.clone()).day()).collect();

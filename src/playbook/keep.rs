@@ -137,6 +137,7 @@ fn summed_up(cluster: &str, plan: &Plan, entries: &[Entry], bytes: &[u8], now: T
         at: now,
         end: end.to_owned(),
         over,
+        waits_at: state.waiting.filter(|_| !over).map(|(step, _)| step),
         kept: kept.collect(),
     }
 }

@@ -42,6 +42,9 @@ pub struct RunRecord {
     pub end: String,
     /// Is the run over? One that was stopped can be resumed.
     pub over: bool,
+    /// The step at which it waits for somebody to agree, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_at: Option<String>,
     /// What was collected.
     #[serde(default)]
     pub kept: Vec<KeptEvidence>,

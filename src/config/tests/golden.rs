@@ -181,6 +181,17 @@ const CASES: &[(&str, &str)] = &[
         "f.yaml:5:22: retention.keepDaily: unknown field; allowed here: `last`, `hourly`, `daily`, `weekly`, \
          `monthly`, `yearly`, `within`, `tags`, `timeZone`, `maxDelete`, `orphanGrace`",
     ),
+    // Objectives.
+    (
+        "objectives: {rpo: 2}",
+        "f.yaml:5:19: objectives.rpo: expected text, found a number: put it in quotes if it is meant as text",
+    ),
+    (
+        "objectives: {rpo: 90s, drill: 100d}",
+        "f.yaml:5:19: objectives.rpo: `90s` is not an age: write whole numbers with units (w, d, h, m for minutes), \
+         the largest first, such as 30d or 1d12h; a month and a year have no fixed length\nf.yaml:5:24: \
+         objectives.drill: unknown field; did you mean `drilled`?",
+    ),
     // Paths, patterns.
     (
         "kubernetes: {kubeconfig: ~/.kube/config}",

@@ -24,6 +24,7 @@ encryption: {{recipients: [{KEY}, {OTHER_KEY}], recipientsFile: more.txt, compre
 signing: {{secretKey: {{file: lifeboat.key}}, publicKey: {public}, password: {{env: KEY_PASSWORD}}}}
 restore: {{etcdutl: bin/etcdutl}}
 retention: {{last: 3, hourly: 24, within: 30d, tags: [keep, team=a], timeZone: europe/berlin, maxDelete: 75%, orphanGrace: 2d}}
+objectives: {{rpo: 2h, verified: 8d}}
 playbooks:
   directory: plans
   approvers: [{{name: alice, publicKey: {public}, groups: [ir-leads]}}]
@@ -74,6 +75,12 @@ fn every_field_is_read() {
     assert_eq!(kept.orphan_grace.length(), Duration::from_secs(2 * 86_400));
     let own = config.retention(&config.stores[1]).unwrap();
     assert_eq!((own.last, own.yearly, own.time_zone.as_str()), (0, 7, "UTC"));
+    let objectives = &config.objectives;
+    let length = |age: &Option<Age>| age.as_ref().map(|age| age.length().as_secs() / 3600);
+    assert_eq!(
+        (length(&objectives.rpo), length(&objectives.verified), length(&objectives.drilled)),
+        (Some(2), Some(192), None)
+    );
     let playbooks = &config.playbooks;
     assert_eq!((playbooks.directory.to_str(), playbooks.journal.to_str()), (Some("plans"), Some("journal")));
     assert_eq!(

@@ -37,7 +37,7 @@ fn known_to_the_parser(section: &str) -> Vec<String> {
     names
 }
 
-const SECTIONS: [(&str, &str); 29] = [
+const SECTIONS: [(&str, &str); 30] = [
     ("", "Config"),
     ("etcd", "Etcd"),
     ("etcd.tls", "EtcdTls"),
@@ -53,6 +53,7 @@ const SECTIONS: [(&str, &str); 29] = [
     ("signing", "Signing"),
     ("restore", "Restore"),
     ("retention", "Retention"),
+    ("objectives", "Objectives"),
     ("playbooks", "Playbooks"),
     ("playbooks.approvers", "Approver"),
     ("playbooks.lease", "Lease"),
@@ -96,7 +97,7 @@ fn requires_what_the_parser_requires() {
     assert_eq!(required("Etcd"), ["endpoints"]);
     assert_eq!(required("EtcdAuth"), ["username", "password"]);
     assert_eq!(required("Signing"), ["publicKey"]);
-    for name in ["EtcdTls", "Kubernetes", "Resources", "Encryption", "Restore", "Retention"] {
+    for name in ["EtcdTls", "Kubernetes", "Resources", "Encryption", "Restore", "Retention", "Objectives"] {
         assert!(required(name).is_empty(), "{name}");
     }
 }

@@ -46,6 +46,12 @@ fn objective(it: &Objective) -> String {
     }
 }
 
+/// What was measured, and whether it was too much: `2.3 s (missed)`.
+pub(super) fn achieved(it: &Objective) -> String {
+    let word = if it.missed() { " (missed)" } else { "" };
+    it.measured_ms.map_or_else(|| "-".to_owned(), length) + word
+}
+
 fn outcome(check: &CheckResult) -> &'static str {
     match (check.outcome, check.severity) {
         (CheckOutcome::Passed, _) => "passed",

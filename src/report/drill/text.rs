@@ -1,11 +1,11 @@
 use super::{
     super::{bytes, table},
-    clock, length, objective, outcome, restores, staging, verdict,
+    achieved, clock, length, objective, outcome, restores, staging, verdict,
 };
 use crate::{
     catalogue::{Drill, Noted, Signature},
     drill::Detail,
-    point::{Evidence, Objective},
+    point::Evidence,
 };
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -122,10 +122,6 @@ pub fn drills(drills: &[Drill]) -> String {
     if drills.is_empty() {
         return "there was no drill yet: `lifeboat drill run`".to_owned();
     }
-    let short = |it: &Objective| {
-        let word = if it.missed() { " (missed)" } else { "" };
-        it.measured_ms.map_or_else(|| "-".to_owned(), length) + word
-    };
     let rows = drills.iter().map(|drill| {
         let signature = match &drill.signature {
             Signature::Holds => "holds".to_owned(),
@@ -147,8 +143,8 @@ pub fn drills(drills: &[Drill]) -> String {
                 it.plan.name.clone(),
                 it.verdict.to_string(),
                 it.point.as_ref().map_or_else(|| "-".to_owned(), |point| point.id.to_string()),
-                short(&it.rpo),
-                short(&it.rto),
+                achieved(&it.rpo),
+                achieved(&it.rto),
                 signature,
             ],
         }
