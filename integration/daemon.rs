@@ -190,6 +190,13 @@ async fn daemon_saves_what_is_due_and_tells_of_it() -> Result<()> {
         })
         .await;
         assert!(points(boat).await[0]["verified"].is_object());
+        // What `lifeboat status` tells is counted, too.
+        within(20, &daemon.log, async || {
+            let metrics = ask(&address, "/metrics").await.unwrap();
+            metrics.contains("lifeboat_points 1.0")
+                && metrics.contains("\nlifeboat_last_verified_timestamp_seconds ")
+        })
+        .await;
         assert!(ask(&address, "/metrics").await?.contains("lifeboat_configuration_rejected 0"));
         daemon.end().await.expect(0).says("the configuration has changed, and is in force");
         assert!(ask(&address, "/healthz").await.is_err());

@@ -10,7 +10,7 @@ use crate::{
         Catalogue,
         overview::{Copies, Judgement, Objectives, Overview, judge},
     },
-    config::{Age, ClusterName},
+    config::{self, Age, ClusterName},
     report,
     store::Store,
 };
@@ -55,7 +55,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let objectives = objectives(context, &args)?;
+    let configured = context.optional()?.map(|loaded| loaded.config.objectives.clone()).unwrap_or_default();
+    let flags = config::Objectives { rpo: args.rpo, verified: args.verified, drilled: args.drilled };
+    let objectives = objectives(flags, configured);
     let store = context.store().await?;
     let now = Timestamp::now();
     let mut all = Vec::new();
@@ -92,16 +94,14 @@ fn value((facts, judgement): &(Overview, Judgement)) -> Result<Value, Failure> {
     Ok(value)
 }
 
-/// The configuration's, and flags over them.
-fn objectives(context: &Context, args: &Args) -> Result<Objectives, Failure> {
-    let configured = context.optional()?.map(|loaded| loaded.config.objectives.clone()).unwrap_or_default();
-    let length =
-        |flag: &Option<Age>, configured: Option<Age>| flag.clone().or(configured).map(|age| age.length());
-    Ok(Objectives {
-        rpo: length(&args.rpo, configured.rpo),
-        verified: length(&args.verified, configured.verified),
-        drilled: length(&args.drilled, configured.drilled),
-    })
+/// What flags say, over the configuration.
+pub(super) fn objectives(flags: config::Objectives, configured: config::Objectives) -> Objectives {
+    let length = |flag: Option<Age>, configured: Option<Age>| flag.or(configured).map(|age| age.length());
+    Objectives {
+        rpo: length(flags.rpo, configured.rpo),
+        verified: length(flags.verified, configured.verified),
+        drilled: length(flags.drilled, configured.drilled),
+    }
 }
 
 /// The cluster that was asked for, else all in the store. The configuration's own is told also where its store has nothing of it:
@@ -132,7 +132,11 @@ fn by_url(context: &Context) -> bool {
 
 /// What the stores lack that the store is copied to, of the cluster that the configuration is of. Either store is listed for that; where
 /// one lacks something and has a retention, all that is recorded in both is read.
-async fn copies(context: &Context, from: &Catalogue, trust: &Trust) -> Result<Vec<Copies>, Failure> {
+pub(super) async fn copies(
+    context: &Context,
+    from: &Catalogue,
+    trust: &Trust,
+) -> Result<Vec<Copies>, Failure> {
     let own = context.optional()?.is_some_and(|loaded| loaded.config.cluster.as_str() == from.cluster());
     let names = if own { copy_to(context)? } else { Vec::new() };
     let mut found = Vec::new();

@@ -1,7 +1,10 @@
 //! What a daemon knows of its jobs, for whoever asks it.
 
 use super::Work;
-use crate::point::{End, Turn, TurnOutcome};
+use crate::{
+    catalogue::overview::{Objectives, Overview},
+    point::{End, Turn, TurnOutcome},
+};
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::BTreeMap,
@@ -40,6 +43,12 @@ pub struct Board(Mutex<Known>);
 pub struct Known {
     /// The schedules, by name.
     pub schedules: BTreeMap<String, Standing>,
+    /// How things stood with the recovery points when they were last looked at, and when that was.
+    pub overview: Option<(Overview, Timestamp)>,
+    /// Why they could not be looked at since.
+    pub unseen: Option<String>,
+    /// How old things may be.
+    pub objectives: Objectives,
     /// How far the store's clock is ahead of this host's, where it was last seen.
     pub store_ahead: Option<SignedDuration>,
     /// Why the configuration as it is now cannot be used; the one before is in force.

@@ -2,7 +2,10 @@
 
 use super::{Job, job::Work};
 use crate::{
-    catalogue::Catalogue,
+    catalogue::{
+        Catalogue,
+        overview::{Objectives, Overview},
+    },
     point::{PointId, Turn, TurnOutcome},
 };
 use async_trait::async_trait;
@@ -24,6 +27,12 @@ pub trait Ground: Send + Sync {
     /// # Errors
     /// When it cannot be opened, in words.
     async fn catalogue(&self) -> Result<Catalogue, String>;
+
+    /// How things stand at an instant, with what is owed to other stores.
+    ///
+    /// # Errors
+    /// When that cannot be told, in words.
+    async fn overview(&self, now: Timestamp) -> Result<Overview, String>;
 }
 
 /// Carries a job out.
@@ -73,6 +82,8 @@ impl Why {
 pub struct Setup {
     /// The jobs, by the names of their schedules.
     pub jobs: BTreeMap<String, Job>,
+    /// How old things may be.
+    pub objectives: Objectives,
     /// The store.
     pub ground: Arc<dyn Ground>,
     /// What carries them out.

@@ -14,7 +14,7 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{Instant, sleep},
 };
 
@@ -39,6 +39,8 @@ pub(super) struct Shared {
     /// The name of this daemon.
     pub(super) holder: String,
     pub(super) board: Arc<Board>,
+    /// Something ran.
+    pub(super) ran: Notify,
 }
 
 /// Keeps one schedule.
@@ -223,6 +225,7 @@ impl Keeper {
         };
         let end = watcher.carry_out(job, &turn, catalogue).await;
         self.unsaid = Some((turn, end));
+        self.shared.ran.notify_one();
         self.say_end(catalogue).await
     }
 

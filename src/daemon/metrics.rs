@@ -1,6 +1,9 @@
 //! What is known, as Prometheus reads it. Labels hold names of schedules and words of ours only, so that there are few.
 
-use super::board::{Known, Standing};
+use super::{
+    board::{Known, Standing},
+    stand,
+};
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::{
     encoding::text::encode,
@@ -12,8 +15,8 @@ use std::sync::atomic::AtomicU64;
 /// The type of the text.
 pub(super) const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-type Labels = Vec<(&'static str, String)>;
-type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
+pub(super) type Labels = Vec<(&'static str, String)>;
+pub(super) type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 type Counters = Family<Labels, Counter>;
 
 /// Everything that is known, in the text format of OpenMetrics.
@@ -77,6 +80,7 @@ pub(super) fn text(known: &Known) -> Result<String, std::fmt::Error> {
             outcomes.get_or_create(&labels).set(1.0);
         }
     }
+    stand::tell(&mut registry, known);
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
@@ -109,7 +113,7 @@ fn of(name: &str, it: &Standing) -> Labels {
     vec![("schedule", name.to_owned()), ("runs", it.work.as_str().to_owned())]
 }
 
-fn seconds(at: Timestamp) -> f64 {
+pub(super) fn seconds(at: Timestamp) -> f64 {
     at.as_duration().as_secs_f64()
 }
 
@@ -117,6 +121,7 @@ fn seconds(at: Timestamp) -> f64 {
 mod tests {
     use super::*;
     use crate::{
+        catalogue::overview::{Copies, Overview},
         daemon::{Board, Work},
         point::{End, TurnOutcome},
     };
@@ -131,8 +136,20 @@ mod tests {
         board.ended(&turn, Work::Backup, &end, true);
         board.of("prune", Work::Prune, |it| it.trouble = Some("no store".into()));
         board.note(|it| it.store_ahead = Some(SignedDuration::from_millis(-1500)));
+        let mut overview = Overview::default();
+        overview.points.count = 3;
+        overview.copies = vec![Copies { store: "away".into(), owed: Vec::new(), error: None }];
+        board.note(|it| {
+            it.overview = Some((overview, ended));
+            it.objectives.rpo = Some(std::time::Duration::from_secs(7200));
+        });
         let text = text(&board.known()).unwrap();
         for line in [
+            "lifeboat_points 3.0",
+            "lifeboat_overview_failed 0.0",
+            "lifeboat_overview_timestamp_seconds 1030.0",
+            "lifeboat_objective_seconds{objective=\"rpo\"} 7200.0",
+            "lifeboat_owed_copies{store=\"away\"} 0.0",
             "lifeboat_build{version=\"0.1.0\"} 1.0",
             "lifeboat_configuration_rejected 0.0",
             "lifeboat_store_clock_ahead_seconds -1.5",

@@ -12,6 +12,7 @@
 //! cannot become a recovery point any more. Each run is a process of its own, so that it reads certificates and credentials anew, can
 //! be stopped whatever it hangs in, and takes nothing down with it.
 
+mod around;
 mod board;
 mod decide;
 mod ground;
@@ -23,6 +24,7 @@ mod outlook;
 mod process;
 mod run;
 mod serve;
+mod stand;
 mod supervise;
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 
 use super::*;
 use crate::{
-    catalogue::Catalogue,
+    catalogue::{
+        Catalogue,
+        overview::{Objectives, Overview},
+    },
     point::{End, FormatVersion, Turn, TurnOutcome},
     schedule::{Overlap, Rule},
     store::FileStore,
@@ -52,6 +55,10 @@ struct Fake(World, String);
 impl Ground for World {
     async fn catalogue(&self) -> Result<Catalogue, String> {
         Ok(Catalogue::new(Arc::new(FileStore::new(self.store.clone(), "file:///store")), "c", None))
+    }
+
+    async fn overview(&self, _: Timestamp) -> Result<Overview, String> {
+        Ok(Overview::default())
     }
 }
 
@@ -112,6 +119,7 @@ impl World {
         };
         let setup = Setup {
             jobs: rules.iter().map(|rule| (rule.name.clone(), job(rule))).collect(),
+            objectives: Objectives::default(),
             ground: Arc::new(self.clone()),
             runner: Arc::new(Fake(self.clone(), holder.to_owned())),
         };

@@ -2,6 +2,7 @@
 
 use super::{
     Board, Setup,
+    around::look_around,
     ground::Clock,
     keeper::{Keeper, Shared},
     run::Phase,
@@ -11,7 +12,7 @@ use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
@@ -69,8 +70,15 @@ pub async fn run(
 ) -> Result<(), DaemonError> {
     let (setups, setup) = watch::channel(Arc::new(setup));
     let (phases, phase) = watch::channel(Phase::Keeping);
-    let shared =
-        Arc::new(Shared { setup, phase, clock: options.clock, holder: options.holder, board: board.clone() });
+    let shared = Arc::new(Shared {
+        setup,
+        phase,
+        clock: options.clock,
+        holder: options.holder,
+        board: board.clone(),
+        ran: Notify::new(),
+    });
+    board.note(|it| it.objectives = shared.setup.borrow().objectives);
     let mut keepers = Keepers { tasks: JoinSet::new(), names: BTreeSet::new() };
     keepers.complete(&shared);
     let served = async {
@@ -80,6 +88,7 @@ pub async fn run(
         }
     };
     let mut served = pin!(served);
+    let mut around = pin!(look_around(shared.clone()));
     loop {
         let signal = tokio::select! {
             ended = keepers.tasks.join_next(), if !keepers.tasks.is_empty() => {
@@ -91,6 +100,7 @@ pub async fn run(
                 let why = served.err().map_or_else(String::new, |e| format!(": {e}"));
                 return Err(DaemonError::Died(format!("nobody is answered any more{why}")));
             }
+            never = &mut around => match never {},
             () = sleep(LOOK) => Signal::Reload,
             told = signals.recv() => if told == Some(true) { Signal::Reload } else { Signal::End },
         };
@@ -103,6 +113,7 @@ pub async fn run(
                 tracing::info!("the configuration has changed, and is in force");
                 board.note(|it| {
                     it.configuration = None;
+                    it.objectives = new.objectives;
                     it.schedules.retain(|name, _| new.jobs.contains_key(name));
                 });
                 setups.send_replace(Arc::new(new));

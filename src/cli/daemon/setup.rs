@@ -1,16 +1,18 @@
 //! What a configuration says to a daemon, now and when it changes.
 
 use crate::{
-    catalogue::Catalogue,
+    catalogue::{Catalogue, overview::Overview},
     cli::{
         context::{Context, Global, LogFormat, Trust},
         failure::Failure,
         schedule::job,
+        status,
     },
-    config::{Config, Daemon, Loaded},
+    config::{Config, Daemon, Loaded, Objectives},
     daemon::{Ground, Processes, Setup},
 };
 use async_trait::async_trait;
+use jiff::Timestamp;
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 /// The configuration's file, and what was last read from it.
@@ -28,6 +30,16 @@ struct Stores(Context);
 impl Ground for Stores {
     async fn catalogue(&self) -> Result<Catalogue, String> {
         self.0.catalogue(&Trust::default()).await.map_err(|failure| failure.error.to_string())
+    }
+
+    async fn overview(&self, now: Timestamp) -> Result<Overview, String> {
+        let looked = async {
+            let catalogue = self.0.catalogue(&Trust::default()).await?;
+            let mut overview = catalogue.overview(now).await?;
+            overview.copies = status::copies(&self.0, &catalogue, &Trust::default()).await?;
+            Ok(overview)
+        };
+        looked.await.map_err(|failure: Failure| failure.error.to_string())
     }
 }
 
@@ -77,7 +89,9 @@ impl Source {
         let schedules = loaded.config.schedules.iter();
         let jobs = schedules.map(|it| (it.name.to_string(), job(&loaded, it))).collect();
         let runner = Processes { flags: self.flags(), text: text.into() };
+        let objectives = status::objectives(Objectives::default(), loaded.config.objectives.clone());
         Setup {
+            objectives,
             jobs,
             ground: Arc::new(Stores(Context::of(self.global.clone(), loaded))),
             runner: Arc::new(runner),

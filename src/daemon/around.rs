@@ -1,0 +1,31 @@
+//! How things stand with the cluster's recovery points, looked at again and again.
+
+use super::keeper::Shared;
+use jiff::Timestamp;
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio::time::sleep;
+
+/// How often it is looked when nothing ran here: other daemons and people do something, too.
+const EVERY: Duration = Duration::from_secs(900);
+/// What ran may not be alone.
+const AFTER: Duration = Duration::from_secs(2);
+
+/// Looks around, at once, after each run, and every quarter of an hour.
+pub(super) async fn look_around(shared: Arc<Shared>) -> Infallible {
+    loop {
+        let setup = shared.setup.borrow().clone();
+        let now: Timestamp = (shared.clock)();
+        let found = setup.ground.overview(now).await;
+        if let Err(why) = &found {
+            tracing::warn!("how things stand with the recovery points is not known: {why}");
+        }
+        shared.board.note(|it| match found {
+            Ok(overview) => (it.overview, it.unseen) = (Some((overview, now)), None),
+            Err(why) => it.unseen = Some(why),
+        });
+        tokio::select! {
+            () = sleep(EVERY) => {}
+            () = shared.ran.notified() => sleep(AFTER).await,
+        }
+    }
+}
