@@ -28,22 +28,15 @@ pub(super) fn text(known: &Known) -> Result<String, std::fmt::Error> {
     let build = Gauges::default();
     registry.register("build", "The program that runs", build.clone());
     build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1.0);
-    let whole = |registry: &mut Registry, name: &str, help: &str, value: Option<f64>| {
-        if let Some(value) = value {
-            let gauge = Gauge::<f64, AtomicU64>::default();
-            gauge.set(value);
-            registry.register(name, help, gauge);
-        }
-    };
     let bad = f64::from(u8::from(known.configuration.is_some()));
-    whole(
+    single(
         &mut registry,
         "configuration_rejected",
         "1 when the configuration as it is now cannot be used",
         Some(bad),
     );
     let ahead = known.store_ahead.map(|it| it.as_secs_f64());
-    whole(
+    single(
         &mut registry,
         "store_clock_ahead_seconds",
         "How far the store's clock is ahead of the host's",
@@ -84,6 +77,15 @@ pub(super) fn text(known: &Known) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
+}
+
+/// A number without labels, if it is known.
+pub(super) fn single(registry: &mut Registry, name: &str, help: &str, value: Option<f64>) {
+    if let Some(value) = value {
+        let gauge = Gauge::<f64, AtomicU64>::default();
+        gauge.set(value);
+        registry.register(name, help, gauge);
+    }
 }
 
 type Value = fn(&Standing) -> Option<f64>;
