@@ -130,6 +130,14 @@ impl Lifeboat {
         Ok(boat)
     }
 
+    /// Has the store reached through an S3 server, whatever the tests' store is, and gives the server's URL.
+    pub async fn in_bucket(&mut self) -> Result<String> {
+        if self.server.is_none() {
+            self.serve().await?;
+        }
+        Ok(self.server.as_ref().context("no server")?.endpoint())
+    }
+
     /// Starts an S3 server for the store and enters it into the configuration.
     async fn serve(&mut self) -> Result<()> {
         let logs = self.dir.join("s3");

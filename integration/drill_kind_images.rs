@@ -17,17 +17,29 @@ pub const COMES_UP: &str =
 /// An image of an engine, gone when dropped.
 pub struct Image {
     engine: String,
-    name: &'static str,
+    name: String,
+}
+
+impl Image {
+    /// One that the engine has, or is about to have.
+    pub fn of(engine: &str, name: &str) -> Self {
+        Image { engine: engine.to_owned(), name: name.to_owned() }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 impl Drop for Image {
     fn drop(&mut self) {
-        let _ = said(&self.engine, &["rmi", self.name]);
+        let _ = said(&self.engine, &["rmi", &self.name]);
     }
 }
 
 /// Makes the engine know an image of that name: a program that waits, and these programs of this host with their libraries.
-pub fn make(engine: &str, scratch: &Path, name: &'static str, programs: &[&str]) -> Result<Image> {
+pub fn make(engine: &str, scratch: &Path, name: &str, programs: &[&str]) -> Result<Image> {
     let root = scratch.join("image");
     let (source, to) = (place().join("workload").display().to_string(), root.display().to_string());
     let build = "mkdir \"$1\"; cd \"$0\" && CGO_ENABLED=0 go build -trimpath -o \"$1/workload\" .";
@@ -39,7 +51,7 @@ pub fn make(engine: &str, scratch: &Path, name: &'static str, programs: &[&str])
     let import = "tar -C \"$0\" -c . | \"$1\" import -c 'ENTRYPOINT [\"/workload\"]' - \"$2\"";
     said("sh", &["-ec", import, &to, engine, name])?;
     std::fs::remove_dir_all(root)?;
-    Ok(Image { engine: engine.to_owned(), name })
+    Ok(Image::of(engine, name))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -55,8 +55,13 @@ struct Bytes {
 impl Proxy {
     /// A proxy to `target`, which may be a `host:port` or a URL.
     pub async fn to(target: &str) -> Result<Self> {
+        Self::at("127.0.0.1", target).await
+    }
+
+    /// The same that listens at this address of this host.
+    pub async fn at(address: &str, target: &str) -> Result<Self> {
         let target = target.rsplit("://").next().unwrap_or(target).trim_end_matches('/').to_owned();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen")?;
+        let listener = TcpListener::bind((address, 0)).await.context("cannot listen")?;
         let address = listener.local_addr()?;
         let (fault, faults) = watch::channel(Fault::None);
         let bytes = Arc::new(Bytes::default());
@@ -64,7 +69,7 @@ impl Proxy {
         Ok(Self { address, fault, bytes, task })
     }
 
-    /// `127.0.0.1:port`.
+    /// Where it listens, as `127.0.0.1:port`.
     pub fn address(&self) -> String {
         self.address.to_string()
     }

@@ -9,7 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -123,9 +123,17 @@ fn from_file(path: &Path) -> Result<Secret, String> {
         return Err(format!("the secret's file {name} is empty"));
     }
     let mode = meta.permissions().mode() & 0o777;
-    let warning = (mode & 0o044 != 0)
+    let reader = std::fs::metadata("/proc/self").map(|process| process.uid()).ok();
+    let warning = exposed(mode, meta.uid(), reader)
         .then(|| format!("{name} can be read by others (mode {mode:04o}): `chmod 600` makes it private"));
     Ok(Secret { value: text.into(), warning })
+}
+
+/// Can more than the reader read it? Where the owner is somebody else the reader needs the group for it: so it is with the Secrets
+/// that a kubelet mounts.
+fn exposed(mode: u32, owner: u32, reader: Option<u32>) -> bool {
+    let needed = if reader.is_some_and(|reader| reader != owner) { 0o040 } else { 0 };
+    mode & 0o044 & !needed != 0
 }
 
 fn trimmed(text: &str) -> &str {
@@ -217,6 +225,20 @@ mod tests {
                 .unwrap()
                 .ends_with("pw can be read by others (mode 0644): `chmod 600` makes it private")
         );
+    }
+
+    #[test]
+    fn a_group_by_which_it_is_read_is_no_other() {
+        for (mode, owner, reader, others) in [
+            (0o600, 1, Some(1), false),
+            (0o640, 1, Some(1), true),
+            (0o440, 0, Some(65532), false),
+            (0o444, 0, Some(65532), true),
+            (0o440, 0, Some(0), true),
+            (0o440, 0, None, true),
+        ] {
+            assert_eq!(exposed(mode, owner, reader), others, "{mode:o} {owner} {reader:?}");
+        }
     }
 
     #[test]
