@@ -169,6 +169,14 @@ mod tests {
         "Antarctica/Troll",
     ];
 
+    #[test]
+    fn a_day_that_a_zone_leaves_out_is_passed_over() {
+        let told = next("0 0 * * *", "Pacific/Apia", "2011-12-28T20:00:00Z", 3);
+        assert_eq!(told, ["Thu 29 00:00-10:00", "Sat 31 00:00+14:00", "Sun 01 00:00+14:00"]);
+        let told = next("30 9 * 12 *", "Pacific/Apia", "2011-12-29T20:00:00Z", 2);
+        assert_eq!(told, ["Sat 31 00:00+14:00", "Sat 31 09:30+14:00"]);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
         #[test]
@@ -190,7 +198,13 @@ mod tests {
             for _ in 0..6 {
                 let Some(due) = ours.next_after(at, &zone) else { break };
                 let from: Zoned = at.to_zoned(zone.clone());
-                let expected = theirs.find_next_occurrence(&from, false).unwrap();
+                let Ok(expected) = theirs.find_next_occurrence(&from, false) else {
+                    // It gives up at a day that a zone leaves out as a whole; there is one.
+                    let left_out: Timestamp = "2011-12-30T10:00:00Z".parse().unwrap();
+                    let apia = zone.iana_name() == Some("Pacific/Apia");
+                    prop_assert!(apia && at < left_out && due >= left_out, "{} after {}", &text, from);
+                    break;
+                };
                 prop_assert_eq!(due.to_zoned(zone.clone()), expected, "{} after {}", &text, from);
                 at = due;
             }
