@@ -7,7 +7,7 @@
 
 use super::{Catalogue, CatalogueError};
 use crate::{
-    point::{End, Fence, Key, PointId, Turn, TurnOutcome, TurnPart},
+    point::{Claim, End, Fence, Key, PointId, Turn, TurnOutcome, TurnPart},
     store::{self, Store, StoreError, read_all},
 };
 use jiff::Timestamp;
@@ -43,11 +43,13 @@ impl Catalogue {
         for object in self.store.list(&Key::schedule(&self.cluster, schedule)?).await? {
             let Some((turn, part)) = parse(schedule, &object.key) else { continue };
             let shown = found.entry(turn).or_default();
-            match part.split_once('-') {
-                None if part == "claim" => shown.claimed = true,
-                None if part == "fence" => shown.fenced = true,
-                None if part == "end" => shown.ended = true,
-                Some((ALIVE, number)) => shown.alive = shown.alive.max(number.parse().unwrap_or_default()),
+            match (part, part.split_once('-')) {
+                (Claim::NAME, _) => shown.claimed = true,
+                (Fence::NAME, _) => shown.fenced = true,
+                (End::NAME, _) => shown.ended = true,
+                (_, Some((ALIVE, number))) => {
+                    shown.alive = shown.alive.max(number.parse().unwrap_or_default());
+                }
                 _ => continue,
             }
             shown.keys.push(object.key);
@@ -198,7 +200,7 @@ fn parse<'k>(schedule: &str, key: &'k Key) -> Option<(Turn, &'k str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{point::Claim, store::FileStore};
+    use crate::store::FileStore;
     use std::sync::Arc;
 
     fn turn(text: &str) -> Turn {

@@ -1,6 +1,6 @@
 //! What is to be done about a schedule now, by what the store says of its runs. Pure.
 
-use super::Job;
+use super::{Job, newest::Newest};
 use crate::{
     point::{Turn, TurnOutcome},
     schedule::{Next, Seen},
@@ -13,17 +13,6 @@ const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
 /// A run that was stopped or lost through no fault of its own is begun again so often.
 const TAKEN_UP: u32 = 5;
-
-/// The newest run of a schedule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Newest {
-    /// Which.
-    pub turn: Turn,
-    /// How and when it ended; none while it runs.
-    pub ended: Option<(TurnOutcome, Timestamp)>,
-    /// The number of its newest sign of life.
-    pub alive: u64,
-}
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,25 +91,12 @@ fn again(job: &Job, newest: &Newest) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        daemon::Work,
-        schedule::{Overlap, Rule},
-    };
-    use jiff::tz::TimeZone;
-    use std::time::Duration;
+    use crate::schedule::Overlap;
 
     fn job(retries: u32, overlap: Overlap) -> Job {
-        let rule = Rule {
-            name: "hourly".into(),
-            cron: "0 * * * *".parse().unwrap(),
-            zone: TimeZone::UTC,
-            jitter: SignedDuration::ZERO,
-            deadline: None,
-            overlap,
-            suspended: false,
-        };
-        let (work, command, timeout) = (Work::Backup, Vec::new(), Duration::from_secs(60));
-        Job { rule, retries, timeout, work, command }
+        let mut job = Job { retries, ..Job::hourly() };
+        job.rule.overlap = overlap;
+        job
     }
 
     fn at(text: &str) -> Timestamp {

@@ -1,6 +1,6 @@
 //! What a daemon stands on, from outside: the time, the store, what carries a job out.
 
-use super::{Job, job::Work};
+use super::Job;
 use crate::{
     catalogue::{
         Catalogue,
@@ -76,6 +76,16 @@ impl Why {
             Why::GivenUp => TurnOutcome::Lost,
         }
     }
+
+    /// In words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Why::TimedOut => "it took longer than its timeout allows",
+            Why::Stopped => "the daemon ended",
+            Why::Replaced => "the next one was due",
+            Why::GivenUp => "others gave it up",
+        }
+    }
 }
 
 /// Everything that a configuration says to a daemon.
@@ -88,11 +98,4 @@ pub struct Setup {
     pub ground: Arc<dyn Ground>,
     /// What carries them out.
     pub runner: Arc<dyn Runner>,
-}
-
-impl Setup {
-    /// What a schedule does.
-    pub fn work(&self, schedule: &str) -> Option<Work> {
-        Some(self.jobs.get(schedule)?.work)
-    }
 }

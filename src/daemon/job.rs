@@ -18,6 +18,24 @@ pub struct Job {
     pub command: Vec<OsString>,
 }
 
+#[cfg(test)]
+impl Job {
+    /// A backup at every full hour, without anything else.
+    pub(super) fn hourly() -> Self {
+        let rule = Rule {
+            name: "hourly".into(),
+            cron: "0 * * * *".parse().unwrap(),
+            zone: jiff::tz::TimeZone::UTC,
+            jitter: jiff::SignedDuration::ZERO,
+            deadline: None,
+            overlap: crate::schedule::Overlap::Forbid,
+            suspended: false,
+        };
+        let timeout = Duration::from_secs(60);
+        Job { rule, retries: 0, timeout, work: Work::Backup, command: Vec::new() }
+    }
+}
+
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {

@@ -1,10 +1,11 @@
 //! Keeps one schedule: looks, decides, does one thing, and looks again.
 
 use super::{
-    Board, Job, Setup,
-    decide::{Newest, Step, decide},
+    Board, Job, Setup, Why,
+    decide::{Step, decide},
     ground::Clock,
     heart::SILENCE,
+    newest::{Looked, Newest, look},
     run::{Phase, Watcher},
 };
 use crate::{
@@ -26,8 +27,6 @@ const WATCH: Duration = Duration::from_secs(15);
 const TROUBLE: Duration = Duration::from_secs(30);
 /// So many times of a schedule stay known.
 const KEPT: usize = 20;
-/// A run from so far in the future was begun by a clock that was wrong.
-const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// Clocks that differ by more are worth a word.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
 
@@ -148,7 +147,7 @@ impl Keeper {
             Step::Begin { turn, missed } => self.begin(setup, job, (turn, missed), &catalogue).await?,
             Step::Pass { turn, missed } => self.pass(job, (turn, missed), &catalogue).await?,
             Step::Replace(turn) => {
-                self.give_up(&turn, TurnOutcome::Replaced, "the next one was due", &catalogue).await?
+                self.give_up(&turn, TurnOutcome::Replaced, Why::Replaced.as_str(), &catalogue).await?
             }
             Step::Watch(turn) => return self.watch(&turn, alive, &catalogue).await,
         }
@@ -162,49 +161,23 @@ impl Keeper {
         job: &Job,
         now: Timestamp,
     ) -> Result<Option<Newest>, Failed> {
-        let mut turns = catalogue.turns(&self.name).await?;
-        let horizon = now.checked_add(AHEAD).unwrap_or(now);
-        let before = turns.len();
-        turns.retain(|turn, _| turn.due <= horizon);
-        if turns.len() < before {
-            tracing::warn!(
-                "{} run(s) of the schedule {} are from the future: the clock of whoever began them was wrong, and they do not count",
-                before - turns.len(),
-                self.name
-            );
-        }
-        let Some((turn, shown)) = turns.iter().next_back() else {
-            // So that what is missed from now on is known to be missed, also by who comes after.
-            let turn = Turn { schedule: self.name.clone(), due: whole_seconds(now), attempt: 1 };
-            if catalogue.say(&turn, &Claim::new(&self.shared.holder, now, 0)).await? {
-                catalogue.say(&turn, &End::new(TurnOutcome::Known, now, now)).await?;
+        let Looked { newest, end, turns } = look(catalogue, &self.name, now).await?;
+        match &newest {
+            None => {
+                // So that what is missed from now on is known to be missed, also by who comes after.
+                let turn = Turn { schedule: self.name.clone(), due: whole_seconds(now), attempt: 1 };
+                if catalogue.say(&turn, &Claim::new(&self.shared.holder, now, 0)).await? {
+                    catalogue.say(&turn, &End::new(TurnOutcome::Known, now, now)).await?;
+                }
             }
-            return Ok(None);
-        };
-        let newest = (turn.clone(), shown.clone());
-        self.tidy(catalogue, turns).await?;
-        let (turn, shown) = newest;
-        let end = match shown.ended {
-            true => Some(catalogue.end_of(&turn).await?),
-            false => None,
-        };
-        if let Some(end) = &end {
-            self.shared.board.ended(&turn, job.work, end, false);
+            Some(newest) => {
+                tidy(catalogue, turns).await;
+                if let Some(end) = &end {
+                    self.shared.board.ended(&newest.turn, job.work, end, false);
+                }
+            }
         }
-        Ok(Some(Newest { turn, ended: end.map(|end| (end.outcome, end.ended)), alive: shown.alive }))
-    }
-
-    /// Forgets what was long ago.
-    async fn tidy(&self, catalogue: &Catalogue, turns: BTreeMap<Turn, Shown>) -> Result<(), Failed> {
-        let mut times: Vec<Timestamp> = turns.keys().map(|turn| turn.due).collect();
-        times.dedup();
-        let Some(oldest) = times.len().checked_sub(KEPT).and_then(|at| times.get(at)) else { return Ok(()) };
-        // One listing in many, for requests cost.
-        if times.len() >= KEPT + KEPT / 2 {
-            let old = turns.into_iter().filter(|(turn, _)| turn.due < *oldest);
-            catalogue.forget(old.map(|(_, shown)| shown)).await;
-        }
-        Ok(())
+        Ok(newest)
     }
 
     async fn begin(
@@ -332,6 +305,19 @@ impl Keeper {
         catalogue.say(turn, &end).await?;
         Ok(())
     }
+}
+
+/// Forgets what was long ago.
+async fn tidy(catalogue: &Catalogue, turns: BTreeMap<Turn, Shown>) {
+    let mut times: Vec<Timestamp> = turns.keys().map(|turn| turn.due).collect();
+    times.dedup();
+    // One listing in many, for requests cost.
+    if times.len() < KEPT + KEPT / 2 {
+        return;
+    }
+    let oldest = times[times.len() - KEPT];
+    let old = turns.into_iter().filter(|(turn, _)| turn.due < oldest);
+    catalogue.forget(old.map(|(_, shown)| shown)).await;
 }
 
 fn whole_seconds(at: Timestamp) -> Timestamp {

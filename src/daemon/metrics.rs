@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicU64;
 pub(super) const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 pub(super) type Labels = Vec<(&'static str, String)>;
-pub(super) type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
+type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 type Counters = Family<Labels, Counter>;
 
 /// Everything that is known, in the text format of OpenMetrics.
@@ -25,9 +25,8 @@ type Counters = Family<Labels, Counter>;
 /// None that is known: it is written to memory.
 pub(super) fn text(known: &Known) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("lifeboat");
-    let build = Gauges::default();
-    registry.register("build", "The program that runs", build.clone());
-    build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1.0);
+    let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
+    labelled(&mut registry, "build", "The program that runs", [(version, 1.0)]);
     let bad = f64::from(u8::from(known.configuration.is_some()));
     single(
         &mut registry,
@@ -49,30 +48,20 @@ pub(super) fn text(known: &Known) -> Result<String, std::fmt::Error> {
     registry.register("missed_runs", "Runs that were missed, as far as this daemon has seen", missed.clone());
     for (name, it) in &known.schedules {
         for (outcome, count) in &it.ended {
-            let mut labels = of(name, it);
-            labels.push(("outcome", (*outcome).to_owned()));
-            runs.get_or_create(&labels).inc_by(*count);
+            runs.get_or_create(&with_outcome(of(name, it), outcome)).inc_by(*count);
         }
         missed.get_or_create(&of(name, it)).inc_by(it.missed);
     }
     for (gauge, help, value) in GAUGES {
-        let gauges = Gauges::default();
-        registry.register(*gauge, *help, gauges.clone());
-        for (name, it) in &known.schedules {
-            if let Some(value) = value(it) {
-                gauges.get_or_create(&of(name, it)).set(value);
-            }
-        }
+        let rows = known.schedules.iter().filter_map(|(name, it)| Some((of(name, it), value(it)?)));
+        labelled(&mut registry, gauge, help, rows);
     }
-    let outcomes = Gauges::default();
-    registry.register("schedule_last_outcome", "How the last run ended, wherever it ran", outcomes.clone());
-    for (name, it) in &known.schedules {
-        if let Some((_, end)) = &it.last {
-            let mut labels = of(name, it);
-            labels.push(("outcome", end.outcome.as_str().to_owned()));
-            outcomes.get_or_create(&labels).set(1.0);
-        }
-    }
+    let outcomes = known.schedules.iter().filter_map(|(name, it)| {
+        let outcome = it.last.as_ref()?.1.outcome.as_str();
+        Some((with_outcome(of(name, it), outcome), 1.0))
+    });
+    let help = "How the last run ended, wherever it ran";
+    labelled(&mut registry, "schedule_last_outcome", help, outcomes);
     stand::tell(&mut registry, known);
     let mut text = String::new();
     encode(&mut text, &registry)?;
@@ -86,6 +75,20 @@ pub(super) fn single(registry: &mut Registry, name: &str, help: &str, value: Opt
         gauge.set(value);
         registry.register(name, help, gauge);
     }
+}
+
+/// Numbers with labels; none where nothing is known.
+pub(super) fn labelled(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    rows: impl IntoIterator<Item = (Labels, f64)>,
+) {
+    let gauges = Gauges::default();
+    for (labels, value) in rows {
+        gauges.get_or_create(&labels).set(value);
+    }
+    registry.register(name, help, gauges);
 }
 
 type Value = fn(&Standing) -> Option<f64>;
@@ -113,6 +116,11 @@ const GAUGES: &[(&str, &str, Value)] = &[
 
 fn of(name: &str, it: &Standing) -> Labels {
     vec![("schedule", name.to_owned()), ("runs", it.work.as_str().to_owned())]
+}
+
+fn with_outcome(mut labels: Labels, outcome: &str) -> Labels {
+    labels.push(("outcome", outcome.to_owned()));
+    labels
 }
 
 pub(super) fn seconds(at: Timestamp) -> f64 {

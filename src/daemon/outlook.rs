@@ -2,7 +2,8 @@
 
 use super::{
     Job,
-    decide::{Newest, Step, decide},
+    decide::{Step, decide},
+    newest::{Newest, look},
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError},
@@ -46,23 +47,17 @@ pub struct Past {
 }
 
 impl Past {
-    /// What the store shows of a schedule: one listing, and one small object.
+    /// What the store shows of a schedule: one listing, and two small objects.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn of(catalogue: &Catalogue, schedule: &str) -> Result<Past, CatalogueError> {
-        let turns = catalogue.turns(schedule).await?;
-        let Some((turn, shown)) = turns.iter().next_back() else { return Ok(Past::default()) };
-        let end = match shown.ended {
-            true => Some(catalogue.end_of(turn).await?),
-            false => None,
+    pub async fn of(catalogue: &Catalogue, schedule: &str, now: Timestamp) -> Result<Past, CatalogueError> {
+        let newest = look(catalogue, schedule, now).await?.newest;
+        let running = match newest.as_ref().filter(|it| it.ended.is_none()) {
+            Some(it) => Some((it.turn.clone(), catalogue.legible::<Claim>(&it.turn).await?)),
+            None => None,
         };
-        let running = match &end {
-            Some(_) => None,
-            None => Some((turn.clone(), catalogue.legible::<Claim>(turn).await?)),
-        };
-        let ended = end.map(|end| (end.outcome, end.ended));
-        Ok(Past { newest: Some(Newest { turn: turn.clone(), ended, alive: shown.alive }), running })
+        Ok(Past { newest, running })
     }
 }
 
@@ -74,6 +69,7 @@ pub fn upcoming(job: &Job, past: &Past, now: Timestamp, many: usize) -> Vec<Upco
     let run = |due, begins, why| Upcoming { schedule: job.rule.name.clone(), begins, due, why };
     let mut found = Vec::new();
     let newest = past.newest.as_ref();
+    let following = newest.and_then(|newest| job.rule.after(newest.turn.due).next());
     match decide(job, newest, now, now) {
         Step::Begin { turn, missed } => {
             let why = match turn.attempt {
@@ -85,49 +81,31 @@ pub fn upcoming(job: &Job, past: &Past, now: Timestamp, many: usize) -> Vec<Upco
         // Sooner than the next time there is only another try.
         Step::Wait(Some(at)) => {
             if let Some(newest) = newest
-                && job.rule.cron.next_after(newest.turn.due, &job.rule.zone).map(|due| job.rule.begins(due))
-                    != Some(at)
+                && following.map(|due| job.rule.begins(due)) != Some(at)
             {
                 found.push(run(newest.turn.due, at, Reason::Again(newest.turn.attempt)));
             }
         }
         _ => {}
     }
-    let dues = std::iter::successors(job.rule.cron.next_after(now, &job.rule.zone), |due| {
-        job.rule.cron.next_after(*due, &job.rule.zone)
-    });
     // One whose time has come may still wait for its jitter.
-    let waiting = newest.and_then(|newest| job.rule.cron.next_after(newest.turn.due, &job.rule.zone));
-    let waiting = waiting.filter(|due| *due <= now && job.rule.begins(*due) > now);
-    for due in waiting.into_iter().chain(dues).take(many.saturating_sub(found.len())) {
+    let waiting = following.filter(|due| *due <= now && job.rule.begins(*due) > now);
+    for due in waiting.into_iter().chain(job.rule.after(now)).take(many.saturating_sub(found.len())) {
         found.push(run(due, job.rule.begins(due), Reason::Due));
     }
-    found.truncate(many);
     found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        daemon::Work,
-        point::TurnOutcome,
-        schedule::{Overlap, Rule},
-    };
-    use jiff::{SignedDuration, tz::TimeZone};
-    use std::time::Duration;
+    use crate::point::TurnOutcome;
+    use jiff::SignedDuration;
 
     fn job(jitter: i64) -> Job {
-        let rule = Rule {
-            name: "hourly".into(),
-            cron: "0 * * * *".parse().unwrap(),
-            zone: TimeZone::UTC,
-            jitter: SignedDuration::from_mins(jitter),
-            deadline: None,
-            overlap: Overlap::Forbid,
-            suspended: false,
-        };
-        Job { rule, retries: 1, timeout: Duration::from_secs(60), work: Work::Backup, command: Vec::new() }
+        let mut job = Job { retries: 1, ..Job::hourly() };
+        job.rule.jitter = SignedDuration::from_mins(jitter);
+        job
     }
 
     fn at(text: &str) -> Timestamp {

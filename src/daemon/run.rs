@@ -83,7 +83,7 @@ impl Watcher<'_> {
 async fn replaced(job: &Job, turn: &Turn, clock: &Clock) {
     let replaces = job.rule.overlap == crate::schedule::Overlap::Replace;
     loop {
-        let due = job.rule.cron.next_after(turn.due, &job.rule.zone).map(|due| job.rule.begins(due));
+        let due = job.rule.after(turn.due).next().map(|due| job.rule.begins(due));
         let Some(due) = due.filter(|_| replaces) else { return std::future::pending().await };
         match Duration::try_from(due.duration_since(clock())) {
             // The clock may be set meanwhile.
@@ -96,27 +96,18 @@ async fn replaced(job: &Job, turn: &Turn, clock: &Clock) {
 /// What is said of a run that ended so. One that came to its end before it could be stopped was not stopped.
 fn told(ended: Ended, why: Option<Why>, began: Timestamp, at: Timestamp) -> End {
     let by_itself = ended.exit.map(TurnOutcome::of_exit);
-    let (outcome, usual) = match (by_itself, why) {
-        (Some(outcome @ (TurnOutcome::Completed | TurnOutcome::PartiallyFailed)), _) => (outcome, ""),
-        (_, Some(why)) => (
-            why.outcome(),
-            match why {
-                Why::TimedOut => "it took longer than its timeout allows",
-                Why::Stopped => "the daemon ended",
-                Why::Replaced => "the next one was due",
-                Why::GivenUp => "others gave it up",
-            },
-        ),
-        (Some(outcome), None) => (outcome, "it said nothing about it on standard output"),
-        (None, None) => (TurnOutcome::Failed, "it was killed"),
+    let or = |usual: &str| ended.message.clone().or_else(|| Some(usual.to_owned()));
+    let (outcome, message) = match (by_itself, why) {
+        (Some(outcome @ (TurnOutcome::Completed | TurnOutcome::PartiallyFailed)), _) => {
+            (outcome, ended.message)
+        }
+        (_, Some(why)) => (why.outcome(), Some(why.as_str().to_owned())),
+        (Some(outcome), None) => (outcome, or("it said nothing about it on standard output")),
+        (None, None) => (TurnOutcome::Failed, or("it was killed")),
     };
-    let mut end = End { made: ended.made, ..End::new(outcome, began, at) };
-    let message = match why {
-        Some(_) if !usual.is_empty() => Some(usual.to_owned()),
-        _ => ended.message.or_else(|| (!usual.is_empty()).then(|| usual.to_owned())),
-    };
-    if let Some(message) = message {
-        end = end.saying(message);
+    let end = End { made: ended.made, ..End::new(outcome, began, at) };
+    match message {
+        Some(message) => end.saying(message),
+        None => end,
     }
-    end
 }

@@ -88,7 +88,7 @@ impl Runner for Fake {
 /// A daemon that runs.
 struct Live {
     task: JoinHandle<Result<(), DaemonError>>,
-    signals: mpsc::Sender<bool>,
+    signals: mpsc::Sender<Signal>,
     board: Arc<Board>,
 }
 
@@ -314,7 +314,7 @@ async fn a_daemon_that_is_told_to_end_lets_what_runs_come_to_its_end_or_stops_it
     *world.takes.lock().unwrap() = (Duration::from_secs(200), 0);
     let live = world.start("a", &[hourly()], 0);
     world.until("2026-11-29T01:01:00Z").await;
-    live.signals.send(false).await.unwrap();
+    live.signals.send(Signal::End).await.unwrap();
     live.task.await.unwrap().unwrap();
     assert_eq!(world.log()[0].ended.unwrap().to_string(), "2026-11-29T01:03:20Z");
     assert_eq!(world.end_of(&world.log()[0].turn).await.unwrap().outcome, TurnOutcome::Completed);
@@ -322,7 +322,7 @@ async fn a_daemon_that_is_told_to_end_lets_what_runs_come_to_its_end_or_stops_it
     *world.takes.lock().unwrap() = (Duration::from_secs(1200), 0);
     let live = world.start("a", &[hourly()], 0);
     world.until("2026-11-29T02:01:00Z").await;
-    live.signals.send(false).await.unwrap();
+    live.signals.send(Signal::End).await.unwrap();
     live.task.await.unwrap().unwrap();
     let stopped = world.log()[1].clone();
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use super::{
     board::Known,
-    metrics::{Gauges, Labels, seconds, single},
+    metrics::{labelled, seconds, single},
 };
 use prometheus_client::registry::Registry;
 
@@ -73,12 +73,4 @@ pub(super) fn tell(registry: &mut Registry, known: &Known) {
     ] {
         single(registry, name, help, value);
     }
-}
-
-fn labelled(registry: &mut Registry, name: &str, help: &str, rows: impl Iterator<Item = (Labels, f64)>) {
-    let gauges = Gauges::default();
-    for (labels, value) in rows {
-        gauges.get_or_create(&labels).set(value);
-    }
-    registry.register(name, help, gauges);
 }

@@ -50,14 +50,16 @@ pub enum DaemonError {
     Unended(u64),
 }
 
-/// What is done to a daemon from outside.
+/// What a daemon is told from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
+pub enum Signal {
+    /// To end.
     End,
+    /// To read the configuration again.
     Reload,
 }
 
-/// Runs until `signals` says that it is to end. Whatever else it says is to read the configuration again.
+/// Runs until it is told to end, or nobody can tell it any more.
 ///
 /// # Errors
 /// When a part of it dies, or runs do not end in time.
@@ -66,7 +68,7 @@ pub async fn run(
     setup: Setup,
     mut reload: Reload,
     board: Arc<Board>,
-    mut signals: mpsc::Receiver<bool>,
+    mut signals: mpsc::Receiver<Signal>,
 ) -> Result<(), DaemonError> {
     let (setups, setup) = watch::channel(Arc::new(setup));
     let (phases, phase) = watch::channel(Phase::Keeping);
@@ -91,7 +93,7 @@ pub async fn run(
     let mut around = pin!(look_around(shared.clone()));
     loop {
         let signal = tokio::select! {
-            ended = keepers.tasks.join_next(), if !keepers.tasks.is_empty() => {
+            Some(ended) = keepers.tasks.join_next() => {
                 keepers.ended(ended)?;
                 keepers.complete(&shared);
                 continue;
@@ -102,7 +104,7 @@ pub async fn run(
             }
             never = &mut around => match never {},
             () = sleep(LOOK) => Signal::Reload,
-            told = signals.recv() => if told == Some(true) { Signal::Reload } else { Signal::End },
+            told = signals.recv() => told.unwrap_or(Signal::End),
         };
         if signal == Signal::End {
             break;
@@ -168,20 +170,15 @@ impl Keepers {
         }
     }
 
-    fn ended(&mut self, ended: Option<Result<String, JoinError>>) -> Result<(), DaemonError> {
-        match ended {
-            Some(Ok(name)) => {
-                self.names.remove(&name);
-                Ok(())
-            }
-            Some(Err(e)) => Err(DaemonError::Died(e.to_string())),
-            None => Ok(()),
-        }
+    fn ended(&mut self, ended: Result<String, JoinError>) -> Result<(), DaemonError> {
+        let name = ended.map_err(|e| DaemonError::Died(e.to_string()))?;
+        self.names.remove(&name);
+        Ok(())
     }
 
     async fn all_ended(&mut self) -> Result<(), DaemonError> {
         while let Some(ended) = self.tasks.join_next().await {
-            self.ended(Some(ended))?;
+            self.ended(ended)?;
         }
         Ok(())
     }

@@ -19,19 +19,29 @@ impl PointId {
     /// The id of a point begun at `at`; `seed` picks the four characters.
     pub fn new(at: Timestamp, seed: u32) -> Self {
         let tail = (0..4).map(|i| char::from(ALPHABET[(seed >> (5 * i)) as usize % ALPHABET.len()]));
-        PointId(format!("{}-{}", at.to_zoned(TimeZone::UTC).strftime(STAMP), tail.collect::<String>()))
+        PointId(format!("{}-{}", stamp(at), tail.collect::<String>()))
     }
 
     /// The second at which the point was begun, read from the id.
     pub fn time(&self) -> Option<Timestamp> {
-        let civil = jiff::civil::DateTime::strptime(STAMP, self.0.get(..16)?).ok()?;
-        Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
+        read_stamp(self.0.get(..16)?)
     }
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The second of an instant, in UTC, as it stands in names that sort by time.
+pub(super) fn stamp(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime(STAMP).to_string()
+}
+
+/// Reads what [`stamp`] writes.
+pub(super) fn read_stamp(text: &str) -> Option<Timestamp> {
+    let civil = jiff::civil::DateTime::strptime(STAMP, text).ok()?;
+    Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 impl FromStr for PointId {

@@ -1,12 +1,10 @@
 //! One run of a schedule: which one it is, and what is said of it beside the recovery points.
 
-use super::{FormatVersion, PointError, PointId, record};
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use super::{FormatVersion, PointError, PointId, id, record};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt, str::FromStr};
-
-const STAMP: &str = "%Y%m%dT%H%M%SZ";
 
 /// One run of a schedule: `hourly/20261129T150000Z-1` is the first try of what was due at three.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,7 +21,7 @@ pub struct Turn {
 impl Turn {
     /// The part of the name behind the schedule's: `20261129T150000Z-1`.
     pub fn name(&self) -> String {
-        format!("{}-{}", self.due.to_zoned(TimeZone::UTC).strftime(STAMP), self.attempt)
+        format!("{}-{}", id::stamp(self.due), self.attempt)
     }
 
     /// Another try of the same time.
@@ -34,7 +32,7 @@ impl Turn {
     /// Reads what [`Turn::name`] writes.
     pub fn parse(schedule: &str, name: &str) -> Option<Turn> {
         let (stamp, attempt) = name.split_once('-')?;
-        let due = DateTime::strptime(STAMP, stamp).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        let due = id::read_stamp(stamp)?;
         let turn = Turn { schedule: schedule.to_owned(), due, attempt: attempt.parse().ok()? };
         (turn.attempt > 0 && turn.name() == name).then_some(turn)
     }

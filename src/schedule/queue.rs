@@ -86,7 +86,7 @@ impl Rule {
             return Next::Never;
         }
         let Some((due, missed)) = self.newest(seen.handled, now) else {
-            let next = self.cron.next_after(seen.handled, &self.zone);
+            let next = self.after(seen.handled).next();
             return next.map_or(Next::Never, |due| Next::At(self.begins(due)));
         };
         if seen.running && self.overlap == Overlap::Replace {
@@ -137,7 +137,8 @@ impl Rule {
         Some((newest, u32::try_from(before).unwrap_or(MOST_COUNTED)))
     }
 
-    fn after(&self, since: Timestamp) -> impl Iterator<Item = Timestamp> {
+    /// Its times after an instant, in order.
+    pub fn after(&self, since: Timestamp) -> impl Iterator<Item = Timestamp> {
         std::iter::successors(self.cron.next_after(since, &self.zone), |due| {
             self.cron.next_after(*due, &self.zone)
         })

@@ -3,7 +3,7 @@
 mod setup;
 
 use super::{Exit, author::hostname, context::Context, failure::Failure};
-use crate::daemon::{self, Board, DaemonError, Options};
+use crate::daemon::{self, Board, Options, Signal};
 use jiff::Timestamp;
 use std::sync::Arc;
 use tokio::{
@@ -52,15 +52,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let options = Options { holder, grace: settings.grace, clock: Arc::new(Timestamp::now), listener };
     let signals = signals()?;
     let reload = Box::new(move || source.again());
-    match daemon::run(options, setup, reload, board, signals).await {
-        Ok(()) => {
-            tracing::info!("ended");
-            Ok(Exit::Done)
-        }
-        Err(e @ (DaemonError::Died(_) | DaemonError::Unended(_))) => {
-            Err(Failure::new(Exit::Failed, e.to_string()))
-        }
-    }
+    daemon::run(options, setup, reload, board, signals).await?;
+    tracing::info!("ended");
+    Ok(Exit::Done)
 }
 
 /// Says when daemons cannot rely on the store to tell them apart. One that does not answer now may do so later.
@@ -84,15 +78,17 @@ fn name(given: String) -> Result<String, Failure> {
     Ok(given)
 }
 
-/// What the system tells: `true` to read the configuration again, `false` to end.
-fn signals() -> Result<mpsc::Receiver<bool>, Failure> {
+/// What the system tells.
+fn signals() -> Result<mpsc::Receiver<Signal>, Failure> {
     let (told, signals) = mpsc::channel(8);
-    let all =
-        [(SignalKind::terminate(), false), (SignalKind::interrupt(), false), (SignalKind::hangup(), true)];
-    for (kind, again) in all {
+    for (kind, tell) in [
+        (SignalKind::terminate(), Signal::End),
+        (SignalKind::interrupt(), Signal::End),
+        (SignalKind::hangup(), Signal::Reload),
+    ] {
         let mut stream = signal(kind)?;
         let told = told.clone();
-        tokio::spawn(async move { while stream.recv().await.is_some() && told.send(again).await.is_ok() {} });
+        tokio::spawn(async move { while stream.recv().await.is_some() && told.send(tell).await.is_ok() {} });
     }
     Ok(signals)
 }

@@ -5,7 +5,7 @@ use crate::{
     cli::{
         context::{Context, Global, LogFormat, Trust},
         failure::Failure,
-        schedule::job,
+        schedule::{EXAMPLE, job},
         status,
     },
     config::{Config, Daemon, Loaded, Objectives},
@@ -77,9 +77,7 @@ impl Source {
         let loaded = Config::loaded(text, &self.path)?;
         if loaded.config.schedules.is_empty() {
             let text = format!("{} has no `schedules`: there is nothing to run", self.path.display());
-            return Err(Failure::usage(text).help(
-                "write what runs and when, such as `schedules: [{name: hourly, cron: \"0 * * * *\", run: {backup: {}}}]`",
-            ));
+            return Err(Failure::usage(text).help(EXAMPLE));
         }
         let settings = loaded.config.daemon.clone();
         Ok((self.built(text, loaded), settings))

@@ -10,6 +10,10 @@ use super::{Exit, context::Context, failure::Failure};
 use crate::daemon::Job;
 use clap::Subcommand;
 
+/// What somebody writes who has none yet.
+pub(super) const EXAMPLE: &str =
+    "write what runs and when, such as `schedules: [{name: hourly, cron: \"0 * * * *\", run: {backup: {}}}]`";
+
 /// See what runs by itself, and when
 #[derive(Debug, Subcommand)]
 pub(super) enum Schedule {
@@ -30,7 +34,7 @@ fn jobs(context: &Context, wanted: &[String]) -> Result<Vec<Job>, Failure> {
     let all = &loaded.config.schedules;
     if all.is_empty() {
         let text = format!("{} has no `schedules`", loaded.path.display());
-        return Err(Failure::usage(text).help("write what runs and when, such as `schedules: [{name: hourly, cron: \"0 * * * *\", run: {backup: {}}}]`"));
+        return Err(Failure::usage(text).help(EXAMPLE));
     }
     for name in wanted {
         if !all.iter().any(|it| it.name.as_str() == name) {

@@ -33,7 +33,7 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let jobs = super::jobs(context, &args.names)?;
     let now = Timestamp::now();
-    let (pasts, trouble) = pasts(context, &jobs).await;
+    let (pasts, trouble) = pasts(context, &jobs, now).await;
     let mut runs: Vec<Planned<'_>> = Vec::new();
     for (job, past) in jobs.iter().zip(&pasts) {
         let next = upcoming(job, past, now, args.number.into());
@@ -63,12 +63,12 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
 }
 
 /// What the store shows of each job; nothing where it does not answer, and why.
-async fn pasts(context: &Context, jobs: &[Job]) -> (Vec<Past>, Option<Failure>) {
+async fn pasts(context: &Context, jobs: &[Job], now: Timestamp) -> (Vec<Past>, Option<Failure>) {
     let mut pasts = Vec::new();
     let read = async {
         let catalogue = context.catalogue(&Trust::default()).await?;
         for job in jobs {
-            pasts.push(Past::of(&catalogue, &job.rule.name).await?);
+            pasts.push(Past::of(&catalogue, &job.rule.name, now).await?);
         }
         Ok::<(), Failure>(())
     };
