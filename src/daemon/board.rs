@@ -3,6 +3,7 @@
 use super::Work;
 use crate::{
     catalogue::overview::{Objectives, Overview},
+    notify::Delivery,
     point::{End, Turn, TurnOutcome},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -53,6 +54,8 @@ pub struct Known {
     pub store_ahead: Option<SignedDuration>,
     /// Why the configuration as it is now cannot be used; the one before is in force.
     pub configuration: Option<String>,
+    /// How many messages and signs of life were delivered, and how many were not, by channel.
+    pub deliveries: BTreeMap<String, [u64; 2]>,
     /// The daemon is ending.
     pub ending: bool,
 }
@@ -88,6 +91,15 @@ impl Board {
         });
         standing.work = work;
         change(standing);
+    }
+
+    /// Somebody was told, or could not be.
+    pub(super) fn delivered(&self, told: &[Delivery]) {
+        let mut known = self.lock();
+        for it in told {
+            let [delivered, lost] = known.deliveries.entry(it.channel.clone()).or_default();
+            *(if it.delivered { delivered } else { lost }) += 1;
+        }
     }
 
     /// A run ended: at this daemon, or elsewhere.

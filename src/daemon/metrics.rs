@@ -52,6 +52,14 @@ pub(super) fn text(known: &Known) -> Result<String, std::fmt::Error> {
         }
         missed.get_or_create(&of(name, it)).inc_by(it.missed);
     }
+    let told = Counters::default();
+    registry.register("notifications", "Messages and signs of life of this daemon, by channel", told.clone());
+    for (channel, [delivered, lost]) in &known.deliveries {
+        for (result, count) in [("delivered", delivered), ("lost", lost)] {
+            let labels = vec![("channel", channel.clone()), ("result", result.to_owned())];
+            told.get_or_create(&labels).inc_by(*count);
+        }
+    }
     for (gauge, help, value) in GAUGES {
         let rows = known.schedules.iter().filter_map(|(name, it)| Some((of(name, it), value(it)?)));
         labelled(&mut registry, gauge, help, rows);
@@ -100,6 +108,11 @@ const GAUGES: &[(&str, &str, Value)] = &[
         Some(f64::from(u8::from(it.running.is_some())))
     }),
     ("schedule_last_success_timestamp_seconds", "When a run last ended well", |it| it.succeeded.map(seconds)),
+    (
+        "schedule_failing_timestamp_seconds",
+        "Since when runs have been failing; 0 when the last one did not",
+        |it| it.last.as_ref().map(|(_, end)| end.failing.map_or(0.0, |it| seconds(it.since))),
+    ),
     ("schedule_last_end_timestamp_seconds", "When the last run ended", |it| {
         it.last.as_ref().map(|(_, end)| seconds(end.ended))
     }),
@@ -133,6 +146,7 @@ mod tests {
     use crate::{
         catalogue::overview::{Copies, Overview},
         daemon::{Board, Work},
+        notify::Delivery,
         point::{End, TurnOutcome},
     };
 
@@ -145,6 +159,7 @@ mod tests {
         board.ended(&turn, Work::Backup, &end, true);
         board.ended(&turn, Work::Backup, &end, true);
         board.of("prune", Work::Prune, |it| it.trouble = Some("no store".into()));
+        board.delivered(&[Delivery { channel: "ops".into(), delivered: true, tries: 1, error: None }]);
         board.note(|it| it.store_ahead = Some(SignedDuration::from_millis(-1500)));
         let mut overview = Overview::default();
         overview.points.count = 3;
@@ -161,6 +176,9 @@ mod tests {
             "lifeboat_objective_seconds{objective=\"rpo\"} 7200.0",
             "lifeboat_owed_copies{store=\"away\"} 0.0",
             "lifeboat_build{version=\"0.1.0\"} 1.0",
+            "lifeboat_notifications_total{channel=\"ops\",result=\"delivered\"} 1",
+            "lifeboat_notifications_total{channel=\"ops\",result=\"lost\"} 0",
+            "lifeboat_schedule_failing_timestamp_seconds{schedule=\"hourly\",runs=\"backup\"} 0.0",
             "lifeboat_configuration_rejected 0.0",
             "lifeboat_store_clock_ahead_seconds -1.5",
             "lifeboat_runs_total{schedule=\"hourly\",runs=\"backup\",outcome=\"completed\"} 2",
