@@ -23,13 +23,14 @@ use tokio::{
 };
 
 /// A daemon that runs, and where its log goes.
-struct Daemon {
+pub struct Daemon {
     child: Child,
-    log: PathBuf,
+    pub log: PathBuf,
 }
 
 impl Daemon {
-    fn start(boat: &Lifeboat, name: &str) -> Result<Self> {
+    /// Starts one.
+    pub fn start(boat: &Lifeboat, name: &str) -> Result<Self> {
         let log = boat.path(&format!("{name}-{}.log", Timestamp::now().as_microsecond()));
         let mut command = boat.command(&["daemon", "--name", name]);
         let child = command.stdout(Stdio::null()).stderr(fs::File::create(&log)?).spawn()?;
@@ -44,7 +45,7 @@ impl Daemon {
         Pid::from_raw(self.child.id().expect("it runs") as i32).unwrap()
     }
 
-    fn tell(&self, signal: Signal) {
+    pub fn tell(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }
 
@@ -65,7 +66,7 @@ impl Daemon {
         found.unwrap()
     }
 
-    async fn end(mut self) -> Ran {
+    pub async fn end(mut self) -> Ran {
         self.tell(Signal::TERM);
         let status = tokio::time::timeout(Duration::from_secs(90), self.child.wait()).await;
         let code = status.expect("it ends").unwrap().code().unwrap_or(-1);
@@ -74,7 +75,7 @@ impl Daemon {
 }
 
 /// Waits until something is so.
-async fn within(seconds: u64, log: &Path, mut so: impl AsyncFnMut() -> bool) {
+pub async fn within(seconds: u64, log: &Path, mut so: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !so().await {
         assert!(begun.elapsed() < Duration::from_secs(seconds), "{}", fs::read_to_string(log).unwrap());
@@ -89,7 +90,7 @@ fn lives(pid: Pid) -> bool {
 }
 
 /// Writes schedules into the configuration, in the place of those before.
-fn schedules(boat: &Lifeboat, text: &str) -> Result<()> {
+pub fn schedules(boat: &Lifeboat, text: &str) -> Result<()> {
     boat.edit(|before| {
         let end = before.find("\nschedules:").unwrap_or(before.len());
         format!("{}\nschedules:\n{text}", &before[..end])
@@ -97,7 +98,7 @@ fn schedules(boat: &Lifeboat, text: &str) -> Result<()> {
 }
 
 /// Has a schedule known since long ago, so that what was due since was missed: it is made up for at once.
-fn overdue(boat: &Lifeboat, schedule: &str) -> Result<()> {
+pub fn overdue(boat: &Lifeboat, schedule: &str) -> Result<()> {
     let place = boat.path("store/lab/schedules").join(schedule);
     fs::create_dir_all(&place)?;
     let at = Timestamp::now() - SignedDuration::from_hours(2);
@@ -122,7 +123,7 @@ fn outcomes(runs: &[Value]) -> Vec<(&str, &str)> {
     runs.iter().map(|run| (run["schedule"].as_str().unwrap(), run["outcome"].as_str().unwrap())).collect()
 }
 
-async fn ask(address: &str, path: &str) -> Result<String> {
+pub async fn ask(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     stream
         .write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())

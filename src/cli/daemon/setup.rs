@@ -9,11 +9,18 @@ use crate::{
         status,
     },
     config::{Config, Daemon, Loaded, Objectives},
-    daemon::{Ground, Processes, Setup},
+    daemon::{Around, Ground, Processes, Setup},
+    point::Key,
+    store::{Memory, Remembering, Store},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
-use std::{ffi::OsString, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// The configuration's file, and what was last read from it.
 pub(super) struct Source {
@@ -21,31 +28,72 @@ pub(super) struct Source {
     path: PathBuf,
     text: String,
     settings: Daemon,
+    memory: Arc<Memory>,
 }
 
 /// Opens the store as the configuration says.
-struct Stores(Context);
+struct Stores {
+    context: Context,
+    /// What was read of the store when it was looked around in it.
+    memory: Arc<Memory>,
+    /// Whether other clusters in the store are of interest.
+    all: bool,
+}
+
+impl Stores {
+    async fn overview(
+        &self,
+        store: &Arc<dyn Store>,
+        cluster: &str,
+        now: Timestamp,
+    ) -> Result<Overview, Failure> {
+        let seen = Remembering::below(store.clone(), self.memory.clone(), Key::new(cluster)?).await?;
+        let catalogue = self.context.catalogue_of(Arc::new(seen), cluster, &Trust::default())?;
+        let mut overview = catalogue.overview(now).await?;
+        overview.copies = status::copies(&self.context, &catalogue, &Trust::default()).await?;
+        Ok(overview)
+    }
+
+    async fn look_around(&self, now: Timestamp) -> Result<Around, Failure> {
+        let store = self.context.store().await?;
+        let own = self.context.cluster(store.as_ref()).await?;
+        let overview = self.overview(&store, &own, now).await?;
+        let mut unread = Vec::new();
+        let mut others = BTreeSet::new();
+        if self.all {
+            match status::in_store(store.as_ref()).await {
+                Ok(found) => others.extend(found.into_iter().filter(|cluster| *cluster != own)),
+                Err(e) => {
+                    unread.push(format!("which other clusters are in the store is not known: {}", e.error))
+                }
+            }
+        }
+        let mut clusters = BTreeMap::from([(own.clone(), overview)]);
+        for cluster in others {
+            match self.overview(&store, &cluster, now).await {
+                Ok(overview) => drop(clusters.insert(cluster, overview)),
+                // The credentials may be good for the own cluster only.
+                Err(e) => unread.push(format!("how {cluster} stands is not known: {}", e.error)),
+            }
+        }
+        Ok(Around { store: store.url().to_owned(), own, clusters, unread })
+    }
+}
 
 #[async_trait]
 impl Ground for Stores {
     async fn catalogue(&self) -> Result<Catalogue, String> {
-        self.0.catalogue(&Trust::default()).await.map_err(|failure| failure.error.to_string())
+        self.context.catalogue(&Trust::default()).await.map_err(|failure| failure.error.to_string())
     }
 
-    async fn overview(&self, now: Timestamp) -> Result<Overview, String> {
-        let looked = async {
-            let catalogue = self.0.catalogue(&Trust::default()).await?;
-            let mut overview = catalogue.overview(now).await?;
-            overview.copies = status::copies(&self.0, &catalogue, &Trust::default()).await?;
-            Ok(overview)
-        };
-        looked.await.map_err(|failure: Failure| failure.error.to_string())
+    async fn around(&self, now: Timestamp) -> Result<Around, String> {
+        self.look_around(now).await.map_err(|failure| failure.error.to_string())
     }
 }
 
 impl Source {
     pub(super) fn new(global: Global, path: PathBuf) -> Self {
-        Source { global, path, text: String::new(), settings: Daemon::default() }
+        Source { global, path, text: String::new(), settings: Daemon::default(), memory: Arc::default() }
     }
 
     /// What it says at the beginning.
@@ -91,7 +139,11 @@ impl Source {
         Setup {
             objectives,
             jobs,
-            ground: Arc::new(Stores(Context::of(self.global.clone(), loaded))),
+            ground: Arc::new(Stores {
+                all: loaded.config.daemon.page,
+                context: Context::of(self.global.clone(), loaded),
+                memory: self.memory.clone(),
+            }),
             runner: Arc::new(runner),
         }
     }
