@@ -11,6 +11,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+/// It is looked around every quarter of an hour; what is older than twice that was not renewed.
+const STALE: SignedDuration = SignedDuration::from_mins(30);
+
 /// How a schedule stands.
 #[derive(Debug, Clone)]
 pub struct Standing {
@@ -77,6 +80,11 @@ impl Trouble {
 }
 
 impl Known {
+    /// Whether the store should have been looked at again long ago, as when it neither answers nor fails.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        self.around.as_ref().is_some_and(|(_, at)| now.duration_since(*at) > STALE)
+    }
+
     /// How each cluster in the store stood when it was last looked at, and what follows from that at an instant.
     pub fn judged(&self, now: Timestamp) -> Vec<(Overview, Judgement)> {
         let around = self.around.iter().flat_map(|(around, _)| around.clusters.values());

@@ -22,26 +22,40 @@ const MOST: usize = 128 << 20;
 
 /// The bytes of small objects, and of which state of them.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<HashMap<Key, (Stamp, Bytes)>>);
+pub struct Memory(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    objects: HashMap<Key, (Stamp, Bytes)>,
+    /// What they take together.
+    bytes: usize,
+}
 
 /// What a listing tells of an object.
 type Stamp = (u64, Timestamp);
 
 impl Memory {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, (Stamp, Bytes)>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recall(&self, key: &Key, stamp: Stamp) -> Option<Bytes> {
-        self.lock().get(key).filter(|(of, _)| *of == stamp).map(|(_, bytes)| bytes.clone())
+        self.lock().objects.get(key).filter(|(of, _)| *of == stamp).map(|(_, bytes)| bytes.clone())
     }
 
     fn keep(&self, key: &Key, stamp: Stamp, bytes: Bytes) {
         let mut kept = self.lock();
-        let taken: usize = kept.values().map(|(_, bytes)| bytes.len()).sum();
-        if taken + bytes.len() <= MOST {
-            kept.insert(key.clone(), (stamp, bytes));
+        if kept.bytes + bytes.len() <= MOST {
+            kept.bytes += bytes.len();
+            let before = kept.objects.insert(key.clone(), (stamp, bytes));
+            kept.bytes -= before.map_or(0, |(_, before)| before.len());
         }
+    }
+
+    fn forget(&self, which: impl Fn(&Key) -> bool) {
+        let mut kept = self.lock();
+        kept.objects.retain(|key, _| !which(key));
+        kept.bytes = kept.objects.values().map(|(_, bytes)| bytes.len()).sum();
     }
 }
 
@@ -61,7 +75,7 @@ impl Remembering {
     pub async fn below(store: Arc<dyn Store>, memory: Arc<Memory>, prefix: Key) -> Result<Self, StoreError> {
         let listed = store.list(&prefix).await?;
         let there: BTreeMap<Key, Meta> = listed.into_iter().map(|meta| (meta.key.clone(), meta)).collect();
-        memory.lock().retain(|key, _| !is_below(key, &prefix) || there.contains_key(key));
+        memory.forget(|key| is_below(key, &prefix) && !there.contains_key(key));
         Ok(Remembering { store, memory, prefix, there })
     }
 
@@ -190,6 +204,7 @@ mod tests {
         let seen = look().await;
         assert_eq!(read_all(&seen, &a, 100).await.unwrap(), b"c/points/X/manifest.json");
         assert!(matches!(read_all(&seen, &b, 100).await, Err(StoreError::NotFound { .. })));
-        assert_eq!(memory.lock().len(), 1);
+        let kept = memory.lock();
+        assert_eq!((kept.objects.len(), kept.bytes), (1, a.as_str().len()));
     }
 }

@@ -72,6 +72,11 @@ fn state(it: &Judgement) -> (&'static str, &'static str, &'static str) {
     }
 }
 
+/// What is wrong comes first.
+pub(super) fn rank(it: &Judgement) -> usize {
+    ["bad", "late", "skipped", "good"].iter().position(|class| *class == state(it).0).unwrap_or_default()
+}
+
 /// How old something is, and how old it may be.
 fn age(at: Option<Timestamp>, it: &Objective, now: Timestamp) -> String {
     let (class, word) = match it.objective_ms {

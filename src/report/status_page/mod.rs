@@ -26,8 +26,9 @@ const NAMED: usize = 3;
 /// What the daemon of this name knows, as one page that needs nothing else. Why a configuration is refused may quote it: that is for
 /// the log.
 pub fn status_page(known: &Known, holder: &str, now: Timestamp) -> String {
-    let all = known.judged(now);
-    let troubles = troubles(known);
+    let mut all = known.judged(now);
+    all.sort_by_key(|(_, it)| clusters::rank(it));
+    let troubles = troubles(known, now);
     let (class, answer) = answer(known, &all, now);
     let class = if class == "good" && !troubles.is_empty() { "late" } else { class };
     let store = known.around.as_ref().map_or("the store", |(around, _)| around.store.as_str());
@@ -106,13 +107,16 @@ fn young(known: &Known, all: &[Judged]) -> String {
 }
 
 /// What is in the way of the daemon itself.
-fn troubles(known: &Known) -> Vec<String> {
+fn troubles(known: &Known, now: Timestamp) -> Vec<String> {
     let mut all = Vec::new();
     if known.ending {
         all.push("The daemon is ending: nothing more is begun.".to_owned());
     }
     if let Some(unseen) = &known.unseen {
         all.push(format!("Since {} UTC the store cannot be looked at: {}", clock(unseen.since), unseen.why));
+    }
+    if known.unseen.is_none() && known.is_stale(now) {
+        all.push("The store should have been looked at since: what follows is old.".to_owned());
     }
     if let Some(wrong) = &known.configuration {
         let since = clock(wrong.since);

@@ -23,7 +23,7 @@ pub(super) fn schedules(page: &mut Page, known: &Known, now: Timestamp) {
                 it.work.as_str().to_owned(),
                 coming(it, now),
                 last(it, now),
-                succeeded.unwrap_or_else(|| "none is known".to_owned()),
+                succeeded.unwrap_or_else(|| "none known".to_owned()),
             ]
         });
         let columns = [
@@ -31,7 +31,7 @@ pub(super) fn schedules(page: &mut Page, known: &Known, now: Timestamp) {
             short("Runs"),
             words("Now and next (UTC)"),
             words("Last run"),
-            words("Last success"),
+            short("Last success"),
         ];
         page.table("What runs by itself", &columns, rows);
     }
@@ -50,7 +50,7 @@ fn coming(it: &Standing, now: Timestamp) -> String {
 
 fn last(it: &Standing, now: Timestamp) -> String {
     let mut text = match &it.last {
-        None => "none is known".to_owned(),
+        None => "none known".to_owned(),
         Some((_, end)) => {
             let (took, ago) = (between(end.began, end.ended), between(end.ended, now));
             let message = end.message.as_ref().map(|it| format!(": {it}")).unwrap_or_default();

@@ -150,6 +150,9 @@ fn what_is_not_known_is_not_made_up() {
         &nothing,
         &["<header class=\"bad\">", "and nothing is known", "Since 2026-11-29 11:45:00 UTC", "no route"],
     );
+    let mut stale = known(vec![cluster("prod")]);
+    stale.around.as_mut().unwrap().1 = ago(50);
+    says(&stale, &["<header class=\"late\">", "should have been looked at since"]);
     let before = Known { unseen: gone, ..known(vec![cluster("prod")]) };
     says(
         &before,
