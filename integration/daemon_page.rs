@@ -4,7 +4,7 @@ use crate::{
     browser::{Browser, Medium, Scheme},
     daemon::{Daemon, ask, overdue, schedules, within},
     drill_case::{drill, write},
-    lab::{LabDir, ports::Port},
+    lab::{LabDir, ports::Port, s3},
     playbook_case::book,
     playbook_run::approver,
     playbook_runbooks::file,
@@ -29,6 +29,9 @@ use tokio::{
 const HOSTILE: &str = "<img src=x onerror=\"document.title='got'\"><script>document.title='got'</script>";
 /// A value of this line is refused with its text.
 const WRONG: &str = "daemon: {listen: \"hunter2\"";
+/// A store at which nobody listens.
+const GONE: &str = "{name: gone, url: \"s3://gone/x\", s3: {endpoint: \"http://127.0.0.1:1\", timeout: 1s, \
+                    credentials: {accessKeyId: {file: gone-id}, secretAccessKey: {file: gone-secret}}}}";
 const SCHEDULES: &str = "  - {name: sample, cron: \"0 * * * *\", run: {verify: {sample: 2}}}\n  \
     - {name: yearly, cron: \"0 5 2 1 *\", timeZone: Europe/Berlin, run: {prune: {}}}\n";
 
@@ -233,6 +236,23 @@ async fn daemon_page_tells_of_three_clusters_and_five_hundred_points() -> Result
     for path in ["/", "/api/v1/status"] {
         assert!(ask(&address, path).await?.starts_with("HTTP/1.1 404"), "{path}");
     }
+    daemon.end().await.expect(0);
+
+    // A store that does not answer: nothing is known, and that is told.
+    for (name, text) in [("gone-id", s3::ACCESS_KEY), ("gone-secret", s3::SECRET_KEY)] {
+        fs::write(boat.path(name), text)?;
+    }
+    boat.edit(|text| text.replacen("\nstores:\n", &format!("\nstores:\n  - {GONE}\n"), 1))?;
+    schedules(boat, &settings(true))?;
+    let daemon = Daemon::start(boat, "cp1")?;
+    within(60, &daemon.log, async || {
+        api().await.is_some_and(|told| told["daemon"]["unseen"]["since"].is_string())
+    })
+    .await;
+    let told = api().await.context("an answer")?;
+    assert_eq!((&told["clusters"], &told["daemon"]["lookedAt"]), (&json!([]), &Value::Null), "{told:#}");
+    let page = ask(&address, "/").await?;
+    assert!(page.contains("<h1>The store cannot be looked at, and nothing is known</h1>"), "{page}");
     daemon.end().await.expect(0);
     lab.close(Ok(()))
 }

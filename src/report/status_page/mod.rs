@@ -41,7 +41,7 @@ pub fn status_page(known: &Known, holder: &str, now: Timestamp) -> String {
         format!("The store was looked at {} UTC, {} before. ", clock(*at), between(*at, now))
     });
     page.raw(&format!(
-        "<p class=\"small\">Written {} UTC, and anew every minute. {}<a href=\"/api/v1/status\">The same as JSON</a></p></header>\n",
+        "<p class=\"small\">Written {} UTC, and anew every minute. {}<a class=\"short\" href=\"/api/v1/status\">The same as JSON</a></p></header>\n",
         clock(now),
         escaped(&looked)
     ));
