@@ -29,6 +29,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// Starts one.
     pub fn start(boat: &Lifeboat, name: &str) -> Result<Self> {
         let log = boat.path(&format!("{name}-{}.log", Timestamp::now().as_microsecond()));
         let mut command = boat.command(&["daemon", "--name", name]);
@@ -44,7 +45,7 @@ impl Daemon {
         Pid::from_raw(self.child.id().expect("it runs") as i32).unwrap()
     }
 
-    fn tell(&self, signal: Signal) {
+    pub fn tell(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }
 

@@ -18,6 +18,7 @@ mod compare_find;
 mod compare_get;
 mod converter;
 mod daemon;
+mod daemon_page;
 mod daemon_told;
 mod deploy_case;
 mod deploy_files;

@@ -121,6 +121,15 @@ impl Browser {
         self.post("execute/sync", &json!({"script": body, "args": arguments})).await
     }
 
+    /// Presses the key that goes on to the next thing that can be used.
+    pub async fn tab(&self) -> Result<()> {
+        for kind in ["rawKeyDown", "keyUp"] {
+            let key = json!({"type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9});
+            self.command("Input.dispatchKeyEvent", key).await?;
+        }
+        Ok(())
+    }
+
     /// What was written to the console since it was last asked: by the page, and by the browser about it.
     pub async fn console(&self) -> Result<Vec<String>> {
         let told = self.log("browser").await?;

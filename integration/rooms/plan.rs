@@ -106,7 +106,7 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("comfy_table", &["report"]),
     ("crc_fast", &["snapshot"]),
     ("cron", &["schedule"]),
-    ("ct_codecs", &["object/clean/left_out.rs", "pipeline/sign"]),
+    ("ct_codecs", &["object/clean/left_out.rs", "pipeline/sign", "report/page.rs"]),
     ("etcd_client", &["source/etcd"]),
     ("hmac", &["notify"]),
     ("http", &["source/kube", "notify"]),

@@ -68,10 +68,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         let judgement = judge(&facts, objectives, now);
         all.push((facts, judgement));
     }
-    let value = json!({
-        "at": now, "store": store.url(), "judged": !objectives.is_empty(),
-        "clusters": all.iter().map(value).collect::<Result<Vec<_>, _>>()?,
-    });
+    let value = told(&all, objectives, store.url(), now)?;
     output::result(context.global.output, &value, || report::status(&all, objectives, store.url(), now))?;
     Ok(exit(&all))
 }
@@ -83,6 +80,17 @@ fn exit(all: &[(Overview, Judgement)]) -> Exit {
         (false, true) => Exit::Objective,
         (false, false) => Exit::Done,
     }
+}
+
+/// What is told to programs.
+pub(super) fn told(
+    all: &[(Overview, Judgement)],
+    objectives: Objectives,
+    store: &str,
+    now: Timestamp,
+) -> Result<Value, Failure> {
+    let clusters = all.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({"at": now, "store": store, "judged": !objectives.is_empty(), "clusters": clusters}))
 }
 
 fn value((facts, judgement): &(Overview, Judgement)) -> Result<Value, Failure> {
@@ -110,9 +118,7 @@ async fn clusters(context: &Context, store: &dyn Store) -> Result<BTreeSet<Strin
     if let Some(cluster) = &context.global.cluster {
         return Ok([cluster.parse::<ClusterName>()?.to_string()].into());
     }
-    // Beside clusters there may be what others have put there.
-    let named = |name: &String| name.parse::<ClusterName>().is_ok();
-    let mut found: BTreeSet<String> = Catalogue::clusters(store).await?.into_iter().filter(named).collect();
+    let mut found = in_store(store).await?;
     if !by_url(context)
         && let Some(loaded) = context.optional()?
     {
@@ -123,6 +129,12 @@ async fn clusters(context: &Context, store: &dyn Store) -> Result<BTreeSet<Strin
             .help("name a cluster with --cluster to be told of one that has nothing there")),
         false => Ok(found),
     }
+}
+
+/// All clusters that the store has something of. Beside them there may be what others have put there.
+pub(super) async fn in_store(store: &dyn Store) -> Result<BTreeSet<String>, Failure> {
+    let named = |name: &String| name.parse::<ClusterName>().is_ok();
+    Ok(Catalogue::clusters(store).await?.into_iter().filter(named).collect())
 }
 
 /// A store by its URL is any store.

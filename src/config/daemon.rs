@@ -17,6 +17,9 @@ pub struct Daemon {
     /// Where it answers to `/metrics`, `/healthz` and `/readyz`: an address and a port. Nowhere if nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<Listen>,
+    /// Whether it answers there to `/` with a page on how every cluster in the store stands, and to `/api/v1/status` with the same
+    /// as JSON. Whoever reaches the address can read them.
+    pub page: bool,
     /// When it is told to end, what runs has so long to come to its end; then it is stopped, which takes half a minute at most.
     #[serde(serialize_with = "duration::serialize")]
     #[schemars(with = "duration::Text")]
@@ -25,7 +28,7 @@ pub struct Daemon {
 
 impl Default for Daemon {
     fn default() -> Self {
-        Daemon { listen: None, grace: Duration::from_secs(60) }
+        Daemon { listen: None, page: false, grace: Duration::from_secs(60) }
     }
 }
 
@@ -54,17 +57,24 @@ impl Decode for Daemon {
         let default = Self::default();
         let mut fields = at.fields()?;
         let listen = fields.optional("listen");
+        let page = fields.get("page");
+        let shown = page.as_ref().map_or(Some(default.page), bool::decode);
         let grace = fields.or("grace", default.grace);
         fields.finish();
-        Some(Daemon { listen: listen?, grace: grace? })
+        if let (Some(at), Some(true), Some(None)) = (page, shown, &listen) {
+            return at.fail("there is no page where nothing is listened on: say with `listen` where, such as 127.0.0.1:9797");
+        }
+        Some(Daemon { listen: listen?, page: shown?, grace: grace? })
     }
 }
 
 /// The section in the configuration that `lifeboat init` writes.
 pub(super) const TEMPLATE: &str = r##"
-# How `lifeboat daemon` runs: where it answers to /metrics, /healthz and /readyz (nowhere if nothing is said), and how
-# long what runs may go on when it is told to end.
+# How `lifeboat daemon` runs: where it answers to /metrics, /healthz and /readyz (nowhere if nothing is said), whether
+# there is a status page, too, for whoever reaches that address, and how long what runs may go on when it is told to
+# end.
 #: daemon:
 #:   listen: "127.0.0.1:9797"
+#:   page: true
 #:   grace: 1m
 "##;

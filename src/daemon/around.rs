@@ -1,6 +1,6 @@
-//! How things stand with the cluster's recovery points, looked at again and again.
+//! How things stand in the store, looked at again and again.
 
-use super::keeper::Shared;
+use super::{board::Trouble, keeper::Shared};
 use jiff::Timestamp;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -15,13 +15,13 @@ pub(super) async fn look_around(shared: Arc<Shared>) -> Infallible {
     loop {
         let setup = shared.setup.borrow().clone();
         let now: Timestamp = (shared.clock)();
-        let found = setup.ground.overview(now).await;
+        let found = setup.ground.around(now).await;
         if let Err(why) = &found {
             tracing::warn!("how things stand with the recovery points is not known: {why}");
         }
         shared.board.note(|it| match found {
-            Ok(overview) => (it.overview, it.unseen) = (Some((overview, now)), None),
-            Err(why) => it.unseen = Some(why),
+            Ok(around) => (it.around, it.unseen) = (Some((around, now)), None),
+            Err(why) => Trouble::seen(&mut it.unseen, why, now),
         });
         tokio::select! {
             () = sleep(EVERY) => {}

@@ -1,8 +1,8 @@
 //! What a daemon knows of its jobs, for whoever asks it.
 
-use super::Work;
+use super::{Around, Work};
 use crate::{
-    catalogue::overview::{Objectives, Overview},
+    catalogue::overview::{Judgement, Objectives, Overview, judge},
     notify::Delivery,
     point::{End, Turn, TurnOutcome},
 };
@@ -11,6 +11,9 @@ use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
+
+/// It is looked around every quarter of an hour; what is older than twice that was not renewed.
+const STALE: SignedDuration = SignedDuration::from_mins(30);
 
 /// How a schedule stands.
 #[derive(Debug, Clone)]
@@ -21,6 +24,8 @@ pub struct Standing {
     pub next: Option<Timestamp>,
     /// The run that this daemon is at, and since when.
     pub running: Option<(Turn, Timestamp)>,
+    /// The run that another daemon is at.
+    pub elsewhere: Option<Turn>,
     /// The newest run that ended, wherever it ran.
     pub last: Option<(Turn, End)>,
     /// When one last ended well.
@@ -44,20 +49,50 @@ pub struct Board(Mutex<Known>);
 pub struct Known {
     /// The schedules, by name.
     pub schedules: BTreeMap<String, Standing>,
-    /// How things stood with the recovery points when they were last looked at, and when that was.
-    pub overview: Option<(Overview, Timestamp)>,
-    /// Why they could not be looked at since.
-    pub unseen: Option<String>,
+    /// How things stood in the store when it was last looked at, and when that was.
+    pub around: Option<(Around, Timestamp)>,
+    /// Why it could not be looked at since.
+    pub unseen: Option<Trouble>,
     /// How old things may be.
     pub objectives: Objectives,
     /// How far the store's clock is ahead of this host's, where it was last seen.
     pub store_ahead: Option<SignedDuration>,
     /// Why the configuration as it is now cannot be used; the one before is in force.
-    pub configuration: Option<String>,
+    pub configuration: Option<Trouble>,
     /// How many messages and signs of life were delivered, and how many were not, by channel.
     pub deliveries: BTreeMap<String, [u64; 2]>,
     /// The daemon is ending.
     pub ending: bool,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What it is, as it was last seen.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Trouble {
+    /// Seen at an instant, by itself or once more.
+    pub(super) fn seen(before: &mut Option<Trouble>, why: String, now: Timestamp) {
+        let since = before.as_ref().map_or(now, |before| before.since);
+        *before = Some(Trouble { why, since });
+    }
+}
+
+impl Known {
+    /// Whether the store should have been looked at again long ago, as when it neither answers nor fails.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        self.around.as_ref().is_some_and(|(_, at)| now.duration_since(*at) > STALE)
+    }
+
+    /// How each cluster in the store stood when it was last looked at, and what follows from that at an instant.
+    pub fn judged(&self, now: Timestamp) -> Vec<(Overview, Judgement)> {
+        let around = self.around.iter().flat_map(|(around, _)| around.clusters.values());
+        around.map(|facts| (facts.clone(), judge(facts, self.objectives, now))).collect()
+    }
 }
 
 impl Board {
@@ -82,6 +117,7 @@ impl Board {
             work,
             next: None,
             running: None,
+            elsewhere: None,
             last: None,
             succeeded: None,
             ended: BTreeMap::new(),

@@ -29,11 +29,24 @@ pub trait Ground: Send + Sync {
     /// When it cannot be opened, in words.
     async fn catalogue(&self) -> Result<Catalogue, String>;
 
-    /// How things stand at an instant, with what is owed to other stores.
+    /// How things stand in the store at an instant, with what is owed to other stores.
     ///
     /// # Errors
     /// When that cannot be told, in words.
-    async fn overview(&self, now: Timestamp) -> Result<Overview, String>;
+    async fn around(&self, now: Timestamp) -> Result<Around, String>;
+}
+
+/// How things stand in a store.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// Its URL.
+    pub store: String,
+    /// The cluster that the schedules are of.
+    pub own: String,
+    /// Each cluster in the store, or the schedules' own only.
+    pub clusters: BTreeMap<String, Overview>,
+    /// What of others could not be looked at, and why.
+    pub unread: Vec<String>,
 }
 
 /// Carries a job out.

@@ -134,12 +134,13 @@ impl Keeper {
         }
         let newest = self.seen.as_ref().and_then(|(newest, _)| newest.as_ref());
         let step = decide(job, newest, self.known, now);
-        let next = match &step {
-            Step::Wait(next) => *next,
-            Step::Begin { turn, .. } => Some(turn.due),
-            _ => None,
+        let (next, elsewhere) = match &step {
+            Step::Wait(next) => (*next, None),
+            Step::Begin { turn, .. } => (Some(turn.due), None),
+            Step::Watch(turn) => (None, Some(turn.clone())),
+            _ => (None, None),
         };
-        self.shared.board.of(&self.name, job.work, |it| it.next = next);
+        self.shared.board.of(&self.name, job.work, |it| (it.next, it.elsewhere) = (next, elsewhere));
         if let Step::Wait(next) = step {
             let left = next.map(|next| Duration::try_from(next.duration_since(now)).unwrap_or_default());
             return Ok(left.map_or(LOOK, |left| left.min(LOOK)));

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
     use crate::{
         catalogue::overview::{Copies, Overview},
-        daemon::{Board, Work},
+        daemon::{Around, Board, Work},
         notify::Delivery,
         point::{End, TurnOutcome},
     };
@@ -165,7 +165,8 @@ mod tests {
         overview.points.count = 3;
         overview.copies = vec![Copies { store: "away".into(), owed: Vec::new(), error: None }];
         board.note(|it| {
-            it.overview = Some((overview, ended));
+            let clusters = [("own".into(), overview), ("other".into(), Overview::default())].into();
+            it.around = Some((Around { own: "own".into(), clusters, ..Around::default() }, ended));
             it.objectives.rpo = Some(std::time::Duration::from_secs(7200));
         });
         let text = text(&board.known()).unwrap();

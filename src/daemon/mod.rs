@@ -33,10 +33,11 @@ mod tell;
 #[cfg(test)]
 mod simulated;
 
-pub use board::{Board, Standing};
-pub use ground::{Clock, Ended, Ground, Runner, Setup, Sign, Stop, Teller, Why};
+pub use board::{Board, Known, Standing, Trouble};
+pub use ground::{Around, Clock, Ended, Ground, Runner, Setup, Sign, Stop, Teller, Why};
 pub use job::{Job, Work};
 pub use outlook::{Past, Reason, Upcoming, upcoming};
 pub use process::{Processes, TURN};
+pub use serve::Page;
 pub use supervise::{DaemonError, Options, Reload, Signal, run};
 pub use tell::{Occasion, Tell};

@@ -1,6 +1,6 @@
 //! What a daemon answers whoever asks: is it there, is it well, how much of what.
 
-use super::{Board, metrics};
+use super::{Board, Known, ground::Clock, metrics};
 use axum::{
     Router,
     extract::State,
@@ -8,21 +8,66 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use jiff::Timestamp;
 use std::{io, sync::Arc};
 use tokio::net::TcpListener;
+
+/// Writes down what is known at an instant.
+type Writer = Box<dyn Fn(&Known, Timestamp) -> String + Send + Sync>;
+
+/// A page on what is known, and the same for programs.
+pub struct Page {
+    /// The page.
+    pub html: Writer,
+    /// What its reader's browser is to obey: a Content-Security-Policy.
+    pub policy: String,
+    /// The same as JSON.
+    pub json: Writer,
+}
 
 /// Answers until it is dropped.
 ///
 /// # Errors
 /// When it cannot be listened any more.
-pub(super) async fn serve(listener: TcpListener, board: Arc<Board>) -> io::Result<()> {
+pub(super) async fn serve(
+    listener: TcpListener,
+    board: Arc<Board>,
+    page: Option<Page>,
+    clock: Clock,
+) -> io::Result<()> {
     let routes = Router::new()
         // That there is an answer is the answer.
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
-        .with_state(board);
+        .with_state(board.clone());
+    let routes = match page {
+        Some(page) => routes.merge(paged(page, board, clock)),
+        None => routes,
+    };
     axum::serve(listener, routes).await
+}
+
+/// Both are of now, and for nobody else's page.
+fn paged(page: Page, board: Arc<Board>, clock: Clock) -> Router {
+    let page = Arc::new(page);
+    let answer = move |kind: &'static str, of: fn(&Page) -> &Writer| {
+        let (page, board, clock) = (page.clone(), board.clone(), clock.clone());
+        get(async move || {
+            let headers = [
+                (header::CONTENT_TYPE, kind.to_owned()),
+                (header::CONTENT_SECURITY_POLICY, page.policy.clone()),
+                (header::CACHE_CONTROL, "no-store".to_owned()),
+                (header::REFERRER_POLICY, "no-referrer".to_owned()),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+                (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin".to_owned()),
+            ];
+            (headers, of(&page)(&board.known(), clock()))
+        })
+    };
+    Router::new()
+        .route("/", answer("text/html; charset=utf-8", |page| &page.html))
+        .route("/api/v1/status", answer("application/json", |page| &page.json))
 }
 
 /// Can what is due be begun? Else what is in the way, a line for each thing.
@@ -39,8 +84,8 @@ async fn ready(State(board): State<Arc<Board>>) -> impl IntoResponse {
     }
     let ready = lines.is_empty();
     // The one before is in force: that is told, and keeps nothing from being begun.
-    if let Some(why) = &known.configuration {
-        lines.push(format!("the configuration as it is now cannot be used: {why}"));
+    if let Some(wrong) = &known.configuration {
+        lines.push(format!("the configuration as it is now cannot be used: {}", wrong.why));
     }
     if ready {
         lines.insert(0, "ready".to_owned());

@@ -26,7 +26,8 @@ pub(super) fn tell(registry: &mut Registry, known: &Known) {
         Some(unseen),
     );
 
-    let Some((it, at)) = &known.overview else { return };
+    let own = known.around.as_ref().and_then(|(around, at)| Some((around.clusters.get(&around.own)?, at)));
+    let Some((it, at)) = own else { return };
     let owed = it.copies.iter().filter(|it| it.error.is_none());
     let owed = owed.map(|it| (vec![("store", it.store.clone())], it.owed.len() as f64));
     labelled(registry, "owed_copies", "Recovery points that another store lacks and would keep", owed);

@@ -1,8 +1,9 @@
 //! The daemon as a whole: keepers for all schedules, signals, a configuration that changes.
 
 use super::{
-    Board, Setup,
+    Board, Page, Setup,
     around::look_around,
+    board::Trouble,
     ground::Clock,
     keeper::{Keeper, Shared},
     run::Phase,
@@ -35,6 +36,8 @@ pub struct Options {
     pub clock: Clock,
     /// Where it answers, if it does.
     pub listener: Option<TcpListener>,
+    /// Its status page, if it has one.
+    pub page: Option<Page>,
 }
 
 /// Reads the configuration again. None when it is as it was.
@@ -89,7 +92,7 @@ pub async fn run(
     keepers.complete(&shared);
     let served = async {
         match options.listener {
-            Some(listener) => serve(listener, board.clone()).await,
+            Some(listener) => serve(listener, board.clone(), options.page, shared.clock.clone()).await,
             None => std::future::pending().await,
         }
     };
@@ -114,7 +117,8 @@ pub async fn run(
             break;
         }
         match reload() {
-            Ok(None) => {}
+            // It may have been wrong meanwhile.
+            Ok(None) => board.note(|it| it.configuration = None),
             Ok(Some(new)) => {
                 tracing::info!("the configuration has changed, and is in force");
                 board.note(|it| {
@@ -126,13 +130,14 @@ pub async fn run(
                 keepers.complete(&shared);
             }
             Err(why) => {
-                let told = board.known().configuration.as_ref() == Some(&why);
+                let told = board.known().configuration.is_some_and(|before| before.why == why);
                 if !told {
                     tracing::error!(
                         "the configuration as it is now cannot be used, and the one before stays in force: {why}"
                     );
                 }
-                board.note(|it| it.configuration = Some(why));
+                let now = (shared.clock)();
+                board.note(|it| Trouble::seen(&mut it.configuration, why, now));
             }
         }
     }

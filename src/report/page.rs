@@ -1,6 +1,8 @@
 //! A page that stands alone: one style, no script, nothing fetched from anywhere. What is said becomes words of HTML, and nothing
 //! else.
 
+use ct_codecs::{Base64, Encoder};
+use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("page.css");
@@ -33,9 +35,20 @@ pub(super) const fn sums(name: &'static str) -> Column {
 impl Page {
     /// Its head: what it is about, and in one word what came of it. The header is still open.
     pub(super) fn begin(title: &str, class: &str, kind: &str, name: &str, verdict: &str) -> Self {
+        Page::open("", title, class, kind, name, verdict)
+    }
+
+    /// The same for a page that is served and changes: its reader's browser asks for it again every minute.
+    pub(super) fn live(title: &str, class: &str, kind: &str, name: &str, verdict: &str) -> Self {
+        // Without an icon of its own, the browser would ask for one.
+        let head = "<meta http-equiv=\"refresh\" content=\"60\"><link rel=\"icon\" href=\"data:,\">";
+        Page::open(head, title, class, kind, name, verdict)
+    }
+
+    fn open(head: &str, title: &str, class: &str, kind: &str, name: &str, verdict: &str) -> Self {
         Page(format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, \
-             initial-scale=1\"><title>{}</title><style>{STYLE}</style></head><body><main>\n<header class=\"{class}\"><p class=\"kind\">{}</p>\
+             initial-scale=1\">{head}<title>{}</title><style>{STYLE}</style></head><body><main>\n<header class=\"{class}\"><p class=\"kind\">{}</p>\
              <h1>{}</h1><p class=\"verdict\">{}</p>",
             escaped(title),
             escaped(kind),
@@ -123,6 +136,14 @@ impl Page {
         }
         self.raw("</tbody></table>");
     }
+}
+
+/// What a browser is to obey when it is served a page, as a Content-Security-Policy: this style, an icon that is none, and nothing else.
+pub fn policy() -> String {
+    let style = Base64::encode_to_string(Sha256::digest(STYLE)).unwrap_or_default();
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 }
 
 /// Text that HTML takes for nothing but text, also within quotes.

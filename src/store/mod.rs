@@ -2,12 +2,14 @@
 
 mod error;
 mod file;
+mod remember;
 pub mod s3;
 mod throttle;
 mod through;
 
 pub use error::StoreError;
 pub use file::FileStore;
+pub use remember::{Memory, Remembering};
 pub use s3::S3Store;
 pub use throttle::throttled;
 pub use through::Through;

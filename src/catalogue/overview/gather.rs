@@ -6,11 +6,13 @@ use crate::{
     catalogue::{
         Catalogue, CatalogueError, Drill, History, Listed, Run, Signature, Standing, Survey, verified::AHEAD,
     },
-    point::{DrillVerdict, Evidence, Level, Status},
+    point::{DrillVerdict, EarlierDrill, Evidence, Level, Status},
 };
 use futures_util::future;
 use jiff::Timestamp;
 
+/// So many drills are told of for the trend.
+const TREND: usize = 12;
 const FROM_THE_FUTURE: &str = "it is from the future: a clock is wrong, there or here";
 
 impl Catalogue {
@@ -160,11 +162,27 @@ fn newest_drills(drills: &[Drill], now: Timestamp, doubts: &mut Vec<Distrust>) -
                 if passed(it) {
                     found.last_passed.get_or_insert_with(|| last.clone());
                 }
-                found.last.get_or_insert(last);
+                if found.last.is_none() {
+                    (found.last, found.trend) = (Some(last), trend(it));
+                }
             }
         }
     }
     found
+}
+
+/// The last drills, as the newest tells of them.
+fn trend(newest: &Evidence) -> Vec<EarlierDrill> {
+    let own = EarlierDrill {
+        id: newest.id.clone(),
+        began: newest.began,
+        name: newest.plan.name.clone(),
+        verdict: newest.verdict,
+        rpo: newest.rpo,
+        rto: newest.rto,
+    };
+    let before = newest.earlier.len().saturating_sub(TREND - 1);
+    newest.earlier.iter().skip(before).cloned().chain([own]).collect()
 }
 
 /// The runs that are not over. One whose record is not believed is doubted, and nothing follows from it.

@@ -130,8 +130,25 @@ fn the_newest_drill_that_can_be_believed_is_told_and_the_newest_that_passed() {
     let (last, passed) = (told.drills.last.unwrap(), told.drills.last_passed.unwrap());
     assert_eq!((last.id, last.verdict), (id(2), DrillVerdict::ObjectiveMissed));
     assert_eq!((passed.id, passed.rto.measured_ms), (id(3), Some(7)));
+    assert_eq!(told.drills.trend.len(), 1);
     let levels: Vec<Level> = told.doubts.iter().map(|doubt| doubt.level).collect();
     assert_eq!(levels, [Level::Warning, Level::Error]);
+}
+
+#[test]
+fn the_trend_is_what_the_newest_drill_tells_of_those_before_it() {
+    let mut newest = drill(1, "passed", Signature::Holds);
+    if let Ok(evidence) = &mut newest.evidence {
+        let before: Vec<_> = (2..22)
+            .rev()
+            .flat_map(|hours| trend(drill(hours, "stopped", bad()).evidence.as_ref().unwrap()))
+            .collect();
+        evidence.earlier = before;
+    }
+    let told = overview("c", &Survey::default(), &[newest], &[], now()).drills.trend;
+    let ids: Vec<_> = told.iter().map(|it| it.id.clone()).collect();
+    assert_eq!(ids, (1..=12).rev().map(id).collect::<Vec<_>>());
+    assert_eq!((told[11].verdict, told[11].rto.measured_ms), (DrillVerdict::Passed, Some(7)));
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod judge;
 pub use judge::{Finding, Judgement, Matter, Objectives, judge};
 
 use super::Held;
-use crate::point::{DrillVerdict, Level, Objective, PointId, Status, VerifiedDepth};
+use crate::point::{DrillVerdict, EarlierDrill, Level, Objective, PointId, Status, VerifiedDepth};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -94,6 +94,8 @@ pub struct Drills {
     pub last: Option<LastDrill>,
     /// The newest that passed.
     pub last_passed: Option<LastDrill>,
+    /// The last several, oldest first, of which the newest is the last: what its evidence tells of those before it.
+    pub trend: Vec<EarlierDrill>,
 }
 
 /// What came of a drill.

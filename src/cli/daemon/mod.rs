@@ -1,5 +1,6 @@
 //! `lifeboat daemon`: from the configuration to the daemon, and from the system's signals.
 
+mod page;
 mod setup;
 
 use super::{Exit, author::hostname, context::Context, failure::Failure};
@@ -49,7 +50,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     exclusive(context).await;
     let names: Vec<&str> = setup.jobs.keys().map(String::as_str).collect();
     tracing::info!("{holder} keeps {}", names.join(", "));
-    let options = Options { holder, grace: settings.grace, clock: Arc::new(Timestamp::now), listener };
+    let page = settings.page.then(|| page::page(&holder));
+    let options = Options { holder, grace: settings.grace, clock: Arc::new(Timestamp::now), listener, page };
     let signals = signals()?;
     let reload = Box::new(move || source.again());
     daemon::run(options, setup, reload, board, signals).await?;

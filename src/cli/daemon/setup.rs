@@ -10,9 +10,10 @@ use crate::{
         status,
     },
     config::{Config, Daemon, Loaded, Objectives},
-    daemon::{Ground, Job, Processes, Setup, Sign, Teller},
+    daemon::{Around, Ground, Job, Processes, Setup, Sign, Teller},
     notify::{Delivery, Message},
-    point::Turn,
+    point::{Key, Turn},
+    store::{Memory, Remembering, Store},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -29,25 +30,66 @@ pub(super) struct Source {
     path: PathBuf,
     text: String,
     settings: Daemon,
+    memory: Arc<Memory>,
 }
 
 /// Opens the store, and reaches people, as the configuration says. What is secret is read anew each time.
-struct Places(Context);
+struct Places {
+    context: Context,
+    /// What was read of the store when it was looked around in it.
+    memory: Arc<Memory>,
+    /// Whether other clusters in the store are of interest.
+    all: bool,
+}
+
+impl Places {
+    async fn overview(
+        &self,
+        store: &Arc<dyn Store>,
+        cluster: &str,
+        now: Timestamp,
+    ) -> Result<Overview, Failure> {
+        let seen = Remembering::below(store.clone(), self.memory.clone(), Key::new(cluster)?).await?;
+        let catalogue = self.context.catalogue_of(Arc::new(seen), cluster, &Trust::default())?;
+        let mut overview = catalogue.overview(now).await?;
+        overview.copies = status::copies(&self.context, &catalogue, &Trust::default()).await?;
+        Ok(overview)
+    }
+
+    async fn look_around(&self, now: Timestamp) -> Result<Around, Failure> {
+        let store = self.context.store().await?;
+        let own = self.context.cluster(store.as_ref()).await?;
+        let overview = self.overview(&store, &own, now).await?;
+        let mut unread = Vec::new();
+        let mut others = BTreeSet::new();
+        if self.all {
+            match status::in_store(store.as_ref()).await {
+                Ok(found) => others.extend(found.into_iter().filter(|cluster| *cluster != own)),
+                Err(e) => {
+                    unread.push(format!("which other clusters are in the store is not known: {}", e.error))
+                }
+            }
+        }
+        let mut clusters = BTreeMap::from([(own.clone(), overview)]);
+        for cluster in others {
+            match self.overview(&store, &cluster, now).await {
+                Ok(overview) => drop(clusters.insert(cluster, overview)),
+                // The credentials may be good for the own cluster only.
+                Err(e) => unread.push(format!("how {cluster} stands is not known: {}", e.error)),
+            }
+        }
+        Ok(Around { store: store.url().to_owned(), own, clusters, unread })
+    }
+}
 
 #[async_trait]
 impl Ground for Places {
     async fn catalogue(&self) -> Result<Catalogue, String> {
-        self.0.catalogue(&Trust::default()).await.map_err(|failure| failure.error.to_string())
+        self.context.catalogue(&Trust::default()).await.map_err(|failure| failure.error.to_string())
     }
 
-    async fn overview(&self, now: Timestamp) -> Result<Overview, String> {
-        let looked = async {
-            let catalogue = self.0.catalogue(&Trust::default()).await?;
-            let mut overview = catalogue.overview(now).await?;
-            overview.copies = status::copies(&self.0, &catalogue, &Trust::default()).await?;
-            Ok(overview)
-        };
-        looked.await.map_err(|failure: Failure| failure.error.to_string())
+    async fn around(&self, now: Timestamp) -> Result<Around, String> {
+        self.look_around(now).await.map_err(|failure| failure.error.to_string())
     }
 }
 
@@ -57,7 +99,7 @@ impl Places {
         let names: BTreeSet<&str> =
             jobs.values().flat_map(|job| &job.tells).map(|it| it.channel.as_str()).collect();
         for name in names {
-            if let Err(failure) = notify::channels(&self.0, std::iter::once(name)) {
+            if let Err(failure) = notify::channels(&self.context, std::iter::once(name)) {
                 tracing::warn!("the channel `{name}` could be told nothing: {}", failure.error);
             }
         }
@@ -70,7 +112,7 @@ impl Teller for Places {
         let mut told = Vec::new();
         let mut ready = Vec::new();
         for name in channels {
-            match notify::channels(&self.0, std::iter::once(name.as_str())) {
+            match notify::channels(&self.context, std::iter::once(name.as_str())) {
                 Ok(found) => ready.extend(found),
                 Err(failure) => told.push(notify::lost(name, failure.error.to_string())),
             }
@@ -80,7 +122,7 @@ impl Teller for Places {
     }
 
     async fn sign(&self, sign: Sign, turn: &Turn) -> Option<Delivery> {
-        let config = &self.0.config().ok()?.config;
+        let config = &self.context.config().ok()?.config;
         let ping = config.schedules.iter().find(|it| it.name.as_str() == turn.schedule)?.ping.as_ref()?;
         let url = match sign {
             Sign::Begun => &ping.begun,
@@ -88,13 +130,13 @@ impl Teller for Places {
             Sign::Failed => &ping.failed,
         };
         let name = format!("{} (ping)", turn.schedule);
-        Some(notify::sign(&self.0, &name, url.as_ref()?, &format!("{turn}-{sign:?}")).await)
+        Some(notify::sign(&self.context, &name, url.as_ref()?, &format!("{turn}-{sign:?}")).await)
     }
 }
 
 impl Source {
     pub(super) fn new(global: Global, path: PathBuf) -> Self {
-        Source { global, path, text: String::new(), settings: Daemon::default() }
+        Source { global, path, text: String::new(), settings: Daemon::default(), memory: Arc::default() }
     }
 
     /// What it says at the beginning.
@@ -137,7 +179,11 @@ impl Source {
         let jobs: BTreeMap<_, _> = schedules.map(|it| (it.name.to_string(), job(&loaded, it))).collect();
         let runner = Processes { flags: self.flags(), text: text.into() };
         let objectives = status::objectives(Objectives::default(), loaded.config.objectives.clone());
-        let places = Arc::new(Places(Context::of(self.global.clone(), loaded)));
+        let places = Arc::new(Places {
+            all: loaded.config.daemon.page,
+            context: Context::of(self.global.clone(), loaded),
+            memory: self.memory.clone(),
+        });
         places.try_channels(&jobs);
         Setup { objectives, jobs, ground: places.clone(), runner: Arc::new(runner), teller: places }
     }

@@ -33,6 +33,24 @@ fn clusters_that_drills_may_use() {
 }
 
 #[test]
+fn a_page_needs_a_place() {
+    let file = |daemon: &str| {
+        format!(
+            "apiVersion: lifeboat.dev/v1\nkind: Config\ncluster: c\nstores: [{{name: m, url: \"file:///s\"}}]\ndaemon: {daemon}\n"
+        )
+    };
+    let said = errors(&file("{page: true}"));
+    assert!(
+        said.starts_with("f.yaml:5:16: daemon.page: there is no page where nothing is listened on"),
+        "{said}"
+    );
+    assert!(errors(&file("{listen: \"127.0.0.1:1\", page: maybe}")).contains("daemon.page"));
+    assert!(!parse(&file("{listen: \"127.0.0.1:1\"}")).unwrap().daemon.page);
+    assert!(parse(&file("{listen: \"127.0.0.1:1\", page: true}")).unwrap().daemon.page);
+    parse(&file("{page: false}")).unwrap();
+}
+
+#[test]
 fn names_and_stores() {
     let file = |cluster: &str, stores: &str| {
         errors(&format!("apiVersion: lifeboat.dev/v1\nkind: Config\ncluster: {cluster}\nstores: {stores}\n"))

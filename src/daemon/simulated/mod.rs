@@ -6,10 +6,7 @@ mod told;
 
 use super::*;
 use crate::{
-    catalogue::{
-        Catalogue,
-        overview::{Objectives, Overview},
-    },
+    catalogue::{Catalogue, overview::Objectives},
     notify::{Delivery, Message},
     point::{End, FormatVersion, Turn, TurnOutcome},
     schedule::{Overlap, Rule},
@@ -67,8 +64,8 @@ impl Ground for World {
         Ok(Catalogue::new(Arc::new(FileStore::new(self.store.clone(), "file:///store")), "c", None))
     }
 
-    async fn overview(&self, _: Timestamp) -> Result<Overview, String> {
-        Ok(Overview::default())
+    async fn around(&self, _: Timestamp) -> Result<Around, String> {
+        Ok(Around::default())
     }
 }
 
@@ -158,8 +155,13 @@ impl World {
         };
         let world = self.clone();
         let clock: Clock = Arc::new(move || world.now());
-        let options =
-            Options { holder: holder.to_owned(), grace: Duration::from_secs(300), clock, listener: None };
+        let options = Options {
+            holder: holder.to_owned(),
+            grace: Duration::from_secs(300),
+            clock,
+            listener: None,
+            page: None,
+        };
         let (signals, told) = mpsc::channel(4);
         let board = Arc::new(Board::default());
         let daemon = run(options, setup, Box::new(|| Ok(None)), board.clone(), told);

@@ -41,7 +41,8 @@ pub(super) fn trends(it: &Evidence) -> String {
     trend("RTO", &of(|it| it.rto, |it| it.rto)) + &trend("RPO", &of(|it| it.rpo, |it| it.rpo))
 }
 
-fn trend(name: &str, values: &[Objective]) -> String {
+/// A line with a dot for each drill, the last of which is the newest.
+pub(in super::super) fn trend(name: &str, values: &[Objective]) -> String {
     let measured: Vec<(usize, u64)> =
         values.iter().enumerate().filter_map(|(at, value)| Some((at, value.measured_ms?))).collect();
     if measured.is_empty() {
@@ -59,7 +60,7 @@ fn trend(name: &str, values: &[Objective]) -> String {
     let most = last.objective_ms.map(|most| format!("; dashed: at most {}", length(most)));
     let mut out = format!(
         "<figure><figcaption>{name}: {now}{}</figcaption><svg class=\"trend\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-         aria-labelledby=\"trend-{name}\"><title id=\"trend-{name}\">{name} of the drills until this one</title>",
+         aria-label=\"{name} of the drills until this one\">",
         most.unwrap_or_default()
     );
     let _ = write!(

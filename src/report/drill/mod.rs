@@ -1,6 +1,6 @@
 //! What came of a drill: for a terminal, for a ticket (Markdown), and as a page that stands alone (HTML).
 
-mod chart;
+pub(super) mod chart;
 mod html;
 mod markdown;
 mod text;
@@ -14,17 +14,17 @@ use crate::point::{CheckOutcome, CheckResult, DrillVerdict, Evidence, Objective,
 use jiff::Timestamp;
 use std::time::Duration;
 
-fn length(ms: u64) -> String {
+pub(super) fn length(ms: u64) -> String {
     duration(Duration::from_millis(ms))
 }
 
 /// A moment, to the second, in UTC.
-fn clock(at: Timestamp) -> String {
+pub(super) fn clock(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// A verdict in words, of which the first is enough.
-fn verdict(verdict: DrillVerdict) -> &'static str {
+pub(super) fn verdict(verdict: DrillVerdict) -> &'static str {
     match verdict {
         DrillVerdict::Passed => "PASSED",
         DrillVerdict::ObjectiveMissed => "OBJECTIVE MISSED",
@@ -35,7 +35,7 @@ fn verdict(verdict: DrillVerdict) -> &'static str {
 }
 
 /// `2.3 s, at most 5 min 0 s: met`.
-fn objective(it: &Objective) -> String {
+pub(super) fn objective(it: &Objective) -> String {
     let measured = it.measured_ms.map_or_else(|| "not measured".to_owned(), length);
     match it.objective_ms {
         None => format!("{measured}; there is no objective"),
