@@ -23,13 +23,15 @@ use tokio::{
 };
 
 /// A daemon that runs, and where its log goes.
-struct Daemon {
+pub struct Daemon {
     child: Child,
-    log: PathBuf,
+    /// Where its log goes.
+    pub log: PathBuf,
 }
 
 impl Daemon {
-    fn start(boat: &Lifeboat, name: &str) -> Result<Self> {
+    /// Starts one of this name.
+    pub fn start(boat: &Lifeboat, name: &str) -> Result<Self> {
         let log = boat.path(&format!("{name}-{}.log", Timestamp::now().as_microsecond()));
         let mut command = boat.command(&["daemon", "--name", name]);
         let child = command.stdout(Stdio::null()).stderr(fs::File::create(&log)?).spawn()?;
@@ -65,7 +67,8 @@ impl Daemon {
         found.unwrap()
     }
 
-    async fn end(mut self) -> Ran {
+    /// Has it end.
+    pub async fn end(mut self) -> Ran {
         self.tell(Signal::TERM);
         let status = tokio::time::timeout(Duration::from_secs(90), self.child.wait()).await;
         let code = status.expect("it ends").unwrap().code().unwrap_or(-1);
@@ -74,7 +77,7 @@ impl Daemon {
 }
 
 /// Waits until something is so.
-async fn within(seconds: u64, log: &Path, mut so: impl AsyncFnMut() -> bool) {
+pub async fn within(seconds: u64, log: &Path, mut so: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !so().await {
         assert!(begun.elapsed() < Duration::from_secs(seconds), "{}", fs::read_to_string(log).unwrap());
@@ -89,7 +92,7 @@ fn lives(pid: Pid) -> bool {
 }
 
 /// Writes schedules into the configuration, in the place of those before.
-fn schedules(boat: &Lifeboat, text: &str) -> Result<()> {
+pub fn schedules(boat: &Lifeboat, text: &str) -> Result<()> {
     boat.edit(|before| {
         let end = before.find("\nschedules:").unwrap_or(before.len());
         format!("{}\nschedules:\n{text}", &before[..end])
@@ -122,7 +125,8 @@ fn outcomes(runs: &[Value]) -> Vec<(&str, &str)> {
     runs.iter().map(|run| (run["schedule"].as_str().unwrap(), run["outcome"].as_str().unwrap())).collect()
 }
 
-async fn ask(address: &str, path: &str) -> Result<String> {
+/// What is answered to a request for this path.
+pub async fn ask(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     stream
         .write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
@@ -169,7 +173,8 @@ async fn daemon_saves_what_is_due_and_tells_of_it() -> Result<()> {
         let ready = ask(&address, "/readyz").await?;
         assert!(ready.starts_with("HTTP/1.1 200") && ready.ends_with("ready\n"), "{ready}");
         let metrics = ask(&address, "/metrics").await?;
-        let counted = r#"lifeboat_runs_total{schedule="hourly",runs="backup",outcome="completed"} 1"#;
+        let counted =
+            r#"lifeboat_runs_total{cluster="lab",schedule="hourly",runs="backup",outcome="completed"} 1"#;
         assert!(metrics.contains(counted) && metrics.trim_end().ends_with("# EOF"), "{metrics}");
 
         // A configuration that is wrong is told, and the one before stays in force, for what is begun too.
@@ -179,7 +184,7 @@ async fn daemon_saves_what_is_due_and_tells_of_it() -> Result<()> {
         daemon.tell(Signal::HUP);
         within(20, &daemon.log, async || daemon.log().contains("did you mean `schedules`?")).await;
         let rejected = ask(&address, "/metrics").await?;
-        assert!(rejected.contains("lifeboat_configuration_rejected 1"), "{rejected}");
+        assert!(rejected.contains("lifeboat_configuration_rejected{cluster=\"lab\"} 1"), "{rejected}");
         assert!(ask(&address, "/readyz").await?.starts_with("HTTP/1.1 200"));
         // One that is right is in force at once.
         let more = "\n  - {name: verify, cron: \"0 * * * *\", run: {verify: {sample: 1}}}\ndaemon:";
@@ -193,11 +198,13 @@ async fn daemon_saves_what_is_due_and_tells_of_it() -> Result<()> {
         // What `lifeboat status` tells is counted, too.
         within(20, &daemon.log, async || {
             let metrics = ask(&address, "/metrics").await.unwrap();
-            metrics.contains("lifeboat_points 1.0")
-                && metrics.contains("\nlifeboat_last_verified_timestamp_seconds ")
+            metrics.contains("lifeboat_points{cluster=\"lab\"} 1.0")
+                && metrics.contains("\nlifeboat_last_verified_timestamp_seconds{")
         })
         .await;
-        assert!(ask(&address, "/metrics").await?.contains("lifeboat_configuration_rejected 0"));
+        assert!(
+            ask(&address, "/metrics").await?.contains("lifeboat_configuration_rejected{cluster=\"lab\"} 0")
+        );
         daemon.end().await.expect(0).says("the configuration has changed, and is in force");
         assert!(ask(&address, "/healthz").await.is_err());
         Ok(())

@@ -18,6 +18,8 @@ mod compare_find;
 mod compare_get;
 mod converter;
 mod daemon;
+mod deploy_alerts;
+mod deploy_alerts_live;
 mod deploy_case;
 mod deploy_files;
 mod deploy_kind;

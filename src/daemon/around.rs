@@ -19,9 +19,13 @@ pub(super) async fn look_around(shared: Arc<Shared>) -> Infallible {
         if let Err(why) = &found {
             tracing::warn!("how things stand with the recovery points is not known: {why}");
         }
-        shared.board.note(|it| match found {
-            Ok(overview) => (it.overview, it.unseen) = (Some((overview, now)), None),
-            Err(why) => it.unseen = Some(why),
+        let certificates = setup.ground.certificates();
+        shared.board.note(|it| {
+            it.certificates = certificates;
+            match found {
+                Ok(overview) => (it.overview, it.unseen) = (Some((overview, now)), None),
+                Err(why) => it.unseen = Some(why),
+            }
         });
         tokio::select! {
             () = sleep(EVERY) => {}

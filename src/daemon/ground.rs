@@ -33,6 +33,11 @@ pub trait Ground: Send + Sync {
     /// # Errors
     /// When that cannot be told, in words.
     async fn overview(&self, now: Timestamp) -> Result<Overview, String>;
+
+    /// What the certificates that the configuration names are for, and when they cease to hold; those that can be read.
+    fn certificates(&self) -> Vec<(&'static str, Timestamp)> {
+        Vec::new()
+    }
 }
 
 /// Carries a job out.
@@ -90,6 +95,8 @@ impl Why {
 
 /// Everything that a configuration says to a daemon.
 pub struct Setup {
+    /// The cluster that is saved.
+    pub cluster: String,
     /// The jobs, by the names of their schedules.
     pub jobs: BTreeMap<String, Job>,
     /// How old things may be.

@@ -10,6 +10,7 @@ use crate::{
     },
     config::{Config, Daemon, Loaded, Objectives},
     daemon::{Ground, Processes, Setup},
+    source::etcd::{TlsFiles, authority, client_certificate},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -40,6 +41,22 @@ impl Ground for Stores {
             Ok(overview)
         };
         looked.await.map_err(|failure: Failure| failure.error.to_string())
+    }
+
+    fn certificates(&self) -> Vec<(&'static str, Timestamp)> {
+        let Ok(Some(TlsFiles { ca, cert, .. })) = self.0.etcd().map(|etcd| etcd.and_then(|it| it.tls)) else {
+            return Vec::new();
+        };
+        let own = cert.map(|path| ("etcd-client", client_certificate(&path)));
+        let authority = ca.map(|path| ("etcd-ca", authority(&path)));
+        let read = own.into_iter().chain(authority).filter_map(|(what, read)| match read {
+            Ok(it) => Some((what, it.not_after)),
+            Err(e) => {
+                tracing::warn!("until when a certificate holds is not known: {e}");
+                None
+            }
+        });
+        read.collect()
     }
 }
 
@@ -88,7 +105,9 @@ impl Source {
         let jobs = schedules.map(|it| (it.name.to_string(), job(&loaded, it))).collect();
         let runner = Processes { flags: self.flags(), text: text.into() };
         let objectives = status::objectives(Objectives::default(), loaded.config.objectives.clone());
+        let own = loaded.config.cluster.to_string();
         Setup {
+            cluster: self.global.cluster.clone().unwrap_or(own),
             objectives,
             jobs,
             ground: Arc::new(Stores(Context::of(self.global.clone(), loaded))),
