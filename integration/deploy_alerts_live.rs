@@ -4,14 +4,14 @@
 use crate::{
     boat::{Lifeboat, with_boat},
     daemon::{Daemon, ask, schedules, within},
-    deploy_alerts::{listed, tried, wordless},
+    deploy_alerts::{listed, shown, tried, wordless},
     lab::{EtcdOptions, LabDir, ports::Port},
     store_copy,
 };
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
-use std::collections::BTreeSet;
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, fs};
 
 /// The samples of an answer, in Prometheus' text.
 fn samples(answer: &str) -> impl Iterator<Item = &str> {
@@ -23,8 +23,8 @@ fn names(answer: &str) -> BTreeSet<String> {
     samples(answer).filter_map(|line| Some(line.split_once('{')?.0.to_owned())).collect()
 }
 
-/// The alerts that fire when what was scraped stays so for twenty minutes.
-fn fired(scraped: &[(&str, String)]) -> Result<BTreeSet<String>> {
+/// A test of what was scraped, as if it had stayed so for twenty minutes. What it expects wrongly is what promtool speaks of.
+fn held(scraped: &[(&str, String)], expects: (&str, Vec<Value>)) -> Result<(bool, String)> {
     let mut series = Vec::new();
     for (instance, answer) in scraped {
         series.push(
@@ -37,21 +37,21 @@ fn fired(scraped: &[(&str, String)]) -> Result<BTreeSet<String>> {
             series.push(json!({"series": labelled, "values": format!("{value}x20")}));
         }
     }
+    let mut test =
+        json!({"interval": "1m", "start_timestamp": Timestamp::now().to_string(), "input_series": series});
+    test[expects.0] = expects.1.into();
+    let tests = json!({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]});
+    tried(&wordless(|_| {})?, &tests.to_string())
+}
+
+/// The alerts that fire then.
+fn fired(scraped: &[(&str, String)]) -> Result<BTreeSet<String>> {
     let rules = wordless(|_| {})?;
     let alerts =
         rules["groups"].as_array().into_iter().flatten().flat_map(|it| it["rules"].as_array()).flatten();
-    // What does fire is what promtool finds wrong with these.
     let quiet: Vec<_> =
         alerts.map(|it| json!({"alertname": it["alert"], "eval_time": "20m", "exp_alerts": []})).collect();
-    let tests = json!({
-        "rule_files": ["rules.yaml"],
-        "evaluation_interval": "1m",
-        "tests": [{
-            "interval": "1m", "start_timestamp": Timestamp::now().to_string(), "input_series": series,
-            "alert_rule_test": quiet,
-        }],
-    });
-    let (content, said) = tried(&rules, &tests.to_string())?;
+    let (content, said) = held(scraped, ("alert_rule_test", quiet))?;
     let found: BTreeSet<String> = said
         .split("alertname: ")
         .skip(1)
@@ -59,6 +59,20 @@ fn fired(scraped: &[(&str, String)]) -> Result<BTreeSet<String>> {
         .collect();
     assert_eq!(content, found.is_empty(), "{said}");
     Ok(found)
+}
+
+/// The dashboard's panels in which nothing is to be seen then.
+fn empty(scraped: &[(&str, String)]) -> Result<BTreeSet<String>> {
+    let shown = shown()?;
+    let nothing = |(_, expr): &(String, String)| json!({"expr": expr, "eval_time": "20m", "exp_samples": []});
+    let (_, said) = held(scraped, ("promql_expr_test", shown.iter().map(nothing).collect()))?;
+    assert!(!said.contains(", err: "), "{said}");
+    let seen = |expr: &str| said.contains(&format!("expr: {expr:?}, time: "));
+    Ok(shown.into_iter().filter(|(_, expr)| !seen(expr)).map(|(title, _)| title).collect())
+}
+
+fn said(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|it| (*it).to_owned()).collect()
 }
 
 async fn scrape(daemon: &Daemon, address: &str, until: impl Fn(&str) -> bool) -> String {
@@ -113,6 +127,11 @@ async fn no_alert_fires_where_all_is_well_and_one_of_two_daemons_stands_by() -> 
             daemon.end().await.expect(0);
         }
         assert_eq!(fired(&both)?, BTreeSet::new());
+        // There was no drill, and it has no objective.
+        assert_eq!(
+            empty(&both)?,
+            said(&["Alerts that fire", "Drill", "Last drill that passed", "RPO", "RTO"])
+        );
         let told: BTreeSet<String> = both.iter().flat_map(|(_, answer)| names(answer)).collect();
         let untold: Vec<String> = listed()?.difference(&told).cloned().collect();
         assert_eq!(untold, RARE);
@@ -136,13 +155,16 @@ async fn just_what_is_wrong_fires_on_what_a_daemon_tells() -> Result<()> {
         daemon.end().await.expect(0);
         Ok(vec![(name, answer)])
     };
-    let said = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>();
     maker.ago(SignedDuration::from_hours(3))?;
     assert_eq!(fired(&scraped("a").await?)?, said(&["LifeboatPointTooOld"]));
     let newest = maker.ago(SignedDuration::from_mins(1))?;
     assert_eq!(fired(&scraped("b").await?)?, said(&[]));
     // Signed by nobody that is known.
-    std::fs::write(maker.dir(&newest).join("manifest.json.minisig"), "forged")?;
+    fs::write(maker.dir(&newest).join("manifest.json.minisig"), "forged")?;
     assert_eq!(fired(&scraped("c").await?)?, said(&["LifeboatPointTooOld", "LifeboatNotTrusted"]));
+    // What looks empty, and takes nothing.
+    fs::remove_dir_all(boat.path("store"))?;
+    fs::write(boat.path("store"), "")?;
+    assert_eq!(fired(&scraped("d").await?)?, said(&["LifeboatStoreUnreachable"]));
     Ok(())
 }
