@@ -38,7 +38,7 @@ impl Daemon {
         Ok(Daemon { child, log })
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
@@ -100,7 +100,7 @@ pub fn schedules(boat: &Lifeboat, text: &str) -> Result<()> {
 }
 
 /// Has a schedule known since long ago, so that what was due since was missed: it is made up for at once.
-fn overdue(boat: &Lifeboat, schedule: &str) -> Result<()> {
+pub fn overdue(boat: &Lifeboat, schedule: &str) -> Result<()> {
     let place = boat.path("store/lab/schedules").join(schedule);
     fs::create_dir_all(&place)?;
     let at = Timestamp::now() - SignedDuration::from_hours(2);

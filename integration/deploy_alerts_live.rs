@@ -94,11 +94,12 @@ fn listen(boat: &Lifeboat, schedule: &str, address: &str) -> Result<()> {
 }
 
 /// What only shows where there is something of the kind; that it is told then a unit test holds.
-const RARE: [&str; 7] = [
+const RARE: [&str; 8] = [
     "lifeboat_last_drill_passed_timestamp_seconds",
     "lifeboat_last_drill_rpo_seconds",
     "lifeboat_last_drill_rto_seconds",
     "lifeboat_last_drill_timestamp_seconds",
+    "lifeboat_notifications_total",
     "lifeboat_oldest_open_playbook_run_timestamp_seconds",
     "lifeboat_schedule_last_missed_timestamp_seconds",
     "lifeboat_schedule_running_since_timestamp_seconds",

@@ -18,6 +18,7 @@ mod compare_find;
 mod compare_get;
 mod converter;
 mod daemon;
+mod daemon_told;
 mod deploy_alerts;
 mod deploy_alerts_live;
 mod deploy_case;

@@ -20,7 +20,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
         "drill",
         &["source", "object", "snapshot", "pipeline", "store", "catalogue", "compare", "restore", "point"],
     ),
-    // It tells what came of a drill, by what is recorded of it.
+    // It tells what came of a drill or of a schedule's run, by what is recorded of it.
     ("notify", &["point"]),
     // Its steps do what the commands do, and tell people.
     (
@@ -41,7 +41,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("schedule", &[]),
     // What it begins are commands, in processes of their own. Its tests have a real store.
-    ("daemon", &["schedule", "catalogue", "store", "point"]),
+    ("daemon", &["schedule", "catalogue", "store", "point", "notify"]),
     // Types of results only.
     (
         "report",
@@ -59,8 +59,8 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
             "snapshot",
         ],
     ),
-    // A playbook is read with what its actions can be told.
-    ("config", &["playbook", "schedule"]),
+    // A playbook is read with what its actions can be told; a channel's template with what a message holds.
+    ("config", &["playbook", "schedule", "notify"]),
     (
         "cli",
         &[
@@ -140,6 +140,7 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("tar", &["pipeline", "catalogue"]),
     ("tokio_rustls", &["source/etcd", "restore/static_pods/probe.rs"]),
     ("tonic", &["source/etcd"]),
+    ("tokio_util", &["daemon"]),
     ("tracing_subscriber", &["cli"]),
     ("x509_parser", &["source/etcd"]),
     ("zeroize", &["config"]),

@@ -53,7 +53,7 @@ pub use duration::parse as parse_duration;
 pub use error::{ConfigError, Problem};
 pub use load::{Loaded, PLACES, VARIABLE};
 pub use model::{ApiVersion, Config, Encryption, Kind, Restore, Signing};
-pub use notifications::{Notification, Webhook};
+pub use notifications::{Address, Alertmanager, Notification, PagerDuty, Slack, Webhook};
 pub use objectives::Objectives;
 pub use pattern::{LabelSelector, NamespaceGlob, ResourcePattern};
 pub use playbook_file::{PlaybookDirectory, PlaybookFile, check_calls};
@@ -61,7 +61,8 @@ pub use playbooks::{Approver, Lease, Playbooks};
 pub use restore_spec::{Conflicts, Keep, Modifier, OnConflict, Rename, RestoreSpec, Select};
 pub use retention::{Age, Retention, Share, Tag, ZoneName};
 pub use schedules::{
-    Concurrency, CronText, Run, RunBackup, RunDrill, RunPlain, RunPlaybook, RunVerify, Schedule,
+    Concurrency, CronText, Ping, Run, RunBackup, RunDrill, RunPlain, RunPlaybook, RunVerify, Schedule,
+    ScheduleNotify, ScheduleNotifyOn,
 };
 pub use schema::{drill_schema, playbook_schema, restore_schema, schema};
 pub use secret::{Secret, SecretRef, SecretSource};

@@ -96,7 +96,7 @@ pub struct Config {
     /// How the daemon that runs it runs itself.
     #[schemars(default)]
     pub daemon: Daemon,
-    /// Whom to tell: channels that drills name.
+    /// Whom to tell: channels that drills, schedules and playbooks name.
     #[schemars(default)]
     pub notifications: Vec<Notification>,
 }

@@ -6,6 +6,7 @@ use super::drills::Drills;
 use super::error::shown;
 use super::model::{ApiVersion, Config, Encryption, Kind, Restore, Signing};
 use super::node::Node;
+use super::notifications::known;
 use super::objectives::Objectives;
 use super::playbooks::Playbooks;
 use super::source::{self, Etcd, EtcdAuth, EtcdTls, Kubernetes, Resources};
@@ -52,7 +53,7 @@ impl Decode for Config {
         let objectives = fields.or("objectives", Objectives::default());
         let playbooks = fields.or("playbooks", Playbooks::default());
         let drills = fields.or("drills", Drills::default());
-        let notifications = fields.or("notifications", Vec::new());
+        let notifications: Option<Vec<_>> = fields.or("notifications", Vec::new());
         let schedules = fields.or("schedules", Vec::new());
         let daemon = fields.or("daemon", Daemon::default());
         fields.finish();
@@ -62,6 +63,9 @@ impl Decode for Config {
         ] {
             let items = at.entry(list).map(|list| list.items()).unwrap_or_default();
             unique(items.into_iter().filter_map(|item| item.entry("name")), message);
+        }
+        if let (Some(list), Some(channels)) = (at.entry("schedules"), &notifications) {
+            known(&list, channels);
         }
         if let Some(list) = at.entry("stores") {
             if stores.as_ref().is_some_and(Vec::is_empty) {

@@ -3,6 +3,7 @@
 use super::Work;
 use crate::{
     catalogue::overview::{Objectives, Overview},
+    notify::Delivery,
     point::{End, Turn, TurnOutcome},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -32,8 +33,6 @@ pub struct Standing {
     pub lag: Option<SignedDuration>,
     /// When it was last seen here that some were missed.
     pub missed_at: Option<Timestamp>,
-    /// How many runs in a row did not complete, as far as this daemon has seen.
-    pub failed: u32,
     /// Why it cannot be kept at the moment.
     pub trouble: Option<String>,
 }
@@ -61,6 +60,8 @@ pub struct Known {
     pub store_ahead: Option<SignedDuration>,
     /// Why the configuration as it is now cannot be used; the one before is in force.
     pub configuration: Option<String>,
+    /// How many messages and signs of life were delivered, and how many were not, by channel.
+    pub deliveries: BTreeMap<String, [u64; 2]>,
     /// The daemon is ending.
     pub ending: bool,
 }
@@ -100,12 +101,20 @@ impl Board {
             ended: BTreeMap::new(),
             missed: 0,
             missed_at: None,
-            failed: 0,
             lag: None,
             trouble: None,
         });
         standing.work = work;
         change(standing);
+    }
+
+    /// Somebody was told, or could not be.
+    pub(super) fn delivered(&self, told: &[Delivery]) {
+        let mut known = self.lock();
+        for it in told {
+            let [delivered, lost] = known.deliveries.entry(it.channel.clone()).or_default();
+            *(if it.delivered { delivered } else { lost }) += 1;
+        }
     }
 
     /// A run ended: at this daemon, or elsewhere.
@@ -121,15 +130,9 @@ impl Board {
             if end.outcome == TurnOutcome::Known || before.is_some_and(|before| before > turn) {
                 return;
             }
-            // The same end is told again when the store is looked at.
-            if before != Some(turn) {
-                standing.failed = match end.outcome {
-                    TurnOutcome::Completed => 0,
-                    _ => standing.failed.saturating_add(1),
-                };
-                if !here {
-                    standing.lag = None;
-                }
+            // The end of a run of one's own is told again when the store is looked at.
+            if !here && before != Some(turn) {
+                standing.lag = None;
             }
             standing.last = Some((turn.clone(), end.clone()));
         });

@@ -63,7 +63,7 @@ pub(super) fn decide(job: &Job, newest: Option<&Newest>, known: Timestamp, now: 
                 Next::At(next) => Some(next),
                 _ => None,
             };
-            match newest.and_then(|it| Some((it, again(job, it)?))) {
+            match newest.and_then(|it| Some((it, again(job, &it.turn, it.ended?)?))) {
                 Some((newest, at)) if at <= now => Step::Begin { turn: newest.turn.again(), missed: 0 },
                 Some((_, at)) => Step::Wait(Some(next.map_or(at, |next| next.min(at)))),
                 None => Step::Wait(next),
@@ -72,10 +72,17 @@ pub(super) fn decide(job: &Job, newest: Option<&Newest>, known: Timestamp, now: 
     }
 }
 
+/// Whether a run that ended so was the last try of its time.
+pub(super) fn settled(job: &Job, turn: &Turn, ended: (TurnOutcome, Timestamp)) -> bool {
+    let Some(again) = again(job, turn, ended) else { return true };
+    // The next one comes first.
+    let next = job.rule.after(turn.due).next().map(|due| job.rule.begins(due));
+    job.rule.suspended || next.is_some_and(|next| next <= again)
+}
+
 /// When a run is tried again, if it is.
-fn again(job: &Job, newest: &Newest) -> Option<Timestamp> {
-    let (outcome, at) = newest.ended?;
-    let tried = newest.turn.attempt;
+fn again(job: &Job, turn: &Turn, (outcome, at): (TurnOutcome, Timestamp)) -> Option<Timestamp> {
+    let tried = turn.attempt;
     match outcome {
         TurnOutcome::Stopped | TurnOutcome::Lost => {
             (tried <= job.retries.saturating_add(TAKEN_UP)).then_some(at)
@@ -134,6 +141,24 @@ mod tests {
         ] {
             assert_eq!(step(&ended(9, 1, outcome, "09:01:00"), "09:30:00"), Step::Wait(Some(at("10:00:00"))));
         }
+    }
+
+    #[test]
+    fn a_time_is_settled_when_it_is_not_tried_again() {
+        let settled = |retries, outcome, attempt, when| {
+            settled(&job(retries, Overlap::Forbid), &turn(9, attempt), (outcome, at(when)))
+        };
+        assert!(settled(0, TurnOutcome::Failed, 1, "09:01:00"));
+        assert!(
+            !settled(1, TurnOutcome::Failed, 1, "09:01:00") && settled(1, TurnOutcome::Failed, 2, "09:02:00")
+        );
+        assert!(
+            !settled(0, TurnOutcome::Lost, 1, "09:01:00") && settled(0, TurnOutcome::Lost, 6, "09:01:00")
+        );
+        assert!(settled(1, TurnOutcome::Failed, 1, "09:59:45"), "the next one is due before");
+        let mut suspended = job(1, Overlap::Forbid);
+        suspended.rule.suspended = true;
+        assert!(super::settled(&suspended, &turn(9, 1), (TurnOutcome::Failed, at("09:01:00"))));
     }
 
     #[test]

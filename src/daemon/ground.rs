@@ -6,6 +6,7 @@ use crate::{
         Catalogue,
         overview::{Objectives, Overview},
     },
+    notify::{Delivery, Message},
     point::{PointId, Turn, TurnOutcome},
 };
 use async_trait::async_trait;
@@ -45,6 +46,27 @@ pub trait Ground: Send + Sync {
 pub trait Runner: Send + Sync {
     /// Carries it out; when `stop` says so, it ends soon, with nothing half-done.
     async fn run(&self, job: &Job, turn: &Turn, stop: Stop) -> Ended;
+}
+
+/// What somebody who watches over runs is given a sign of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// It begins.
+    Begun,
+    /// It ended well.
+    Succeeded,
+    /// It did not, and is not tried again.
+    Failed,
+}
+
+/// Tells people, and whoever waits for a sign of life.
+#[async_trait]
+pub trait Teller: Send + Sync {
+    /// Tells these channels, and what became of it.
+    async fn tell(&self, channels: &[String], message: &Message) -> Vec<Delivery>;
+
+    /// Gives a sign to who waits for it; none where nobody does.
+    async fn sign(&self, sign: Sign, turn: &Turn) -> Option<Delivery>;
 }
 
 /// What came of a run.
@@ -105,4 +127,6 @@ pub struct Setup {
     pub ground: Arc<dyn Ground>,
     /// What carries them out.
     pub runner: Arc<dyn Runner>,
+    /// What tells people of it.
+    pub teller: Arc<dyn Teller>,
 }

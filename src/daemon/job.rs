@@ -1,5 +1,6 @@
 //! What runs, and by which rule.
 
+use super::Tell;
 use crate::schedule::Rule;
 use std::{ffi::OsString, time::Duration};
 
@@ -14,6 +15,8 @@ pub struct Job {
     pub timeout: Duration,
     /// What it does.
     pub work: Work,
+    /// Who is told how it ended.
+    pub tells: Vec<Tell>,
     /// The words of its command, behind the program's name: `backup --job hourly`.
     pub command: Vec<OsString>,
 }
@@ -32,7 +35,7 @@ impl Job {
             suspended: false,
         };
         let timeout = Duration::from_secs(60);
-        Job { rule, retries: 0, timeout, work: Work::Backup, command: Vec::new() }
+        Job { rule, retries: 0, timeout, work: Work::Backup, tells: Vec::new(), command: Vec::new() }
     }
 }
 
@@ -51,6 +54,8 @@ pub enum Work {
     Drill,
     /// Carries out a playbook.
     Playbook,
+    /// Judges how things stand.
+    Status,
 }
 
 impl Work {
@@ -63,6 +68,7 @@ impl Work {
             Work::Copy => "copy",
             Work::Drill => "drill",
             Work::Playbook => "playbook",
+            Work::Status => "status",
         }
     }
 }

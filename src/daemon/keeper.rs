@@ -2,7 +2,7 @@
 
 use super::{
     Board, Job, Setup, Why,
-    decide::{Step, decide},
+    decide::{Step, decide, settled},
     ground::Clock,
     heart::SILENCE,
     newest::{Looked, Newest, look},
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError, Shown},
-    point::{Claim, End, Fence, Status, Turn, TurnOutcome},
+    point::{Claim, End, Failing, Fence, Status, Turn, TurnOutcome},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -18,6 +18,7 @@ use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep},
 };
+use tokio_util::task::TaskTracker;
 
 /// The clock may be set, or the machine sleep: it is looked at so often.
 const LOOK: Duration = Duration::from_secs(60);
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     pub(super) board: Arc<Board>,
     /// Something ran.
     pub(super) ran: Notify,
+    /// Who is being told something.
+    pub(super) tellings: TaskTracker,
 }
 
 /// Keeps one schedule.
@@ -54,6 +57,8 @@ pub(super) struct Keeper {
     seen: Option<(Option<Newest>, Timestamp)>,
     /// The run of another daemon, the number of its newest sign of life, and since when that is so.
     watched: Option<(Turn, u64, Instant)>,
+    /// How long the schedule has been failing, by the newest run that ended.
+    failing: Option<Failing>,
     /// A run that ended, which the store does not know yet.
     unsaid: Option<(Turn, End)>,
 }
@@ -73,7 +78,8 @@ impl Keeper {
     pub(super) fn new(name: &str, shared: Arc<Shared>) -> Self {
         let (setup, phase) = (shared.setup.clone(), shared.phase.clone());
         let known = (shared.clock)();
-        Keeper { name: name.to_owned(), shared, setup, phase, known, seen: None, watched: None, unsaid: None }
+        let name = name.to_owned();
+        Keeper { name, shared, setup, phase, known, seen: None, watched: None, failing: None, unsaid: None }
     }
 
     /// Keeps the schedule until the daemon ends, or the configuration does not have it any more.
@@ -120,7 +126,7 @@ impl Keeper {
             false => None,
         };
         if let Some(catalogue) = &catalogue {
-            self.say_end(catalogue).await?;
+            self.say_end(job, catalogue).await?;
             if *self.phase.borrow() != Phase::Keeping {
                 return Ok(Duration::ZERO);
             }
@@ -147,9 +153,9 @@ impl Keeper {
             Step::Begin { turn, missed } => self.begin(setup, job, (turn, missed), &catalogue).await?,
             Step::Pass { turn, missed } => self.pass(job, (turn, missed), &catalogue).await?,
             Step::Replace(turn) => {
-                self.give_up(&turn, TurnOutcome::Replaced, Why::Replaced.as_str(), &catalogue).await?
+                self.give_up(job, &turn, (TurnOutcome::Replaced, Why::Replaced.as_str()), &catalogue).await?
             }
-            Step::Watch(turn) => return self.watch(&turn, alive, &catalogue).await,
+            Step::Watch(turn) => return self.watch(job, &turn, alive, &catalogue).await,
         }
         Ok(Duration::ZERO)
     }
@@ -161,7 +167,8 @@ impl Keeper {
         job: &Job,
         now: Timestamp,
     ) -> Result<Option<Newest>, Failed> {
-        let Looked { newest, end, turns } = look(catalogue, &self.name, now).await?;
+        let Looked { newest, end, failing, turns } = look(catalogue, &self.name, now).await?;
+        self.failing = failing;
         match &newest {
             None => {
                 // So that what is missed from now on is known to be missed, also by who comes after.
@@ -190,6 +197,7 @@ impl Keeper {
         if !self.claim(job, (&turn, missed), catalogue).await? {
             return Ok(());
         }
+        self.shared.tell_begun(&turn);
         let watcher = Watcher {
             setup,
             clock: &self.shared.clock,
@@ -199,17 +207,29 @@ impl Keeper {
         let end = watcher.carry_out(job, &turn, catalogue).await;
         self.unsaid = Some((turn, end));
         self.shared.ran.notify_one();
-        self.say_end(catalogue).await
+        self.say_end(job, catalogue).await
     }
 
     /// Tells the store how a run ended, if that is still to be told.
-    async fn say_end(&mut self, catalogue: &Catalogue) -> Result<(), Failed> {
-        let Some((turn, end)) = &self.unsaid else { return Ok(()) };
-        if !catalogue.say(turn, end).await? {
-            tracing::warn!("{turn} ended ({}), and others had given it up before", end.outcome);
+    async fn say_end(&mut self, job: &Job, catalogue: &Catalogue) -> Result<(), Failed> {
+        let Some((turn, end)) = self.unsaid.clone() else { return Ok(()) };
+        let outcome = end.outcome;
+        if !self.say(job, &turn, end, catalogue).await? {
+            tracing::warn!("{turn} ended ({outcome}), and others had given it up before");
         }
         self.unsaid = None;
         Ok(())
+    }
+
+    /// Tells the store how a run ended, and then people, if the store had not been told before.
+    async fn say(&self, job: &Job, turn: &Turn, end: End, catalogue: &Catalogue) -> Result<bool, Failed> {
+        let settled = settled(job, turn, (end.outcome, end.ended));
+        let end = end.after(self.failing, settled);
+        let said = catalogue.say(turn, &end).await?;
+        if said {
+            self.shared.tell_ended((catalogue.cluster(), job), (turn, &end), self.failing);
+        }
+        Ok(said)
     }
 
     /// Is it this daemon that begins it?
@@ -250,13 +270,19 @@ impl Keeper {
             tracing::error!("{turn} is missed: it could not begin before its deadline");
             self.shared.board.of(&self.name, job.work, |it| it.miss(1, now));
             self.shared.board.ended(&turn, job.work, &end, true);
-            catalogue.say(&turn, &end).await?;
+            self.say(job, &turn, end, catalogue).await?;
         }
         Ok(())
     }
 
     /// Looks after a run that another daemon began, or this one before it was started again.
-    async fn watch(&mut self, turn: &Turn, alive: u64, catalogue: &Catalogue) -> Result<Duration, Failed> {
+    async fn watch(
+        &mut self,
+        job: &Job,
+        turn: &Turn,
+        alive: u64,
+        catalogue: &Catalogue,
+    ) -> Result<Duration, Failed> {
         let now = Instant::now();
         let since = match &self.watched {
             Some((watched, number, since)) if watched == turn && *number == alive => *since,
@@ -264,14 +290,15 @@ impl Keeper {
                 let claim = catalogue.legible::<Claim>(turn).await?;
                 if claim.is_some_and(|claim| claim.holder == self.shared.holder) {
                     let why = "its daemon was started again";
-                    self.give_up(turn, TurnOutcome::Lost, why, catalogue).await?;
+                    self.give_up(job, turn, (TurnOutcome::Lost, why), catalogue).await?;
                     return Ok(Duration::ZERO);
                 }
                 now
             }
         };
         if now.duration_since(since) >= SILENCE {
-            self.give_up(turn, TurnOutcome::Lost, "nothing was heard of it any more", catalogue).await?;
+            let why = "nothing was heard of it any more";
+            self.give_up(job, turn, (TurnOutcome::Lost, why), catalogue).await?;
             return Ok(Duration::ZERO);
         }
         self.watched = Some((turn.clone(), alive, since));
@@ -281,9 +308,9 @@ impl Keeper {
     /// Gives up a run that is not this daemon's, unless it has come to its recovery point.
     async fn give_up(
         &mut self,
+        job: &Job,
         turn: &Turn,
-        outcome: TurnOutcome,
-        why: &str,
+        (outcome, why): (TurnOutcome, &str),
         catalogue: &Catalogue,
     ) -> Result<(), Failed> {
         self.watched = None;
@@ -302,7 +329,7 @@ impl Keeper {
             }
         }
         tracing::warn!("{turn} is over ({}): {why}", end.outcome);
-        catalogue.say(turn, &end).await?;
+        self.say(job, turn, end, catalogue).await?;
         Ok(())
     }
 }

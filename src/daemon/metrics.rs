@@ -54,6 +54,14 @@ pub(super) fn text(known: &Known) -> Result<String, std::fmt::Error> {
         }
         missed.get_or_create(&of(name, it)).inc_by(it.missed);
     }
+    let told = Counters::default();
+    registry.register("notifications", "Messages and signs of life of this daemon, by channel", told.clone());
+    for (channel, [delivered, lost]) in &known.deliveries {
+        for (result, count) in [("delivered", delivered), ("lost", lost)] {
+            let labels = vec![("channel", channel.clone()), ("result", result.to_owned())];
+            told.get_or_create(&labels).inc_by(*count);
+        }
+    }
     for (gauge, help, value) in GAUGES {
         let rows = known.schedules.iter().filter_map(|(name, it)| Some((of(name, it), value(it)?)));
         labelled(&mut registry, gauge, help, rows);
@@ -104,15 +112,18 @@ const GAUGES: &[(&str, &str, Value)] = &[
     ("schedule_running_since_timestamp_seconds", "When the run that this daemon is at began", |it| {
         it.running.as_ref().map(|(_, began)| seconds(*began))
     }),
-    (
-        "schedule_failed_in_a_row",
-        "Runs since the last that completed, as far as this daemon has seen",
-        |it| Some(f64::from(it.failed)),
-    ),
     ("schedule_last_missed_timestamp_seconds", "When this daemon last saw that runs were missed", |it| {
         it.missed_at.map(seconds)
     }),
     ("schedule_last_success_timestamp_seconds", "When a run last ended well", |it| it.succeeded.map(seconds)),
+    (
+        "schedule_failing_timestamp_seconds",
+        "Since when runs have been failing; 0 when the last one did not",
+        |it| it.last.as_ref().map(|(_, end)| end.failing.map_or(0.0, |it| seconds(it.since))),
+    ),
+    ("schedule_failed_in_a_row", "Times of the schedule since the last that completed", |it| {
+        it.last.as_ref().map(|(_, end)| end.failing.map_or(0.0, |it| f64::from(it.times)))
+    }),
     ("schedule_last_end_timestamp_seconds", "When the last run ended", |it| {
         it.last.as_ref().map(|(_, end)| seconds(end.ended))
     }),
@@ -150,6 +161,7 @@ mod tests {
             Copies, Distrust, Drills, LastDrill, NewestPoint, OpenRun, Overview, Taken, Verification,
         },
         daemon::{Board, Work},
+        notify::Delivery,
         point::{DrillVerdict, End, Level, Objective, Status, TurnOutcome, VerifiedDepth},
     };
     use std::{collections::BTreeSet, time::Duration};
@@ -194,6 +206,7 @@ mod tests {
             it.miss(2, at(1050));
         });
         board.of("prune", Work::Prune, |it| it.trouble = Some("no store".into()));
+        board.delivered(&[Delivery { channel: "ops".into(), delivered: true, tries: 1, error: None }]);
         board.note(|it| {
             it.cluster = "lab".into();
             it.store_ahead = Some(SignedDuration::from_millis(-1500));
@@ -225,6 +238,9 @@ mod tests {
             "doubts{cluster=\"lab\",level=\"error\"} 1.0",
             "doubts{cluster=\"lab\",level=\"warning\"} 0.0",
             "certificate_expiry_timestamp_seconds{cluster=\"lab\",certificate=\"etcd-client\"} 5000.0",
+            "notifications_total{cluster=\"lab\",channel=\"ops\",result=\"delivered\"} 1",
+            "notifications_total{cluster=\"lab\",channel=\"ops\",result=\"lost\"} 0",
+            "schedule_failing_timestamp_seconds{cluster=\"lab\",schedule=\"hourly\",runs=\"backup\"} 0.0",
             "build{cluster=\"lab\",version=\"0.1.0\"} 1.0",
             "configuration_rejected{cluster=\"lab\"} 0.0",
             "store_clock_ahead_seconds{cluster=\"lab\"} -1.5",
@@ -266,23 +282,18 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_complete_is_counted_once_until_something_completes() {
+    fn how_late_a_run_began_is_told_until_one_runs_elsewhere() {
         let board = Board::default();
-        let seen = |due: u32, outcome, here| {
+        let lag = |due: u32, here| {
             let turn = format!("hourly/20261129T{due:02}0000Z-1").parse().unwrap();
-            board.ended(&turn, Work::Backup, &End::new(outcome, at(1), at(2)), here);
-            board.known().schedules["hourly"].clone()
+            board.ended(&turn, Work::Backup, &End::new(TurnOutcome::Failed, at(1), at(2)), here);
+            board.known().schedules["hourly"].lag
         };
-        assert_eq!(seen(0, TurnOutcome::Known, false).failed, 0);
-        assert_eq!(seen(1, TurnOutcome::Failed, true).failed, 1);
-        board.of("hourly", Work::Backup, |it| it.lag = Some(SignedDuration::from_secs(9)));
+        let late = Some(SignedDuration::from_secs(9));
+        board.of("hourly", Work::Backup, |it| it.lag = late);
+        assert_eq!(lag(1, true), late);
         // As the store tells it afterwards.
-        let told = seen(1, TurnOutcome::Failed, false);
-        assert_eq!((told.failed, told.lag.is_some()), (1, true));
-        // Of a run elsewhere the lag is not known.
-        let told = seen(2, TurnOutcome::TimedOut, false);
-        assert_eq!((told.failed, told.lag), (2, None));
-        assert_eq!(seen(1, TurnOutcome::Failed, false).failed, 2);
-        assert_eq!(seen(3, TurnOutcome::Completed, false).failed, 0);
+        assert_eq!(lag(1, false), late);
+        assert_eq!(lag(2, false), None);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   configuration ─▶ supervise ─▶ keeper (one for each schedule) ─▶ run (watched) ─▶ a process of this program
+//!                                            └─▶ tell (once the store knows how it ended) ─▶ people
 //!                        │             │        ▲
 //!                     signals       decide   catalogue::turns: what the store says of the schedule's runs
 //!                     reload        (pure)
@@ -27,13 +28,15 @@ mod run;
 mod serve;
 mod stand;
 mod supervise;
+mod tell;
 
 #[cfg(test)]
 mod simulated;
 
 pub use board::{Board, Standing};
-pub use ground::{Clock, Ended, Ground, Runner, Setup, Stop, Why};
+pub use ground::{Clock, Ended, Ground, Runner, Setup, Sign, Stop, Teller, Why};
 pub use job::{Job, Work};
 pub use outlook::{Past, Reason, Upcoming, upcoming};
 pub use process::{Processes, TURN};
 pub use supervise::{DaemonError, Options, Reload, Signal, run};
+pub use tell::{Occasion, Tell};

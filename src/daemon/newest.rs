@@ -2,7 +2,7 @@
 
 use crate::{
     catalogue::{Catalogue, CatalogueError, Shown},
-    point::{End, Turn, TurnOutcome},
+    point::{End, Failing, Turn, TurnOutcome},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub(super) struct Looked {
     pub newest: Option<Newest>,
     /// How that ended, if it did.
     pub end: Option<End>,
+    /// How long the schedule has been failing, by the newest run that ended.
+    pub failing: Option<Failing>,
     /// All of its runs, but for those from the future.
     pub turns: BTreeMap<Turn, Shown>,
 }
@@ -51,13 +53,15 @@ pub(super) async fn look(
         );
     }
     let Some((turn, shown)) = turns.last_key_value() else {
-        return Ok(Looked { newest: None, end: None, turns });
+        return Ok(Looked { newest: None, end: None, failing: None, turns });
     };
-    let end = match shown.ended {
-        true => Some(catalogue.end_of(turn).await?),
-        false => None,
+    let last = match turns.iter().rev().find(|(_, shown)| shown.ended) {
+        Some((turn, _)) => Some(catalogue.end_of(turn).await?),
+        None => None,
     };
+    let failing = last.as_ref().and_then(|end| end.failing);
+    let end = last.filter(|_| shown.ended);
     let ended = end.as_ref().map(|end| (end.outcome, end.ended));
     let newest = Some(Newest { turn: turn.clone(), ended, alive: shown.alive });
-    Ok(Looked { newest, end, turns })
+    Ok(Looked { newest, end, failing, turns })
 }

@@ -137,7 +137,8 @@ fn what_came(status: ExitStatus, result: &[u8]) -> Ended {
     let id = |name: &str| value[name].as_str().and_then(|id| id.parse::<PointId>().ok());
     let message = text(&value["error"]["message"])
         .or_else(|| text(&value["problems"][0]["message"]))
-        .or_else(|| text(&value["reasons"][0]));
+        .or_else(|| text(&value["reasons"][0]))
+        .or_else(|| text(&value["clusters"][0]["findings"][0]["message"]));
     Ended {
         exit: status.code().and_then(|code| u8::try_from(code).ok()),
         made: id("id").or_else(|| id("run")),

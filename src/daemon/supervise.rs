@@ -16,11 +16,14 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
+use tokio_util::task::TaskTracker;
 
 /// How often it is looked whether the configuration has changed.
 const LOOK: Duration = Duration::from_secs(10);
-/// Processes that were asked to end, and what is to be told of them, have so long.
+/// Processes that were asked to end, and what is to be told the store of them, have so long.
 const LAST: Duration = Duration::from_secs(40);
+/// People who are to be told at the end have so long to take it.
+const TOLD: Duration = Duration::from_secs(15);
 
 /// How a daemon runs.
 pub struct Options {
@@ -79,6 +82,7 @@ pub async fn run(
         holder: options.holder,
         board: board.clone(),
         ran: Notify::new(),
+        tellings: TaskTracker::new(),
     });
     board.note(|it| {
         let setup = shared.setup.borrow();
@@ -147,7 +151,12 @@ pub async fn run(
                 let all = timeout(LAST, keepers.all_ended()).await;
                 all.map_err(|_| DaemonError::Unended(LAST.as_secs()))?
             }
+        }?;
+        shared.tellings.close();
+        if timeout(TOLD, shared.tellings.wait()).await.is_err() {
+            tracing::error!("{} message(s) could not be delivered in time", shared.tellings.len());
         }
+        Ok(())
     };
     tokio::select! {
         ended = ended => ended,

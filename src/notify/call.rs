@@ -23,7 +23,9 @@ pub struct Call {
     /// The same whenever this is asked for, and of no other request.
     pub key: String,
     /// What is sent, and what it is.
-    pub body: Option<(Vec<u8>, &'static str)>,
+    pub body: Option<(Bytes, &'static str)>,
+    /// What happened, where it is a message that tells it.
+    pub event: Option<&'static str>,
 }
 
 /// What was answered.
@@ -69,12 +71,10 @@ pub async fn call(channel: &Channel, call: &Call) -> Result<Reply, NoReply> {
     }
 }
 
-fn request(channel: &Channel, call: &Call, at: Timestamp) -> Result<Request<Full<Bytes>>, String> {
+/// The request, signed where the channel has a secret.
+pub(super) fn request(channel: &Channel, call: &Call, at: Timestamp) -> Result<Request<Full<Bytes>>, String> {
     let method: Method = call.method.parse().map_err(|_| format!("`{}` is no method", call.method))?;
-    let (body, kind) = match &call.body {
-        Some((body, kind)) => (Bytes::from(body.clone()), Some(*kind)),
-        None => (Bytes::new(), None),
-    };
+    let (body, kind) = call.body.clone().unwrap_or_default();
     let mut request = Request::builder()
         .method(method)
         .uri(channel.uri.clone())
@@ -83,16 +83,19 @@ fn request(channel: &Channel, call: &Call, at: Timestamp) -> Result<Request<Full
         .body(Full::new(body.clone()))
         // It would tell the address.
         .map_err(|_| "no request can be made of it".to_owned())?;
-    if let Some(kind) = kind {
-        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    let headers = request.headers_mut();
+    if !kind.is_empty() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    if let Some(event) = call.event {
+        headers.insert("lifeboat-event", HeaderValue::from_static(event));
     }
     for (name, value) in &channel.headers {
-        request.headers_mut().insert(name, value.clone());
+        headers.insert(name, value.clone());
     }
     if let Some(secret) = &channel.secret {
         let signature = HeaderValue::try_from(signature(secret, at, &body));
-        let signature = signature.map_err(|_| "it cannot be signed".to_owned())?;
-        request.headers_mut().insert("lifeboat-signature", signature);
+        headers.insert("lifeboat-signature", signature.map_err(|_| "it cannot be signed".to_owned())?);
     }
     Ok(request)
 }

@@ -1,5 +1,6 @@
 //! Where a message goes.
 
+use super::Form;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use secrecy::{ExposeSecret, SecretString};
 use std::{fmt, time::Duration};
@@ -32,6 +33,7 @@ pub struct Channel {
     pub(super) secret: Option<SecretString>,
     pub(super) headers: HeaderMap,
     pub(super) timeout: Duration,
+    pub(super) form: Form,
 }
 
 impl fmt::Debug for Channel {
@@ -78,7 +80,14 @@ impl Channel {
             value.set_sensitive(true);
             headers.insert(header_name, value);
         }
-        Ok(Channel { name: name.to_owned(), uri, secret, headers, timeout })
+        Ok(Channel { name: name.to_owned(), uri, secret, headers, timeout, form: Form::Own })
+    }
+
+    /// The same, where messages are sent in this form.
+    #[must_use]
+    pub fn in_form(mut self, form: Form) -> Self {
+        self.form = form;
+        self
     }
 
     /// Its name.

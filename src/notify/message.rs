@@ -1,7 +1,8 @@
 //! What is told: one JSON document for each thing that happened.
 
-use crate::point::{CheckOutcome, CheckResult, DrillVerdict, Evidence, Severity};
-use bytes::Bytes;
+use crate::point::{
+    CheckOutcome, CheckResult, DrillVerdict, End, Evidence, Failing, Severity, Turn, TurnOutcome,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -23,6 +24,8 @@ pub struct Message {
     pub at: Timestamp,
     /// The cluster that it is about.
     pub cluster: String,
+    /// What it is about there, such as `drill/weekly`: a later message of it tells that it came right, or still is not.
+    pub topic: String,
     /// Did it go well?
     pub ok: bool,
     /// In one sentence.
@@ -55,6 +58,7 @@ impl Message {
             key: format!("drill-{}", evidence.id),
             at: evidence.ended,
             cluster: evidence.cluster.clone(),
+            topic: format!("drill/{name}"),
             ok,
             summary: format!("The drill `{name}`{of} ended: {}{why}", evidence.verdict),
             details: json!({
@@ -79,6 +83,56 @@ impl Message {
         }
     }
 
+    /// How a run of a schedule ended. `before`: how long it had been failing until then. `runs` is what the schedule does, `by` the
+    /// daemon that says it.
+    pub fn of_run(
+        cluster: &str,
+        (turn, runs): (&Turn, &str),
+        end: &End,
+        before: Option<Failing>,
+        by: &str,
+    ) -> Self {
+        let ok = end.outcome == TurnOutcome::Completed;
+        let outcome = end.outcome.as_str().replace('-', " ");
+        let why = end.message.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let times = |it: Failing, what: &str| match it.times {
+            1 => String::new(),
+            times => format!("; {what} {times} times since {}", it.since.strftime("%Y-%m-%d %H:%M:%SZ")),
+        };
+        let (event, rest) = match (ok, before) {
+            (true, None) => ("run.succeeded", String::new()),
+            (true, Some(before)) => {
+                let since = before.since.strftime("%Y-%m-%d %H:%M:%SZ");
+                ("run.recovered", format!(", after {} that failed since {since}", counted(before.times)))
+            }
+            (false, _) => {
+                ("run.failed", why + &end.failing.map_or_else(String::new, |it| times(it, "failed")))
+            }
+        };
+        Message {
+            version: FORM,
+            event,
+            key: format!("run-{cluster}-{turn}"),
+            at: end.ended,
+            cluster: cluster.to_owned(),
+            topic: format!("schedule/{}", turn.schedule),
+            ok,
+            summary: format!("The run of `{}` ({runs}) ended: {outcome}{rest}", turn.schedule),
+            details: json!({
+                "schedule": turn.schedule,
+                "runs": runs,
+                "run": turn,
+                "outcome": end.outcome,
+                "began": end.began,
+                "ended": end.ended,
+                "made": end.made,
+                "reason": end.message,
+                "failing": end.failing.or(before),
+                "daemon": by,
+            }),
+        }
+    }
+
     /// What a step of a playbook says: in one sentence, whether it is good news, and what there is to know beside that.
     pub fn of_playbook(
         cluster: &str,
@@ -94,15 +148,48 @@ impl Message {
             key: format!("playbook-{key}"),
             at,
             cluster,
+            topic: format!("playbook/{key}"),
             ok,
             summary,
             details,
         }
     }
+}
 
-    /// The bytes that are sent and signed.
-    pub(super) fn body(&self) -> Bytes {
-        // What it holds can be written.
-        serde_json::to_vec(self).unwrap_or_default().into()
+fn counted(runs: u32) -> String {
+    if runs == 1 { "one".to_owned() } else { runs.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_told_in_one_sentence() {
+        let turn: Turn = "hourly/20261129T150000Z-1".parse().unwrap();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let told = |outcome, before: Option<Failing>| {
+            let end = End::new(outcome, turn.due, at("2026-11-29T15:02:00Z")).saying("no member answers");
+            let message = Message::of_run("prod", (&turn, "backup"), &end.after(before, true), before, "cp1");
+            assert_eq!(message.key, "run-prod-hourly/20261129T150000Z-1");
+            assert_eq!(message.topic, "schedule/hourly");
+            (message.event, message.ok, message.summary)
+        };
+        let since = at("2026-11-29T13:00:00Z");
+        let failing = |times| Some(Failing { since, last: since, times });
+        let of = |event, ok, rest: &str| (event, ok, format!("The run of `hourly` (backup) ended: {rest}"));
+        assert_eq!(told(TurnOutcome::Completed, None), of("run.succeeded", true, "completed"));
+        assert_eq!(
+            told(TurnOutcome::PartiallyFailed, None),
+            of("run.failed", false, "partially failed: no member answers")
+        );
+        assert_eq!(
+            told(TurnOutcome::Failed, failing(1)),
+            of("run.failed", false, "failed: no member answers; failed 2 times since 2026-11-29 13:00:00Z")
+        );
+        assert_eq!(
+            told(TurnOutcome::Completed, failing(2)),
+            of("run.recovered", true, "completed, after 2 that failed since 2026-11-29 13:00:00Z")
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Delivering a message: tries with pauses, as long as another one may help.
 
-use super::{Channel, Message, sign::signature};
+use super::{Call, Channel, Message, call::request};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{StatusCode, header};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -54,6 +54,22 @@ enum Tried {
 
 /// Delivers a message, and tells what became of it. It never fails: what cannot be delivered is told.
 pub async fn deliver(channel: &Channel, message: &Message, pauses: &Pauses) -> Delivery {
+    let call = Call {
+        method: "POST".to_owned(),
+        key: message.key.clone(),
+        body: Some((channel.form.body(message), "application/json")),
+        event: Some(message.event),
+    };
+    tried(channel, &call, pauses).await
+}
+
+/// Gives a sign of life: a GET of the channel's address, with nothing in it.
+pub async fn ping(channel: &Channel, key: &str, pauses: &Pauses) -> Delivery {
+    let call = Call { method: "GET".to_owned(), key: key.to_owned(), body: None, event: None };
+    tried(channel, &call, pauses).await
+}
+
+async fn tried(channel: &Channel, call: &Call, pauses: &Pauses) -> Delivery {
     let mut delivery = Delivery { channel: channel.name.clone(), delivered: false, tries: 0, error: None };
     let client = match client() {
         Ok(client) => client,
@@ -62,11 +78,10 @@ pub async fn deliver(channel: &Channel, message: &Message, pauses: &Pauses) -> D
             return delivery;
         }
     };
-    let body = message.body();
     let mut pauses = pauses.0.iter();
     loop {
         delivery.tries += 1;
-        let (why, asked) = match once(&client, channel, message, &body).await {
+        let (why, asked) = match once(&client, channel, call).await {
             Tried::Taken => {
                 delivery.delivered = true;
                 return delivery;
@@ -96,8 +111,8 @@ pub(super) fn client() -> Result<Https, String> {
     Ok(Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build()))
 }
 
-async fn once(client: &Https, channel: &Channel, message: &Message, body: &Bytes) -> Tried {
-    let request = match request(channel, message, body, Timestamp::now()) {
+async fn once(client: &Https, channel: &Channel, call: &Call) -> Tried {
+    let request = match request(channel, call, Timestamp::now()) {
         Ok(request) => request,
         Err(why) => return Tried::Never(why),
     };
@@ -111,33 +126,6 @@ async fn once(client: &Https, channel: &Channel, message: &Message, body: &Bytes
             judge(answer.status(), after)
         }
     }
-}
-
-fn request(
-    channel: &Channel,
-    message: &Message,
-    body: &Bytes,
-    at: Timestamp,
-) -> Result<Request<Full<Bytes>>, String> {
-    let mut request = Request::builder()
-        .method(Method::POST)
-        .uri(channel.uri.clone())
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::USER_AGENT, concat!("lifeboat/", env!("CARGO_PKG_VERSION")))
-        .header("lifeboat-event", message.event)
-        .header("idempotency-key", &message.key)
-        .body(Full::new(body.clone()))
-        // It would tell the address.
-        .map_err(|_| "no request can be made of it".to_owned())?;
-    for (name, value) in &channel.headers {
-        request.headers_mut().insert(name, value.clone());
-    }
-    if let Some(secret) = &channel.secret {
-        let signature = HeaderValue::try_from(signature(secret, at, body));
-        let signature = signature.map_err(|_| "it cannot be signed".to_owned())?;
-        request.headers_mut().insert("lifeboat-signature", signature);
-    }
-    Ok(request)
 }
 
 /// What an answer means. One that leads elsewhere is not followed: the message is signed for its receiver, and not for anybody.

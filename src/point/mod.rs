@@ -35,5 +35,5 @@ pub use path::{ObjectPlace, object_path, parse_object_path};
 pub use record::{AnyRecord, Facts, Family, HoldAction, HoldFacts, Record, TagFacts};
 pub use run::{KeptEvidence, RunRecord};
 pub use tag::Tag;
-pub use turn::{Claim, End, Fence, Turn, TurnOutcome, TurnPart};
+pub use turn::{Claim, End, Failing, Fence, Turn, TurnOutcome, TurnPart};
 pub use verification::{FindingCounts, Level, Outcome, RecordedFinding, VerificationFacts, VerifiedDepth};

@@ -119,6 +119,21 @@ pub struct End {
     /// What there is to say about it, in one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// How long the schedule has been failing, if it is: whoever comes next goes on counting from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Failing>,
+}
+
+/// A schedule of which nothing has ended well any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Failing {
+    /// When the first of these runs ended.
+    pub since: Timestamp,
+    /// When the last one did.
+    pub last: Timestamp,
+    /// How many times of the schedule that were; tries of one time are one.
+    pub times: u32,
 }
 
 /// How a run ended.
@@ -210,7 +225,15 @@ impl Fence {
 impl End {
     /// An end of which there is nothing more to say.
     pub fn new(outcome: TurnOutcome, began: Timestamp, ended: Timestamp) -> Self {
-        End { format: FormatVersion::CURRENT, outcome, began, ended, made: None, message: None }
+        End {
+            format: FormatVersion::CURRENT,
+            outcome,
+            began,
+            ended,
+            made: None,
+            message: None,
+            failing: None,
+        }
     }
 
     /// The same, with a sentence about it.
@@ -219,6 +242,20 @@ impl End {
         // What a terminal would obey cannot be read back.
         let plain = message.into().chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
         self.message = Some(plain);
+        self
+    }
+
+    /// The same, as it follows on what was before it. `settled`: the same time is not tried again.
+    #[must_use]
+    pub fn after(mut self, before: Option<Failing>, settled: bool) -> Self {
+        self.failing = match (self.outcome, before) {
+            (TurnOutcome::Completed | TurnOutcome::Known, _) => None,
+            (_, before) if !settled => before,
+            (_, Some(before)) => {
+                Some(Failing { last: self.ended, times: before.times.saturating_add(1), ..before })
+            }
+            (_, None) => Some(Failing { since: self.ended, last: self.ended, times: 1 }),
+        };
         self
     }
 }
@@ -279,6 +316,23 @@ mod tests {
             let error = text.parse::<Turn>().unwrap_err().to_string();
             assert!(error.contains("is no run of a schedule"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_fails_is_counted_until_something_ends_well() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut before = None;
+        let mut counted = |outcome, second, settled| {
+            before = End::new(outcome, at(0), at(second)).after(before, settled).failing;
+            before.map(|it| (it.since.as_second(), it.last.as_second(), it.times))
+        };
+        assert_eq!(counted(TurnOutcome::Known, 1, true), None);
+        assert_eq!(counted(TurnOutcome::Failed, 10, false), None, "it is tried again");
+        assert_eq!(counted(TurnOutcome::Failed, 20, true), Some((20, 20, 1)));
+        assert_eq!(counted(TurnOutcome::Lost, 30, false), Some((20, 20, 1)));
+        assert_eq!(counted(TurnOutcome::PartiallyFailed, 40, true), Some((20, 40, 2)));
+        assert_eq!(counted(TurnOutcome::Missed, 50, true), Some((20, 50, 3)));
+        assert_eq!(counted(TurnOutcome::Completed, 60, true), None);
     }
 
     #[test]

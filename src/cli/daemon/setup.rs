@@ -5,16 +5,24 @@ use crate::{
     cli::{
         context::{Context, Global, LogFormat, Trust},
         failure::Failure,
+        notify,
         schedule::{EXAMPLE, job},
         status,
     },
     config::{Config, Daemon, Loaded, Objectives},
-    daemon::{Ground, Processes, Setup},
+    daemon::{Ground, Job, Processes, Setup, Sign, Teller},
+    notify::{Delivery, Message},
+    point::Turn,
     source::etcd::{TlsFiles, authority, client_certificate},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
-use std::{ffi::OsString, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// The configuration's file, and what was last read from it.
 pub(super) struct Source {
@@ -24,11 +32,11 @@ pub(super) struct Source {
     settings: Daemon,
 }
 
-/// Opens the store as the configuration says.
-struct Stores(Context);
+/// Opens the store, and reaches people, as the configuration says. What is secret is read anew each time.
+struct Places(Context);
 
 #[async_trait]
-impl Ground for Stores {
+impl Ground for Places {
     async fn catalogue(&self) -> Result<Catalogue, String> {
         self.0.catalogue(&Trust::default()).await.map_err(|failure| failure.error.to_string())
     }
@@ -57,6 +65,47 @@ impl Ground for Stores {
             }
         });
         read.collect()
+    }
+}
+
+impl Places {
+    /// Says which channels could not be told anything: else that would be noticed when it matters.
+    fn try_channels(&self, jobs: &BTreeMap<String, Job>) {
+        let names: BTreeSet<&str> =
+            jobs.values().flat_map(|job| &job.tells).map(|it| it.channel.as_str()).collect();
+        for name in names {
+            if let Err(failure) = notify::channels(&self.0, std::iter::once(name)) {
+                tracing::warn!("the channel `{name}` could be told nothing: {}", failure.error);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Teller for Places {
+    async fn tell(&self, channels: &[String], message: &Message) -> Vec<Delivery> {
+        let mut told = Vec::new();
+        let mut ready = Vec::new();
+        for name in channels {
+            match notify::channels(&self.0, std::iter::once(name.as_str())) {
+                Ok(found) => ready.extend(found),
+                Err(failure) => told.push(notify::lost(name, failure.error.to_string())),
+            }
+        }
+        told.extend(notify::tell(&ready.iter().collect::<Vec<_>>(), message).await);
+        told
+    }
+
+    async fn sign(&self, sign: Sign, turn: &Turn) -> Option<Delivery> {
+        let config = &self.0.config().ok()?.config;
+        let ping = config.schedules.iter().find(|it| it.name.as_str() == turn.schedule)?.ping.as_ref()?;
+        let url = match sign {
+            Sign::Begun => &ping.begun,
+            Sign::Succeeded => &ping.succeeded,
+            Sign::Failed => &ping.failed,
+        };
+        let name = format!("{} (ping)", turn.schedule);
+        Some(notify::sign(&self.0, &name, url.as_ref()?, &format!("{turn}-{sign:?}")).await)
     }
 }
 
@@ -102,16 +151,19 @@ impl Source {
 
     fn built(&self, text: &str, loaded: Loaded) -> Setup {
         let schedules = loaded.config.schedules.iter();
-        let jobs = schedules.map(|it| (it.name.to_string(), job(&loaded, it))).collect();
+        let jobs: BTreeMap<_, _> = schedules.map(|it| (it.name.to_string(), job(&loaded, it))).collect();
         let runner = Processes { flags: self.flags(), text: text.into() };
         let objectives = status::objectives(Objectives::default(), loaded.config.objectives.clone());
         let own = loaded.config.cluster.to_string();
+        let places = Arc::new(Places(Context::of(self.global.clone(), loaded)));
+        places.try_channels(&jobs);
         Setup {
             cluster: self.global.cluster.clone().unwrap_or(own),
             objectives,
             jobs,
-            ground: Arc::new(Stores(Context::of(self.global.clone(), loaded))),
+            ground: places.clone(),
             runner: Arc::new(runner),
+            teller: places,
         }
     }
 

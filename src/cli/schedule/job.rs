@@ -1,8 +1,8 @@
 //! From a schedule of the configuration to the job that a daemon keeps.
 
 use crate::{
-    config::{Loaded, Run, Schedule, Size},
-    daemon::{Job, Work},
+    config::{Loaded, Run, Schedule, ScheduleNotify, ScheduleNotifyOn, Size},
+    daemon::{Job, Occasion, Tell, Work},
     schedule::Rule,
 };
 use jiff::SignedDuration;
@@ -13,7 +13,6 @@ use std::{
 };
 
 pub(in crate::cli) fn job(loaded: &Loaded, it: &Schedule) -> Job {
-    let span = |length: Duration| SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
     let (work, command) = command(loaded, it.name.as_str(), &it.run);
     Job {
         rule: Rule {
@@ -28,8 +27,26 @@ pub(in crate::cli) fn job(loaded: &Loaded, it: &Schedule) -> Job {
         retries: it.retries,
         timeout: it.timeout,
         work,
+        tells: it.notify.iter().map(tell).collect(),
         command,
     }
+}
+
+fn tell(it: &ScheduleNotify) -> Tell {
+    let on = |it: &ScheduleNotifyOn| match it {
+        ScheduleNotifyOn::Failed => Occasion::Failed,
+        ScheduleNotifyOn::Recovered => Occasion::Recovered,
+        ScheduleNotifyOn::Succeeded => Occasion::Succeeded,
+    };
+    Tell {
+        channel: it.channel.to_string(),
+        on: it.on.iter().map(on).collect(),
+        again: span(it.again.length()),
+    }
+}
+
+fn span(length: Duration) -> SignedDuration {
+    SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX)
 }
 
 /// The words of a command.
@@ -77,6 +94,8 @@ fn command(loaded: &Loaded, name: &str, run: &Run) -> (Work, Vec<OsString>) {
             .iter()
             .fold(words, |words, (name, value)| words.word("--param").word(format!("{name}={value}")));
         (Work::Playbook, words.option("--identity", playbook.identity.as_deref().map(path)))
+    } else if run.status.is_some() {
+        (Work::Status, of("status --cluster").word(loaded.config.cluster.as_str()))
     } else if run.copy.is_some() {
         (Work::Copy, of("copy"))
     } else {
@@ -118,6 +137,7 @@ mod tests {
             "{backup: {resourcesOnly: true}}",
             "{prune: {}}",
             "{copy: {}}",
+            "{status: {}}",
             "{verify: {}}",
             "{verify: {sample: 7, budget: 20GiB, deepWith: id.txt}}",
             "{drill: {file: d.yaml, identity: /keys/id.txt}}",
@@ -129,6 +149,7 @@ mod tests {
             "backup: backup --job job --resources-only",
             "prune: prune",
             "copy: copy",
+            "status: status --cluster c",
             "verify: verify --sample 3",
             "verify: verify --sample 7 --budget 20GiB --deep --identity /etc/lifeboat/id.txt",
             "drill: drill run /etc/lifeboat/d.yaml --identity /keys/id.txt",

@@ -19,7 +19,7 @@ pub struct Age {
 }
 
 impl Age {
-    pub(super) fn day() -> Self {
+    pub(in crate::config) fn day() -> Self {
         Age { text: "24h".to_owned(), length: Duration::from_secs(86_400) }
     }
 

@@ -34,13 +34,30 @@ const CASES: &[(&str, &str)] = &[
         "f.yaml:5:18: daemon.listen: `localhost:9797` is no place to listen: write an IP address and a port, such as 127.0.0.1:9797, or 0.0.0.0:9797 for all addresses",
     ),
     (
+        "notifications:\n- {name: a}\n- {name: b, slack: {url: {env: A}}, webhook: {url: {env: A}}}\n- {name: c, pagerDuty: {url: x}}\n- {name: d, alertmanager: {url: \"http://me@host\"}}\n- {name: e, webhook: {url: {env: A}, template: {t: \"${sumary}\"}}}",
+        "f.yaml:6:3: notifications[0]: leads nowhere: write one of `webhook`, `slack`, `pagerDuty` and `alertmanager`, such as `webhook: {url: {env: NAME}}`\n\
+         f.yaml:7:3: notifications[1]: leads to several places: make a channel of each\n\
+         f.yaml:8:24: notifications[2].pagerDuty.routingKey: missing; write `routingKey: {file: PATH}` or `routingKey: {env: NAME}`\n\
+         f.yaml:8:30: notifications[2].pagerDuty.url: `x` is not a URL, such as https://alerts.example.org: relative URL without a base\n\
+         f.yaml:9:33: notifications[3].alertmanager.url: an address has no user in it: give a header `Authorization` instead\n\
+         f.yaml:10:48: notifications[4].webhook.template: cannot be filled: no message has `sumary`: there are version, event, key, at, cluster, topic, ok, summary, details",
+    ),
+    (
+        "notifications: [{name: ops, slack: {url: {env: A}}}]\nschedules: [{name: a, cron: \"@daily\", run: {status: {}}, notify: [{channel: opps}, {channel: ops, on: []}, {channel: ops, on: [always], again: 1s}], ping: {}}]",
+        "f.yaml:6:77: schedules[0].notify[0].channel: no channel of `notifications` has this name\n\
+         f.yaml:6:103: schedules[0].notify[1].on: must not be empty: nobody would ever be told\n\
+         f.yaml:6:128: schedules[0].notify[2].on[0]: `always` is unknown: write `failed`, `recovered` or `succeeded`\n\
+         f.yaml:6:144: schedules[0].notify[2].again: `1s` is not an age: write whole numbers with units (w, d, h, m for minutes), the largest first, such as 30d or 1d12h; a month and a year have no fixed length\n\
+         f.yaml:6:156: schedules[0].ping: asks nobody: write where the address is, such as `succeeded: {file: ping-url}`",
+    ),
+    (
         "schedules: [{cron: \"0 * * * *\", run: {backup: {}}}]",
         "f.yaml:5:13: schedules[0].name: missing; write the job's name, such as `name: hourly`",
     ),
     (
         "schedules: [{name: a, cron: \"0 25 * * *\", run: {}}, {name: a, cron: 5, run: {backup: {}, prune: {}}}]",
         "f.yaml:5:29: schedules[0].cron: `0 25 * * *` says not when: hour `25`: `25` is none of 0 to 23\n\
-         f.yaml:5:48: schedules[0].run: runs nothing: write one of `backup`, `prune`, `verify`, `copy`, `drill` and `playbook`, such as `{backup: {}}`\n\
+         f.yaml:5:48: schedules[0].run: runs nothing: write one of `backup`, `prune`, `verify`, `copy`, `drill`, `playbook` and `status`, such as `{backup: {}}`\n\
          f.yaml:5:60: schedules[1].name: another schedule has this name\n\
          f.yaml:5:69: schedules[1].cron: expected text, found a number: put it in quotes if it is meant as text\n\
          f.yaml:5:77: schedules[1].run: runs several things: make a schedule of each",

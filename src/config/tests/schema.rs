@@ -14,7 +14,9 @@ fn known_to_the_parser(section: &str) -> Vec<String> {
         "" => odd.to_owned(),
         "stores" => format!("stores: [{{{odd}}}]"),
         "notifications" => format!("notifications: [{{{odd}}}]"),
-        "notifications.webhook" => format!("notifications: [{{webhook: {{{odd}}}}}]"),
+        s if s.starts_with("notifications.") => format!("notifications: [{{{}: {{{odd}}}}}]", &s[14..]),
+        "schedules.notify" => format!("schedules: [{{notify: [{{{odd}}}]}}]"),
+        "schedules.ping" => format!("schedules: [{{ping: {{{odd}}}}}]"),
         "schedules" => format!("schedules: [{{{odd}}}]"),
         s if s.starts_with("schedules.run") => {
             let inner = s["schedules.run".len()..].trim_start_matches('.');
@@ -37,7 +39,7 @@ fn known_to_the_parser(section: &str) -> Vec<String> {
     names
 }
 
-const SECTIONS: [(&str, &str); 30] = [
+const SECTIONS: [(&str, &str); 35] = [
     ("", "Config"),
     ("etcd", "Etcd"),
     ("etcd.tls", "EtcdTls"),
@@ -65,9 +67,14 @@ const SECTIONS: [(&str, &str); 30] = [
     ("schedules.run.verify", "RunVerify"),
     ("schedules.run.drill", "RunDrill"),
     ("schedules.run.playbook", "RunPlaybook"),
+    ("schedules.notify", "ScheduleNotify"),
+    ("schedules.ping", "Ping"),
     ("daemon", "Daemon"),
     ("notifications", "Notification"),
     ("notifications.webhook", "Webhook"),
+    ("notifications.slack", "Slack"),
+    ("notifications.pagerDuty", "PagerDuty"),
+    ("notifications.alertmanager", "Alertmanager"),
 ];
 
 #[test]
@@ -131,6 +138,14 @@ fn fits(root: &Value, schema: &Value, value: &Value, path: &str) {
     };
     if let Some(ways) = schema["anyOf"].as_array() {
         return fits(root, &ways[usize::from(value.is_null())], value, path);
+    }
+    // Anything may stand there.
+    if schema["type"].is_null()
+        && schema["oneOf"].is_null()
+        && schema["const"].is_null()
+        && schema["enum"].is_null()
+    {
+        return;
     }
     match value {
         Value::Object(fields) if schema["properties"].is_object() => {

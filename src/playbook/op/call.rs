@@ -203,10 +203,10 @@ impl Http {
         // What it is made of can be mended, and it was not sent.
         let channel = self.channel().map_err(OpError::NotDone)?;
         let body = self.body.as_ref().map(|body| match body {
-            Value::String(text) => (text.clone().into_bytes(), "text/plain; charset=utf-8"),
-            other => (other.to_string().into_bytes(), "application/json"),
+            Value::String(text) => (text.clone().into(), "text/plain; charset=utf-8"),
+            other => (other.to_string().into(), "application/json"),
         });
-        let request = Request { method: self.method.clone(), key: self.key.clone(), body };
+        let request = Request { method: self.method.clone(), key: self.key.clone(), body, event: None };
         let reply = call(&channel, &request).await.map_err(|e| match e {
             NoReply::NotSent(_) => OpError::NotDone(e.to_string()),
             NoReply::Lost(_) => OpError::Failed(e.to_string()),
