@@ -25,11 +25,12 @@ use tokio::{
 /// A daemon that runs, and where its log goes.
 pub struct Daemon {
     child: Child,
+    /// Where its log goes.
     pub log: PathBuf,
 }
 
 impl Daemon {
-    /// Starts one.
+    /// Starts one of this name.
     pub fn start(boat: &Lifeboat, name: &str) -> Result<Self> {
         let log = boat.path(&format!("{name}-{}.log", Timestamp::now().as_microsecond()));
         let mut command = boat.command(&["daemon", "--name", name]);
@@ -66,6 +67,7 @@ impl Daemon {
         found.unwrap()
     }
 
+    /// Has it end.
     pub async fn end(mut self) -> Ran {
         self.tell(Signal::TERM);
         let status = tokio::time::timeout(Duration::from_secs(90), self.child.wait()).await;
@@ -123,6 +125,7 @@ fn outcomes(runs: &[Value]) -> Vec<(&str, &str)> {
     runs.iter().map(|run| (run["schedule"].as_str().unwrap(), run["outcome"].as_str().unwrap())).collect()
 }
 
+/// What is answered to a request for this path.
 pub async fn ask(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     stream
@@ -170,7 +173,8 @@ async fn daemon_saves_what_is_due_and_tells_of_it() -> Result<()> {
         let ready = ask(&address, "/readyz").await?;
         assert!(ready.starts_with("HTTP/1.1 200") && ready.ends_with("ready\n"), "{ready}");
         let metrics = ask(&address, "/metrics").await?;
-        let counted = r#"lifeboat_runs_total{schedule="hourly",runs="backup",outcome="completed"} 1"#;
+        let counted =
+            r#"lifeboat_runs_total{cluster="lab",schedule="hourly",runs="backup",outcome="completed"} 1"#;
         assert!(metrics.contains(counted) && metrics.trim_end().ends_with("# EOF"), "{metrics}");
 
         // A configuration that is wrong is told, and the one before stays in force, for what is begun too.
@@ -180,7 +184,7 @@ async fn daemon_saves_what_is_due_and_tells_of_it() -> Result<()> {
         daemon.tell(Signal::HUP);
         within(20, &daemon.log, async || daemon.log().contains("did you mean `schedules`?")).await;
         let rejected = ask(&address, "/metrics").await?;
-        assert!(rejected.contains("lifeboat_configuration_rejected 1"), "{rejected}");
+        assert!(rejected.contains("lifeboat_configuration_rejected{cluster=\"lab\"} 1"), "{rejected}");
         assert!(ask(&address, "/readyz").await?.starts_with("HTTP/1.1 200"));
         // One that is right is in force at once.
         let more = "\n  - {name: verify, cron: \"0 * * * *\", run: {verify: {sample: 1}}}\ndaemon:";
@@ -194,11 +198,13 @@ async fn daemon_saves_what_is_due_and_tells_of_it() -> Result<()> {
         // What `lifeboat status` tells is counted, too.
         within(20, &daemon.log, async || {
             let metrics = ask(&address, "/metrics").await.unwrap();
-            metrics.contains("lifeboat_points 1.0")
-                && metrics.contains("\nlifeboat_last_verified_timestamp_seconds ")
+            metrics.contains("lifeboat_points{cluster=\"lab\"} 1.0")
+                && metrics.contains("\nlifeboat_last_verified_timestamp_seconds{")
         })
         .await;
-        assert!(ask(&address, "/metrics").await?.contains("lifeboat_configuration_rejected 0"));
+        assert!(
+            ask(&address, "/metrics").await?.contains("lifeboat_configuration_rejected{cluster=\"lab\"} 0")
+        );
         daemon.end().await.expect(0).says("the configuration has changed, and is in force");
         assert!(ask(&address, "/healthz").await.is_err());
         Ok(())

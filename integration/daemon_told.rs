@@ -115,7 +115,7 @@ async fn daemon_tells_people_what_failed_and_what_recovered_in_the_form_that_the
         assert!(begun.len() >= 2 && begun.iter().all(|it| it.line.starts_with("GET ") && it.body.is_empty()));
 
         // Who could not be reached is counted, and told of in the log; no secret is in either.
-        let lost = "lifeboat_notifications_total{channel=\"gone\",result=\"lost\"} 1";
+        let lost = "lifeboat_notifications_total{cluster=\"lab\",channel=\"gone\",result=\"lost\"} 1";
         within(60, &daemon.log, async || ask(&listen, "/metrics").await.unwrap().contains(lost)).await;
         let metrics = ask(&listen, "/metrics").await?;
         let ended = daemon.end().await;

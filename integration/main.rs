@@ -20,6 +20,8 @@ mod converter;
 mod daemon;
 mod daemon_page;
 mod daemon_told;
+mod deploy_alerts;
+mod deploy_alerts_live;
 mod deploy_case;
 mod deploy_files;
 mod deploy_kind;

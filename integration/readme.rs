@@ -8,7 +8,8 @@ const RECIPIENT: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73e
 
 #[test]
 fn the_readme_s_commands_are_accepted() {
-    let texts = ["README.md", "deploy/README.md"].map(|name| fs::read_to_string(root().join(name)).unwrap());
+    let texts = ["README.md", "deploy/README.md", "deploy/monitoring/alerts.md"]
+        .map(|name| fs::read_to_string(root().join(name)).unwrap());
     let commands: Vec<_> = code(&texts.join("\n")).iter().flat_map(|line| commands(line)).collect();
     assert!(commands.len() > 20, "{commands:?}");
     accepted(&commands);

@@ -19,9 +19,13 @@ pub(super) async fn look_around(shared: Arc<Shared>) -> Infallible {
         if let Err(why) = &found {
             tracing::warn!("how things stand with the recovery points is not known: {why}");
         }
-        shared.board.note(|it| match found {
-            Ok(around) => (it.around, it.unseen) = (Some((around, now)), None),
-            Err(why) => Trouble::seen(&mut it.unseen, why, now),
+        let certificates = setup.ground.certificates();
+        shared.board.note(|it| {
+            it.certificates = certificates;
+            match found {
+                Ok(around) => (it.around, it.unseen) = (Some((around, now)), None),
+                Err(why) => Trouble::seen(&mut it.unseen, why, now),
+            }
         });
         tokio::select! {
             () = sleep(EVERY) => {}

@@ -34,8 +34,10 @@ pub struct Standing {
     pub ended: BTreeMap<&'static str, u64>,
     /// How many runs were missed, as far as this daemon has seen.
     pub missed: u64,
-    /// How much later than due the last one was begun.
+    /// How much later than due the last one was begun, if that was begun here.
     pub lag: Option<SignedDuration>,
+    /// When it was last seen here that some were missed.
+    pub missed_at: Option<Timestamp>,
     /// Why it cannot be kept at the moment.
     pub trouble: Option<String>,
 }
@@ -47,6 +49,8 @@ pub struct Board(Mutex<Known>);
 /// What is known.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
+    /// The cluster that is saved.
+    pub cluster: String,
     /// The schedules, by name.
     pub schedules: BTreeMap<String, Standing>,
     /// How things stood in the store when it was last looked at, and when that was.
@@ -55,6 +59,8 @@ pub struct Known {
     pub unseen: Option<Trouble>,
     /// How old things may be.
     pub objectives: Objectives,
+    /// When the certificates that the configuration names cease to hold.
+    pub certificates: Vec<(&'static str, Timestamp)>,
     /// How far the store's clock is ahead of this host's, where it was last seen.
     pub store_ahead: Option<SignedDuration>,
     /// Why the configuration as it is now cannot be used; the one before is in force.
@@ -95,6 +101,14 @@ impl Known {
     }
 }
 
+impl Standing {
+    /// So many runs turned out to be missed.
+    pub(super) fn miss(&mut self, count: u32, now: Timestamp) {
+        self.missed += u64::from(count);
+        self.missed_at = Some(now);
+    }
+}
+
 impl Board {
     /// What is known now.
     pub fn known(&self) -> Known {
@@ -122,6 +136,7 @@ impl Board {
             succeeded: None,
             ended: BTreeMap::new(),
             missed: 0,
+            missed_at: None,
             lag: None,
             trouble: None,
         });
@@ -147,10 +162,15 @@ impl Board {
             if end.outcome == TurnOutcome::Completed {
                 standing.succeeded = standing.succeeded.max(Some(end.ended));
             }
-            let newer = standing.last.as_ref().is_none_or(|(last, _)| last <= turn);
-            if newer && end.outcome != TurnOutcome::Known {
-                standing.last = Some((turn.clone(), end.clone()));
+            let before = standing.last.as_ref().map(|(last, _)| last);
+            if end.outcome == TurnOutcome::Known || before.is_some_and(|before| before > turn) {
+                return;
             }
+            // The end of a run of one's own is told again when the store is looked at.
+            if !here && before != Some(turn) {
+                standing.lag = None;
+            }
+            standing.last = Some((turn.clone(), end.clone()));
         });
     }
 }

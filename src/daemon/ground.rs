@@ -34,6 +34,11 @@ pub trait Ground: Send + Sync {
     /// # Errors
     /// When that cannot be told, in words.
     async fn around(&self, now: Timestamp) -> Result<Around, String>;
+
+    /// What the certificates that the configuration names are for, and when they cease to hold; those that can be read.
+    fn certificates(&self) -> Vec<(&'static str, Timestamp)> {
+        Vec::new()
+    }
 }
 
 /// How things stand in a store.
@@ -125,6 +130,8 @@ impl Why {
 
 /// Everything that a configuration says to a daemon.
 pub struct Setup {
+    /// The cluster that is saved.
+    pub cluster: String,
     /// The jobs, by the names of their schedules.
     pub jobs: BTreeMap<String, Job>,
     /// How old things may be.

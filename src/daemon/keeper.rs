@@ -244,7 +244,7 @@ impl Keeper {
         let claimed = catalogue.say(turn, &Claim::new(&self.shared.holder, now, missed)).await?;
         if claimed && missed > 0 {
             tracing::warn!("{missed} run(s) of the schedule {} were missed before {turn}", self.name);
-            self.shared.board.of(&self.name, job.work, |it| it.missed += u64::from(missed));
+            self.shared.board.of(&self.name, job.work, |it| it.miss(missed, now));
         }
         if claimed && let Some(at) = catalogue.said_at::<Claim>(turn).await? {
             let ahead = at.duration_since((self.shared.clock)());
@@ -269,7 +269,7 @@ impl Keeper {
             let end =
                 End::new(TurnOutcome::Missed, now, now).saying("it could not begin before its deadline");
             tracing::error!("{turn} is missed: it could not begin before its deadline");
-            self.shared.board.of(&self.name, job.work, |it| it.missed += 1);
+            self.shared.board.of(&self.name, job.work, |it| it.miss(1, now));
             self.shared.board.ended(&turn, job.work, &end, true);
             self.say(job, &turn, end, catalogue).await?;
         }

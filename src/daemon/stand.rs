@@ -4,6 +4,7 @@ use super::{
     board::Known,
     metrics::{labelled, seconds, single},
 };
+use crate::point::Level;
 use prometheus_client::registry::Registry;
 
 /// Tells everything that is known of the recovery points.
@@ -26,13 +27,33 @@ pub(super) fn tell(registry: &mut Registry, known: &Known) {
         Some(unseen),
     );
 
+    let certificates = known.certificates.iter();
+    labelled(
+        registry,
+        "certificate_expiry_timestamp_seconds",
+        "When a certificate that the configuration names ceases to hold",
+        certificates.map(|(what, until)| (vec![("certificate", (*what).to_owned())], seconds(*until))),
+    );
+
     let own = known.around.as_ref().and_then(|(around, at)| Some((around.clusters.get(&around.own)?, at)));
     let Some((it, at)) = own else { return };
     let owed = it.copies.iter().filter(|it| it.error.is_none());
     let owed = owed.map(|it| (vec![("store", it.store.clone())], it.owed.len() as f64));
     labelled(registry, "owed_copies", "Recovery points that another store lacks and would keep", owed);
+    let unknown = it
+        .copies
+        .iter()
+        .map(|it| (vec![("store", it.store.clone())], f64::from(u8::from(it.error.is_some()))));
+    labelled(registry, "owed_copies_unknown", "1 when it is not known what another store lacks", unknown);
+    let doubts = [Level::Warning, Level::Error].map(|level| {
+        let count = it.doubts.iter().filter(|doubt| doubt.level == level).count();
+        (vec![("level", level.to_string())], count as f64)
+    });
+    labelled(registry, "doubts", "Things in the store that are not believed", doubts);
     let (points, drills) = (&it.points, &it.drills);
     let newest = points.newest_completed.as_ref().and_then(|point| point.created_at);
+    let taken = points.newest_completed.as_ref().and_then(|point| point.taken);
+    let took = taken.zip(newest).map(|(taken, begun)| taken.finished_at.duration_since(begun).as_secs_f64());
     let measured = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1000.0);
     let last = drills.last.as_ref();
     for (name, help, value) in [
@@ -44,6 +65,14 @@ pub(super) fn tell(registry: &mut Registry, known: &Known) {
             "When the newest recovery point to rely on was begun: completed, and nothing wrong with it",
             newest.map(seconds),
         ),
+        ("newest_point_duration_seconds", "How long that one took", took),
+        (
+            "newest_point_plain_bytes",
+            "What was saved in it, before it was compressed",
+            taken.map(|it| it.plain_bytes as f64),
+        ),
+        ("newest_point_stored_bytes", "What it takes in the store", taken.map(|it| it.stored_bytes as f64)),
+        ("held_points", "Recovery points that retention may not delete", Some(it.held.len() as f64)),
         (
             "last_verified_timestamp_seconds",
             "When a recovery point last passed a verification",
@@ -54,6 +83,7 @@ pub(super) fn tell(registry: &mut Registry, known: &Known) {
             "Recovery points whose last verification failed",
             Some(it.verified.failed.len() as f64),
         ),
+        ("last_drill_timestamp_seconds", "When a drill last ended", last.map(|it| seconds(it.ended))),
         (
             "last_drill_passed_timestamp_seconds",
             "When a drill last passed",
@@ -70,7 +100,11 @@ pub(super) fn tell(registry: &mut Registry, known: &Known) {
             last.and_then(|it| measured(it.rpo.measured_ms)),
         ),
         ("open_playbook_runs", "Runs of playbooks that are not over", Some(it.runs.len() as f64)),
-        ("doubts", "Things in the store that are not believed", Some(it.doubts.len() as f64)),
+        (
+            "oldest_open_playbook_run_timestamp_seconds",
+            "When the oldest of them began",
+            it.runs.iter().filter_map(|run| run.id.time()).min().map(seconds),
+        ),
     ] {
         single(registry, name, help, value);
     }

@@ -87,7 +87,10 @@ pub async fn run(
         ran: Notify::new(),
         tellings: TaskTracker::new(),
     });
-    board.note(|it| it.objectives = shared.setup.borrow().objectives);
+    board.note(|it| {
+        let setup = shared.setup.borrow();
+        (it.cluster, it.objectives) = (setup.cluster.clone(), setup.objectives);
+    });
     let mut keepers = Keepers { tasks: JoinSet::new(), names: BTreeSet::new() };
     keepers.complete(&shared);
     let served = async {
@@ -123,7 +126,7 @@ pub async fn run(
                 tracing::info!("the configuration has changed, and is in force");
                 board.note(|it| {
                     it.configuration = None;
-                    it.objectives = new.objectives;
+                    (it.cluster, it.objectives) = (new.cluster.clone(), new.objectives);
                     it.schedules.retain(|name, _| new.jobs.contains_key(name));
                 });
                 setups.send_replace(Arc::new(new));

@@ -66,6 +66,11 @@ impl Manifest {
         self.artifacts.iter().find(|a| a.kind == *kind)
     }
 
+    /// Bytes before compression, of all artifacts.
+    pub fn plain_bytes(&self) -> u64 {
+        self.artifacts.iter().fold(0, |sum, a| sum.saturating_add(a.plain_bytes))
+    }
+
     /// Bytes in the store, of all artifacts.
     pub fn stored_bytes(&self) -> u64 {
         self.artifacts.iter().fold(0, |sum, a| sum.saturating_add(a.stored_bytes))

@@ -1,5 +1,5 @@
 use super::{
-    Distrust, Drills, HeldPoint, LastDrill, NewestPoint, OpenRun, Overview, Points, RecordedRun,
+    Distrust, Drills, HeldPoint, LastDrill, NewestPoint, OpenRun, Overview, Points, RecordedRun, Taken,
     Verification, Verified,
 };
 use crate::{
@@ -98,8 +98,14 @@ fn age(point: &NewestPoint) -> Option<Timestamp> {
 }
 
 fn newest(listed: &Listed) -> NewestPoint {
-    let status = listed.manifest.as_ref().ok().map(|manifest| manifest.status);
-    NewestPoint { id: listed.id.clone(), created_at: listed.begun(), status }
+    let manifest = listed.manifest.as_ref().ok();
+    let taken = manifest.map(|manifest| Taken {
+        finished_at: manifest.finished_at,
+        plain_bytes: manifest.plain_bytes(),
+        stored_bytes: manifest.stored_bytes(),
+    });
+    let status = manifest.map(|manifest| manifest.status);
+    NewestPoint { id: listed.id.clone(), created_at: listed.begun(), status, taken }
 }
 
 /// What speaks against a document with a signature, and how grave that is.

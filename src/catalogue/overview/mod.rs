@@ -58,6 +58,21 @@ pub struct NewestPoint {
     pub created_at: Option<Timestamp>,
     /// Whether it is complete; none where its manifest cannot be read.
     pub status: Option<Status>,
+    /// What taking it took; none where its manifest cannot be read.
+    #[serde(flatten)]
+    pub taken: Option<Taken>,
+}
+
+/// What taking a recovery point took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Taken {
+    /// When the last payload was stored.
+    pub finished_at: Timestamp,
+    /// What was saved, before it was compressed.
+    pub plain_bytes: u64,
+    /// What its artifacts take in the store.
+    pub stored_bytes: u64,
 }
 
 /// When the recovery points of a cluster were verified, by the newest records.

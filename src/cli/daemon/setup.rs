@@ -13,6 +13,7 @@ use crate::{
     daemon::{Around, Ground, Job, Processes, Setup, Sign, Teller},
     notify::{Delivery, Message},
     point::{Key, Turn},
+    source::etcd::{TlsFiles, authority, client_certificate},
     store::{Memory, Remembering, Store},
 };
 use async_trait::async_trait;
@@ -90,6 +91,23 @@ impl Ground for Places {
 
     async fn around(&self, now: Timestamp) -> Result<Around, String> {
         self.look_around(now).await.map_err(|failure| failure.error.to_string())
+    }
+
+    fn certificates(&self) -> Vec<(&'static str, Timestamp)> {
+        let Ok(Some(TlsFiles { ca, cert, .. })) = self.context.etcd().map(|etcd| etcd.and_then(|it| it.tls))
+        else {
+            return Vec::new();
+        };
+        let own = cert.map(|path| ("etcd-client", client_certificate(&path)));
+        let authority = ca.map(|path| ("etcd-ca", authority(&path)));
+        let read = own.into_iter().chain(authority).filter_map(|(what, read)| match read {
+            Ok(it) => Some((what, it.not_after)),
+            Err(e) => {
+                tracing::warn!("until when a certificate holds is not known: {e}");
+                None
+            }
+        });
+        read.collect()
     }
 }
 
@@ -179,13 +197,21 @@ impl Source {
         let jobs: BTreeMap<_, _> = schedules.map(|it| (it.name.to_string(), job(&loaded, it))).collect();
         let runner = Processes { flags: self.flags(), text: text.into() };
         let objectives = status::objectives(Objectives::default(), loaded.config.objectives.clone());
+        let own = loaded.config.cluster.to_string();
         let places = Arc::new(Places {
             all: loaded.config.daemon.page,
             context: Context::of(self.global.clone(), loaded),
             memory: self.memory.clone(),
         });
         places.try_channels(&jobs);
-        Setup { objectives, jobs, ground: places.clone(), runner: Arc::new(runner), teller: places }
+        Setup {
+            cluster: self.global.cluster.clone().unwrap_or(own),
+            objectives,
+            jobs,
+            ground: places.clone(),
+            runner: Arc::new(runner),
+            teller: places,
+        }
     }
 
     /// The flags with which the daemon was started, for its processes.

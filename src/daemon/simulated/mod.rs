@@ -147,6 +147,7 @@ impl World {
             command: Vec::new(),
         };
         let setup = Setup {
+            cluster: "c".to_owned(),
             jobs: rules.iter().map(|rule| (rule.name.clone(), job(rule))).collect(),
             objectives: Objectives::default(),
             ground: Arc::new(self.clone()),

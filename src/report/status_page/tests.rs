@@ -29,7 +29,8 @@ fn id(minutes: i64) -> PointId {
 /// A cluster with which all is well, and whose texts are all this.
 fn cluster(text: &str) -> Overview {
     let mut it = Overview { cluster: text.into(), ..Overview::default() };
-    let point = NewestPoint { id: id(30), created_at: Some(ago(30)), status: Some(Status::Completed) };
+    let point =
+        NewestPoint { id: id(30), created_at: Some(ago(30)), status: Some(Status::Completed), taken: None };
     (it.points.newest, it.points.newest_completed, it.points.count) = (Some(point.clone()), Some(point), 3);
     let verification = Verification { point: id(30), at: ago(20), depth: VerifiedDepth::Deep, passed: true };
     (it.verified.last, it.verified.last_passed) = (Some(verification.clone()), Some(verification));
@@ -65,6 +66,7 @@ fn schedule(trouble: Option<&str>) -> Standing {
         succeeded: None,
         ended: BTreeMap::new(),
         missed: 0,
+        missed_at: None,
         lag: None,
         trouble: trouble.map(str::to_owned),
     }

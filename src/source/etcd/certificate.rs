@@ -40,13 +40,19 @@ impl Certificate {
     }
 }
 
-/// Reads the first certificate of a PEM file.
+/// Reads the certificate that etcd is shown.
 pub fn client_certificate(path: &Path) -> Result<Certificate, EtcdError> {
-    let bad = |reason: &str| EtcdError::TlsFile {
-        role: "client certificate",
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-    };
+    first_in(path, "client certificate")
+}
+
+/// Reads the certificate of the authority that signed etcd's.
+pub fn authority(path: &Path) -> Result<Certificate, EtcdError> {
+    first_in(path, "certificate authority")
+}
+
+/// Reads the first certificate of a PEM file.
+fn first_in(path: &Path, role: &'static str) -> Result<Certificate, EtcdError> {
+    let bad = |reason: &str| EtcdError::TlsFile { role, path: path.to_owned(), reason: reason.to_owned() };
     let der = CertificateDer::from_pem_file(path).map_err(|e| bad(&e.to_string()))?;
     Certificate::from_der(&der).ok_or_else(|| bad("it is not an X.509 certificate"))
 }
