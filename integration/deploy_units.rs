@@ -64,6 +64,8 @@ pub async fn units_save_as_well(deployed: &Deployed) -> Result<()> {
     deployed.on_the_host(
         "at=/run/systemd/system/lifeboat-backup.timer.d; mkdir -p $at
          printf '[Timer]\\nOnCalendar=\\nOnActiveSec=1s\\nAccuracySec=1s\\nRandomizedDelaySec=0\\n' >$at/now.conf
+         at=/run/systemd/system/lifeboat-backup.service.d; mkdir -p $at
+         printf '[Service]\\nExecStart=\\nExecStart=/usr/local/bin/lifeboat backup --etcd-only -c /etc/lifeboat/lifeboat.yaml\\n' >$at/etcd.conf
          systemctl daemon-reload; systemctl start lifeboat-backup.timer",
     )?;
     saved(deployed, 2).await?;
