@@ -5,7 +5,7 @@ use crate::{
     deploy_case::{OVERLAYS, example, place, rendered},
 };
 use anyhow::{Context, Result, ensure};
-use lifeboat::config::Config;
+use lifeboat::config::{Config, DrillSpec};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -25,9 +25,15 @@ fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// The pods of a CronJob.
-fn pod(job: &Value) -> &Value {
-    &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+/// The pods of a CronJob or a Deployment.
+fn pod(of: &Value) -> &Value {
+    let spec = if of["kind"] == "CronJob" { &of["spec"]["jobTemplate"]["spec"] } else { &of["spec"] };
+    &spec["template"]["spec"]
+}
+
+/// What makes pods.
+fn workloads(objects: &[Value]) -> Vec<&Value> {
+    [of_kind(objects, "CronJob"), of_kind(objects, "Deployment")].concat()
 }
 
 fn secrets(job: &Value) -> Vec<&str> {
@@ -54,7 +60,12 @@ fn every_manifest_is_read() -> Result<()> {
             let object: Value = serde_yaml::from_str(document).with_context(|| file.display().to_string())?;
             ensure!(object["kind"].is_string() && object["apiVersion"].is_string(), "{}", file.display());
         }
-        ensure!(!text.contains("identity"), "{}: an identity has no business in the cluster", file.display());
+        let drill = file.starts_with(place().join("kustomize/drill"));
+        ensure!(
+            drill || !text.contains("identity"),
+            "{}: an identity has no business in the cluster",
+            file.display()
+        );
     }
     ensure!(files.len() > 10, "{files:?}");
     Ok(())
@@ -68,10 +79,14 @@ fn each_variant_s_configuration_and_commands_are_accepted() -> Result<()> {
         let text = map["data"]["lifeboat.yaml"].as_str().context("no configuration")?;
         assert_eq!(text, example(overlay)?);
         let config = Config::parse(text, Path::new("lifeboat.yaml"))?;
-        assert_eq!(config.etcd.is_some(), overlay != "resources");
-        let jobs = of_kind(&objects, "CronJob");
+        assert_eq!(config.etcd.is_some(), overlay.contains("control-plane"));
+        let jobs = workloads(&objects);
         let names: Vec<&str> = jobs.iter().map(|job| name(job)).collect();
-        assert_eq!(names, ["lifeboat-backup", "lifeboat-prune", "lifeboat-verify"]);
+        let wanted: &[&str] = match overlay.starts_with("daemon") {
+            true => &["lifeboat-prune", "lifeboat-daemon"],
+            false => &["lifeboat-backup", "lifeboat-prune", "lifeboat-verify"],
+        };
+        assert_eq!(names, wanted, "{overlay}");
         for job in jobs {
             let container = &pod(job)["containers"][0];
             let args = container["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -90,7 +105,7 @@ fn each_variant_s_configuration_and_commands_are_accepted() -> Result<()> {
 #[test]
 fn jobs_are_restricted_and_end() -> Result<()> {
     for (overlay, objects) in variants()? {
-        for job in of_kind(&objects, "CronJob") {
+        for job in workloads(&objects) {
             let (spec, pod) = (&job["spec"], pod(job));
             let what = format!("{overlay}: {}", name(job));
             assert_eq!(pod["containers"].as_array().map(Vec::len), Some(1), "{what}");
@@ -113,6 +128,14 @@ fn jobs_are_restricted_and_end() -> Result<()> {
             }
             let volumes = pod["volumes"].as_array().context("no volumes")?;
             ensure!(volumes.len() == 1 && volumes[0]["projected"].is_object(), "{what}: {volumes:?}");
+            let asks = ["lifeboat-backup", "lifeboat-daemon"].contains(&name(job));
+            let shared = overlay == "control-plane-loopback" && asks;
+            assert_eq!(pod["hostNetwork"], if shared { json!(true) } else { Value::Null }, "{what}");
+            assert_eq!(pod["serviceAccountName"], name(job), "{what}");
+            assert_eq!(pod["automountServiceAccountToken"], json!(asks), "{what}");
+            if job["kind"] == "Deployment" {
+                continue;
+            }
             assert_eq!(spec["concurrencyPolicy"], "Forbid", "{what}");
             let numbers = [
                 &spec["startingDeadlineSeconds"],
@@ -125,11 +148,6 @@ fn jobs_are_restricted_and_end() -> Result<()> {
                 numbers.iter().chain(&more).all(|number| number.is_u64()),
                 "{what}: {numbers:?} {more:?}"
             );
-            let backup = name(job) == "lifeboat-backup";
-            let shared = overlay == "control-plane-loopback" && backup;
-            assert_eq!(pod["hostNetwork"], if shared { json!(true) } else { Value::Null }, "{what}");
-            assert_eq!(pod["serviceAccountName"], name(job), "{what}");
-            assert_eq!(pod["automountServiceAccountToken"], json!(backup), "{what}");
         }
         let labels = &of_kind(&objects, "Namespace")[0]["metadata"]["labels"];
         let enforced = if overlay == "control-plane-loopback" { "privileged" } else { "restricted" };
@@ -150,15 +168,16 @@ fn rights_and_secrets_are_no_more_than_each_job_needs() -> Result<()> {
         }
         ensure!(of_kind(&objects, "Role").is_empty() && of_kind(&objects, "Secret").is_empty(), "{overlay}");
         let bindings = of_kind(&objects, "ClusterRoleBinding");
-        let subject = json!([{"kind": "ServiceAccount", "name": "lifeboat-backup", "namespace": "lifeboat"}]);
+        let who = if overlay.starts_with("daemon") { "lifeboat-daemon" } else { "lifeboat-backup" };
+        let subject = json!([{"kind": "ServiceAccount", "name": who, "namespace": "lifeboat"}]);
         assert_eq!((bindings.len(), &bindings[0]["subjects"]), (1, &subject), "{overlay}");
         for account in of_kind(&objects, "ServiceAccount") {
             assert_eq!(account["automountServiceAccountToken"], false, "{overlay}");
         }
-        for job in of_kind(&objects, "CronJob") {
+        for job in workloads(&objects) {
             let needed = match (name(job), overlay) {
                 ("lifeboat-prune", _) => vec!["lifeboat-store-prune"],
-                ("lifeboat-backup", "control-plane" | "control-plane-loopback") => {
+                ("lifeboat-backup" | "lifeboat-daemon", overlay) if overlay.contains("control-plane") => {
                     vec!["lifeboat-signing", "lifeboat-store", "lifeboat-etcd"]
                 }
                 _ => vec!["lifeboat-signing", "lifeboat-store"],
@@ -181,9 +200,21 @@ fn the_network_is_closed_but_for_what_is_needed() -> Result<()> {
         );
         let mut ports = Vec::new();
         for policy in &policies {
+            if name(policy) == "lifeboat-metrics" {
+                let only = json!([{
+                    "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+                    "ports": [{"protocol": "TCP", "port": 9797}],
+                }]);
+                assert_eq!(policy["spec"]["ingress"], only, "{overlay}");
+                continue;
+            }
             ensure!(policy["spec"]["ingress"].is_null(), "{overlay}: {}", name(policy));
             assert_eq!(policy["metadata"]["namespace"], "lifeboat", "{overlay}: {}", name(policy));
-            let only = policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"].as_str();
+            let only = policy["spec"]["podSelector"]["matchExpressions"][0]["values"].as_array();
+            let only = only.map(|who| {
+                assert_eq!(*who, [json!("backup"), json!("daemon")], "{overlay}: {}", name(policy));
+                "backup"
+            });
             let rules = policy["spec"]["egress"].as_array().into_iter().flatten();
             for port in rules.flat_map(|rule| rule["ports"].as_array().cloned().unwrap_or_default()) {
                 ports.push((only.unwrap_or("all").to_owned(), port["port"].as_u64()));
@@ -192,13 +223,94 @@ fn the_network_is_closed_but_for_what_is_needed() -> Result<()> {
         ports.sort();
         ports.dedup();
         let mut wanted = vec![("all", 53), ("all", 443), ("backup", 443), ("backup", 6443)];
-        if overlay != "resources" {
+        if overlay.contains("control-plane") {
             wanted.push(("backup", 2379));
         }
         let mut wanted: Vec<_> = wanted.into_iter().map(|(who, port)| (who.to_owned(), Some(port))).collect();
         wanted.sort();
         assert_eq!(ports, wanted, "{overlay}");
     }
+    Ok(())
+}
+
+/// A daemon has the time that its configuration gives what runs, answers where it is asked, and is not alone.
+#[test]
+fn daemons_are_two_and_fit_their_configuration() -> Result<()> {
+    for (overlay, objects) in variants()? {
+        let deployments = of_kind(&objects, "Deployment");
+        if !overlay.starts_with("daemon") {
+            assert_eq!(deployments, Vec::<&Value>::new());
+            continue;
+        }
+        let [deployment] = deployments[..] else { panic!("{deployments:?}") };
+        let config = Config::parse(&example(overlay)?, Path::new("lifeboat.yaml"))?;
+        ensure!(config.schedules.iter().all(|it| it.run.prune.is_none()), "what deletes stays apart");
+        ensure!(!config.schedules.is_empty());
+        let (pod, replicas) = (pod(deployment), &deployment["spec"]["replicas"]);
+        let patience = pod["terminationGracePeriodSeconds"].as_u64().context("no patience")?;
+        ensure!(patience >= config.daemon.grace.as_secs() + 60, "{patience}");
+        assert_eq!(replicas, 2);
+        let port = config.daemon.listen.context("it does not listen")?.address().port();
+        let container = &pod["containers"][0];
+        assert_eq!(container["ports"], json!([{"name": "metrics", "containerPort": port}]));
+        for (probe, path) in [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
+            assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "metrics"}));
+        }
+        assert_eq!(pod["topologySpreadConstraints"][0]["topologyKey"], "kubernetes.io/hostname");
+        let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+        let service = of_kind(&objects, "Service")[0];
+        assert_eq!(
+            (&service["spec"]["selector"], &service["spec"]["ports"][0]["port"]),
+            (labels, &json!(port))
+        );
+        let budget = of_kind(&objects, "PodDisruptionBudget")[0];
+        assert_eq!(budget["spec"]["selector"]["matchLabels"], *labels);
+        // Its ConfigMap keeps its name, so that its change is a change of the mounted file.
+        assert_eq!(name(of_kind(&objects, "ConfigMap")[0]), "lifeboat-config");
+    }
+    Ok(())
+}
+
+/// The drill is by itself: no token, nothing of the cluster's network, the one place with the identity, and a directory to work in.
+#[test]
+fn the_drill_is_restricted_and_apart() -> Result<()> {
+    let objects = rendered(&place().join("kustomize/drill"))?;
+    for object in objects.iter().filter(|object| object["kind"] != "Namespace") {
+        assert_eq!(object["metadata"]["namespace"], "lifeboat-drill", "{}", name(object));
+    }
+    ensure!(objects.iter().all(|object| !object["kind"].to_string().contains("Role")));
+    let job = of_kind(&objects, "CronJob")[0];
+    let (pod, container) = (pod(job), &pod(job)["containers"][0]);
+    let security = json!({
+        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
+    });
+    assert_eq!(
+        (&container["securityContext"], &pod["automountServiceAccountToken"]),
+        (&security, &json!(false))
+    );
+    let volumes = pod["volumes"].as_array().context("no volumes")?;
+    ensure!(volumes.len() == 2 && volumes[1]["emptyDir"]["sizeLimit"].is_string(), "{volumes:?}");
+    assert_eq!(secrets(job), ["lifeboat-signing", "lifeboat-identity", "lifeboat-store"]);
+    let args = container["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    lifeboat::cli::command().try_get_matches_from(["lifeboat"].into_iter().chain(args))?;
+    let data = &of_kind(&objects, "ConfigMap")[0]["data"];
+    let text = |file: &str| data[file].as_str().context("no file");
+    Config::parse(text("lifeboat.yaml")?, Path::new("lifeboat.yaml"))?;
+    DrillSpec::parse(text("quarterly.yaml")?, Path::new("quarterly.yaml"))?;
+    Ok(())
+}
+
+/// The two services are as closed as each other.
+#[test]
+fn units_share_their_hardening() -> Result<()> {
+    let closed = |unit: &str| -> Result<Vec<String>> {
+        let text = fs::read_to_string(place().join("systemd").join(unit))?;
+        let lines = text.split("\nUser=").nth(1).context("no user")?.split("\n\n").next().unwrap_or_default();
+        Ok(lines.lines().map(str::to_owned).collect())
+    };
+    let lines = closed("lifeboat.service")?;
+    assert_eq!(lines, closed("lifeboat-backup.service")?);
+    ensure!(lines.len() > 25 && lines.contains(&"CapabilityBoundingSet=".to_owned()), "{lines:?}");
     Ok(())
 }
 

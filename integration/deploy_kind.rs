@@ -2,7 +2,10 @@
 //! rights than they need.
 
 use crate::{
-    deploy_case::{Deployed, Ended, block, rendered},
+    deploy_case::{Deployed, Ended, OVERLAYS, block, rendered},
+    deploy_daemons::daemons_take_their_place,
+    deploy_drill::a_drill_passes_within,
+    deploy_units::units_save_as_well,
     export::{Export, Name},
     kind_cluster::said,
     lab::{apiserver, eventually},
@@ -40,12 +43,16 @@ async fn kind_is_saved_from_within_by_its_own_cron_jobs() -> Result<()> {
     deployed.shell(&format!(
         "for job in backup verify prune; do kubectl patch cronjob lifeboat-$job {SUSPEND}; done"
     ))?;
-    deployed.on_the_host(&block("sh etcd", "openssl")?)?;
+    let (certificate, secret) = (block("sh certificate", "openssl")?, block("sh etcd", "kubectl")?);
+    deployed.on_the_host(&(certificate + &secret))?;
     the_first_backup_is_what_the_cluster_is(&deployed).await?;
     backups_come_by_the_clock(&deployed).await?;
     what_may_not_be_listed_is_named(&deployed).await?;
     the_other_variants_save_as_well(&deployed).await?;
-    the_store_is_looked_after_without_a_token(&deployed).await
+    the_store_is_looked_after_without_a_token(&deployed).await?;
+    units_save_as_well(&deployed).await?;
+    a_drill_passes_within(&deployed).await?;
+    daemons_take_their_place(&deployed).await
 }
 
 /// The API server takes every object of each variant, and every pod in a namespace that enforces `restricted` but for the one on
@@ -61,13 +68,16 @@ fn everything_is_admitted(deployed: &Deployed) -> Result<()> {
     create(&admitting, "create")?;
     create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lifeboat"}}), "create")?;
     deployed.shell("kubectl wait --for=create serviceaccount/default -n admitting --timeout=60s")?;
-    for (overlay, refused) in
-        [("resources", None), ("control-plane", None), ("control-plane-loopback", Some("lifeboat-backup"))]
-    {
+    for overlay in OVERLAYS {
+        let refused = (overlay == "control-plane-loopback").then_some("lifeboat-backup");
         deployed.choose(overlay)?;
         deployed.shell("kubectl apply -k . --server-side --dry-run=server")?;
-        for object in rendered(&deployed.desk)?.iter().filter(|object| object["kind"] == "CronJob") {
-            let mut pod = object["spec"]["jobTemplate"]["spec"]["template"].clone();
+        for object in rendered(&deployed.desk)? {
+            let mut pod = match object["kind"].as_str() {
+                Some("CronJob") => object["spec"]["jobTemplate"]["spec"]["template"].clone(),
+                Some("Deployment") => object["spec"]["template"].clone(),
+                _ => continue,
+            };
             let name = object["metadata"]["name"].as_str().context("a name")?;
             pod["apiVersion"] = "v1".into();
             pod["kind"] = "Pod".into();
@@ -235,18 +245,20 @@ async fn the_other_variants_save_as_well(deployed: &Deployed) -> Result<()> {
     Ok(())
 }
 
-async fn newest(deployed: &Deployed) -> Result<Value> {
+/// The manifest of the newest recovery point.
+pub async fn newest(deployed: &Deployed) -> Result<Value> {
     Ok(deployed.boat.run(&["show", "latest", "-o", "json"]).await.expect(0).json())
 }
 
 /// The ids of what there is.
-async fn points(deployed: &Deployed) -> Result<BTreeSet<String>> {
+pub async fn points(deployed: &Deployed) -> Result<BTreeSet<String>> {
     let list = deployed.boat.run(&["list", "-o", "json"]).await.expect(0).json();
     let points = list["points"].as_array().with_context(|| list.to_string())?;
     Ok(points.iter().filter_map(|point| point["id"].as_str().map(str::to_owned)).collect())
 }
 
-fn kinds(manifest: &Value) -> Vec<&str> {
+/// What a recovery point holds.
+pub fn kinds(manifest: &Value) -> Vec<&str> {
     let all = manifest["artifacts"].as_array().into_iter().flatten();
     all.filter_map(|artifact| artifact["kind"].as_str()).collect()
 }
