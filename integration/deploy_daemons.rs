@@ -59,7 +59,10 @@ pub async fn daemons_take_their_place(deployed: &Deployed) -> Result<()> {
     deployed.boat.verify_all().await;
     let other = other.as_str().context("nobody's")?;
     let metrics = ask(deployed, other, "metrics")?;
-    ensure!(metrics.contains(r#"{schedule="due",runs="backup",outcome="completed"} 1"#), "{metrics}");
+    ensure!(
+        metrics.contains(r#"{cluster="lab",schedule="due",runs="backup",outcome="completed"} 1"#),
+        "{metrics}"
+    );
     println!("memory of {other} at most: {}", deployed.on_the_host(PEAK)?);
     deployed.shell("kubectl delete deployment lifeboat-daemon -n lifeboat --wait=false").map(drop)
 }

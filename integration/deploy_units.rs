@@ -56,7 +56,8 @@ pub async fn units_save_as_well(deployed: &Deployed) -> Result<()> {
          for try in $(seq 50); do test -d /var/lib/lifeboat/store/lab/schedules/renamed && exit; sleep 0.2; done
          journalctl -u lifeboat >&2; exit 1",
     )?;
-    let state = "systemctl show -P ActiveState -P Result -P ExecMainStatus lifeboat | tr '\\n' ' '";
+    let state =
+        "for it in ActiveState Result ExecMainStatus; do systemctl show -P $it lifeboat; done | tr '\\n' ' '";
     let ended = deployed.on_the_host(&format!("systemctl stop lifeboat; {state}"))?;
     assert_eq!(ended.split_whitespace().collect::<Vec<_>>(), ["inactive", "success", "0"]);
 
@@ -72,8 +73,9 @@ pub async fn units_save_as_well(deployed: &Deployed) -> Result<()> {
     // A configuration that is wrong is not tried again.
     deployed
         .on_the_host("echo nonsense: yes >>/etc/lifeboat/lifeboat.yaml; ! systemctl start lifeboat-backup")?;
-    let failed = deployed
-        .on_the_host("systemctl show -P ActiveState -P ExecMainStatus lifeboat-backup | tr '\\n' ' '")?;
+    let failed = deployed.on_the_host(
+        "for it in ActiveState ExecMainStatus; do systemctl show -P $it lifeboat-backup; done | tr '\\n' ' '",
+    )?;
     assert_eq!(failed.split_whitespace().collect::<Vec<_>>(), ["failed", "2"]);
     Ok(())
 }
