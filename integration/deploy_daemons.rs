@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
 
 /// What a daemon does takes so long at most; the lookout of the other one included.
-const LIMIT: Duration = Duration::from_secs(150);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// One run that is due is one recovery point, whatever happens to the pod that begins it.
 pub async fn daemons_take_their_place(deployed: &Deployed) -> Result<()> {
@@ -32,7 +32,7 @@ pub async fn daemons_take_their_place(deployed: &Deployed) -> Result<()> {
     // A schedule that was due two hours ago, and whose run takes its time.
     overdue(deployed)?;
     let file = deployed.desk.join("lifeboat.yaml");
-    let text = fs::read_to_string(&file)?.replacen("    url: ", "    bandwidth: 20KB/s\n    url: ", 1);
+    let text = fs::read_to_string(&file)?.replacen("    url: ", "    bandwidth: 6KB/s\n    url: ", 1);
     let minute = (Timestamp::now().as_second() / 60 + 30) % 60;
     let schedule = format!("\n  - {{name: due, cron: \"{minute} * * * *\", run: {{backup: {{}}}}}}\ndaemon:");
     fs::write(&file, text.replacen("\ndaemon:", &schedule, 1))?;

@@ -5,9 +5,10 @@ use crate::{
     drill_case::{check, failed},
     drill_kind::harbour,
     kind_cluster::KindCluster,
+    lab::eventually,
 };
 use anyhow::Result;
-use std::fs;
+use std::{fs, time::Duration};
 
 const TYPES: &str = "ns,deploy,rs,sts,ds,cronjob,job,pod,svc,cm,secret,sa,netpol,clusterrole,clusterrolebinding,validatingwebhookconfiguration";
 
@@ -15,6 +16,21 @@ const TYPES: &str = "ns,deploy,rs,sts,ds,cronjob,job,pod,svc,cm,secret,sa,netpol
 fn all(cluster: &KindCluster) -> Result<String> {
     let columns = "custom-columns=:.kind,:.metadata.namespace,:.metadata.name,:.metadata.uid";
     cluster.kubectl(&["get", TYPES, "-A", "--no-headers", "-o", columns])
+}
+
+/// The same, once controllers have made what they make of every new cluster.
+async fn at_rest(cluster: &KindCluster) -> Result<String> {
+    let mut last = String::new();
+    eventually("a cluster at rest", Duration::from_secs(120), async || {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let now = all(cluster)?;
+        let whole =
+            ["coredns-", "kube-root-ca.crt", "certificate-controller"].iter().all(|it| now.contains(it));
+        let rests = whole && now == last;
+        last = now;
+        Ok(rests.then(|| last.clone()))
+    })
+    .await
 }
 
 fn allow(boat: &Lifeboat, cluster: &KindCluster) -> Result<()> {
@@ -41,7 +57,7 @@ async fn kind_that_exists_serves_what_came_back_and_is_then_as_it_was() -> Resul
         cluster.context()
     );
     fs::write(harbour.boat.path("drill.yaml"), text)?;
-    let before = all(&cluster)?;
+    let before = at_rest(&cluster).await?;
     let evidence = harbour.drill().await?.expect(0).json();
     assert_eq!(
         (evidence["verdict"].as_str(), failed(&evidence)),

@@ -155,6 +155,8 @@ async fn playbook_takes_no_answer_that_is_about_something_else_or_comes_too_late
         cluster.kubectl(&["label", "pod", "buoy", "-n", "ship", "incident=other"]).await?;
         let line = "run mark.yaml --plan plan.json --approvals said --no-wait";
         book(&boat, line).await.expect(6).says("has changed since");
+        // Of one second none is the latest.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let line = "run mark.yaml -p pod=ship/buoy --yes --approvals said --no-wait";
         book(&boat, line).await.expect(1).says("the statement of alice");
         assert_eq!(label(cluster).await?, "other");

@@ -79,7 +79,7 @@ impl Writer<'_> {
         let wrote = match planned.action {
             Action::Create => self.create(planned, kind, namespace, &wanted).await?,
             Action::Update => {
-                let live = self.as_planned(planned, kind).await?;
+                let live = self.as_planned(planned, kind, &wanted).await?;
                 match self.replace(&planned.object.kind, kind, &live, wanted.clone()).await {
                     Err(NotWritten::Refused(refusal))
                         if refusal.invalid() && self.recreates(planned) && !self.dry_run =>
@@ -98,7 +98,7 @@ impl Writer<'_> {
                 }
             }
             Action::Recreate => {
-                let live = self.as_planned(planned, kind).await?;
+                let live = self.as_planned(planned, kind, &wanted).await?;
                 self.recreate(&planned.object.kind, kind, &live, &wanted).await?
             }
             Action::Skip | Action::Conflict => {
@@ -157,19 +157,33 @@ impl Writer<'_> {
         decide(name, wanted.clone(), live, &exactly, &Veil::new([0; 32])).reason == SAME
     }
 
-    /// What is there, if it is what the plan saw.
-    async fn as_planned(&self, planned: &Planned, kind: &ResourceType) -> Result<LiveObject, NotWritten> {
+    /// What is there, if it is what the plan saw, or the same would be changed of it: controllers write statuses whenever they like.
+    async fn as_planned(
+        &self,
+        planned: &Planned,
+        kind: &ResourceType,
+        wanted: &Value,
+    ) -> Result<LiveObject, NotWritten> {
         let live = self.cluster.read(kind, planned.to.namespace.as_deref(), &planned.to.name).await?;
         let live = live.ok_or(NotWritten::Changed("it was deleted meanwhile"))?;
         match &planned.live {
             Some((uid, _)) if *uid != live.uid => {
                 Err(NotWritten::Changed("it was deleted and made again meanwhile"))
             }
-            Some((_, version)) if *version != live.resource_version => {
+            Some((_, version))
+                if *version != live.resource_version && !self.comes_to_the_same(planned, wanted, &live) =>
+            {
                 Err(NotWritten::Changed("it was changed meanwhile"))
             }
             _ => Ok(live),
         }
+    }
+
+    /// Would be changed what the plan tells, and nothing else? (Values of Secrets are digests there, with a key that only the plan knew.)
+    fn comes_to_the_same(&self, planned: &Planned, wanted: &Value, live: &LiveObject) -> bool {
+        let veil = Veil::new([0; 32]);
+        let again = decide(&planned.object.kind, wanted.clone(), live, self.options, &veil);
+        again.action == Action::Update && again.changes == planned.changes
     }
 
     async fn replace(
