@@ -2,12 +2,13 @@
 //! in the middle of its run.
 
 use crate::{
+    daemon::overdue,
     deploy_case::{Deployed, block},
     deploy_kind::{kinds, newest, points},
     lab::eventually,
 };
 use anyhow::{Context, Result, ensure};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
 
@@ -30,7 +31,7 @@ pub async fn daemons_take_their_place(deployed: &Deployed) -> Result<()> {
     let before = points(deployed).await?;
 
     // A schedule that was due two hours ago, and whose run takes its time.
-    overdue(deployed)?;
+    overdue(&deployed.boat, "due")?;
     let file = deployed.desk.join("lifeboat.yaml");
     let text = fs::read_to_string(&file)?.replacen("    url: ", "    bandwidth: 6KB/s\n    url: ", 1);
     let minute = (Timestamp::now().as_second() / 60 + 30) % 60;
@@ -92,17 +93,6 @@ fn ask(deployed: &Deployed, pod: &str, what: &str) -> Result<String> {
 
 fn schedule(deployed: &Deployed) -> PathBuf {
     deployed.boat.path("store/lab/schedules/due")
-}
-
-/// Has the schedule known since two hours.
-fn overdue(deployed: &Deployed) -> Result<()> {
-    let at = Timestamp::now() - SignedDuration::from_hours(2);
-    let name = format!("{}-1", at.strftime("%Y%m%dT%H%M%SZ"));
-    fs::create_dir_all(schedule(deployed))?;
-    let claim = json!({"format": "1.0", "holder": "x", "at": at.to_string()});
-    let end = json!({"format": "1.0", "outcome": "known", "began": at.to_string(), "ended": at.to_string()});
-    fs::write(schedule(deployed).join(format!("{name}.claim.json")), claim.to_string())?;
-    Ok(fs::write(schedule(deployed).join(format!("{name}.end.json")), end.to_string())?)
 }
 
 /// What is said of a try of the newest run, once it is.

@@ -4,10 +4,10 @@ use crate::{
     boat::{Lifeboat, Ran},
     drill_case::{RUN, nothing_left},
     export::Name,
-    lab::{Cluster, ClusterOptions, LabDir, fill},
+    lab::{Cluster, ClusterOptions, LabDir, at_rest, fill},
     live::everything,
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::{collections::BTreeMap, fs, process::Command, time::Duration};
 use tempfile::TempDir;
@@ -87,7 +87,7 @@ pub async fn site() -> Result<Site> {
     let uid = uid(&site.cluster).await?;
     let allowed = format!("{{context: lab, uid: {uid}, server: '{}'}}", site.cluster.url());
     site.boat.edit(|text| format!("{text}\ndrills: {{existing: [{allowed}]}}\n"))?;
-    site.settled().await?;
+    at_rest(Duration::from_secs(2), async || site.all().await).await?;
     Ok(site)
 }
 
@@ -119,20 +119,6 @@ impl Site {
             !restless.iter().any(|prefix| name.starts_with(prefix))
         });
         Ok(all)
-    }
-
-    /// Waits until nothing changes any more by itself.
-    async fn settled(&self) -> Result<()> {
-        let mut last = self.all().await?;
-        for _ in 0..30 {
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            let now = self.all().await?;
-            if now == last {
-                return Ok(());
-            }
-            last = now;
-        }
-        Err(anyhow::anyhow!("the cluster does not come to rest")).context("30 looks")
     }
 
     /// Sees that the cluster is as it was, to the last resourceVersion, and that nothing is left on this host.

@@ -5,7 +5,7 @@ use crate::{
     drill_case::{check, failed},
     drill_kind::harbour,
     kind_cluster::KindCluster,
-    lab::eventually,
+    lab::{at_rest, eventually},
 };
 use anyhow::Result;
 use std::{fs, time::Duration};
@@ -19,18 +19,14 @@ fn all(cluster: &KindCluster) -> Result<String> {
 }
 
 /// The same, once controllers have made what they make of every new cluster.
-async fn at_rest(cluster: &KindCluster) -> Result<String> {
-    let mut last = String::new();
-    eventually("a cluster at rest", Duration::from_secs(120), async || {
-        tokio::time::sleep(Duration::from_secs(4)).await;
+async fn settled(cluster: &KindCluster) -> Result<String> {
+    let made = ["coredns-", "kube-root-ca.crt", "certificate-controller"];
+    eventually("a whole cluster", Duration::from_secs(120), async || {
         let now = all(cluster)?;
-        let whole =
-            ["coredns-", "kube-root-ca.crt", "certificate-controller"].iter().all(|it| now.contains(it));
-        let rests = whole && now == last;
-        last = now;
-        Ok(rests.then(|| last.clone()))
+        Ok(made.iter().all(|it| now.contains(it)).then_some(()))
     })
-    .await
+    .await?;
+    at_rest(Duration::from_secs(4), async || all(cluster)).await
 }
 
 fn allow(boat: &Lifeboat, cluster: &KindCluster) -> Result<()> {
@@ -57,7 +53,7 @@ async fn kind_that_exists_serves_what_came_back_and_is_then_as_it_was() -> Resul
         cluster.context()
     );
     fs::write(harbour.boat.path("drill.yaml"), text)?;
-    let before = at_rest(&cluster).await?;
+    let before = settled(&cluster).await?;
     let evidence = harbour.drill().await?.expect(0).json();
     assert_eq!(
         (evidence["verdict"].as_str(), failed(&evidence)),

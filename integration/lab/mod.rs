@@ -57,6 +57,20 @@ pub async fn with_cluster<T>(
     dir.close(outcome)
 }
 
+/// Waits until nothing changes any more by itself: what was looked at is as it was so long before.
+pub async fn at_rest<T: PartialEq>(pause: Duration, mut look: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let mut last = look().await?;
+    for _ in 0..30 {
+        sleep(pause).await;
+        let now = look().await?;
+        if now == last {
+            return Ok(now);
+        }
+        last = now;
+    }
+    bail!("it does not come to rest: 30 looks, {pause:?} between them")
+}
+
 /// Asks `probe` again and again until it has an answer; an error of the probe ends the waiting.
 pub async fn eventually<T>(
     what: &str,

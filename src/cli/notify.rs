@@ -20,32 +20,33 @@ pub(super) fn channels<'a>(
     context: &Context,
     names: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<Channel>, Failure> {
+    names.map(|name| channel(context, name)).collect()
+}
+
+/// The channel of this name.
+///
+/// # Errors
+/// As for [`channels`].
+pub(super) fn channel(context: &Context, name: &str) -> Result<Channel, Failure> {
     let known = context.optional()?.map(|loaded| loaded.config.notifications.as_slice()).unwrap_or_default();
-    names
-        .map(|name| match known.iter().find(|it| it.name.as_str() == name) {
-            Some(it) => channel(context, it),
-            None => {
-                let all: Vec<&str> = known.iter().map(|it| it.name.as_str()).collect();
-                let all = if all.is_empty() {
-                    "there is none".to_owned()
-                } else {
-                    format!("there are {}", all.join(", "))
-                };
-                Err(Failure::usage(format!(
-                    "no channel of the configuration's `notifications` is called `{name}`: {all}"
-                )))
-            }
-        })
-        .collect()
+    if let Some(it) = known.iter().find(|it| it.name.as_str() == name) {
+        return made(context, it);
+    }
+    let all: Vec<&str> = known.iter().map(|it| it.name.as_str()).collect();
+    let all =
+        if all.is_empty() { "there is none".to_owned() } else { format!("there are {}", all.join(", ")) };
+    Err(Failure::usage(format!(
+        "no channel of the configuration's `notifications` is called `{name}`: {all}"
+    )))
 }
 
 /// A channel, with what it is made of read anew.
-fn channel(context: &Context, it: &Notification) -> Result<Channel, Failure> {
+fn made(context: &Context, it: &Notification) -> Result<Channel, Failure> {
     let secret = |it: &SecretRef| context.secret(it);
     let headers = |of: &BTreeMap<String, SecretRef>| -> Result<Vec<_>, Failure> {
         of.iter().map(|(name, value)| Ok((name.clone(), secret(value)?))).collect()
     };
-    let made = |url: &SecretString, signed: Option<SecretString>, headers: &[_], timeout: Duration| {
+    let to = |url: &SecretString, signed: Option<SecretString>, headers: &[_], timeout: Duration| {
         let made = Channel::new(it.name.as_str(), url, signed, headers, timeout);
         made.map_err(|e| Failure::new(Exit::Usage, e.to_string()))
     };
@@ -55,18 +56,18 @@ fn channel(context: &Context, it: &Notification) -> Result<Channel, Failure> {
             Some(shape) => Form::Template(Template::new(shape.clone()).map_err(Failure::usage)?),
             None => Form::Own,
         };
-        return Ok(made(&secret(&it.url)?, signed, &headers(&it.headers)?, it.timeout)?.in_form(form));
+        return Ok(to(&secret(&it.url)?, signed, &headers(&it.headers)?, it.timeout)?.in_form(form));
     }
     if let Some(it) = &it.slack {
-        return Ok(made(&secret(&it.url)?, None, &[], it.timeout)?.in_form(Form::Slack));
+        return Ok(to(&secret(&it.url)?, None, &[], it.timeout)?.in_form(Form::Slack));
     }
     if let Some(it) = &it.pager_duty {
         let form = Form::PagerDuty(secret(&it.routing_key)?);
-        return Ok(made(&it.url.as_str().into(), None, &[], it.timeout)?.in_form(form));
+        return Ok(to(&it.url.as_str().into(), None, &[], it.timeout)?.in_form(form));
     }
     if let Some(it) = &it.alertmanager {
         let url = format!("{}/api/v2/alerts", it.url.as_str());
-        return Ok(made(&url.into(), None, &headers(&it.headers)?, it.timeout)?.in_form(Form::Alertmanager));
+        return Ok(to(&url.into(), None, &headers(&it.headers)?, it.timeout)?.in_form(Form::Alertmanager));
     }
     Err(Failure::usage(format!("the channel `{}` leads nowhere", it.name)))
 }

@@ -7,7 +7,7 @@ use super::error::{Problem, plain};
 use super::fields::Fields;
 use super::node::{Node, Step, locate};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// More mistakes than anyone reads at once.
 const MOST_PROBLEMS: usize = 30;
@@ -129,6 +129,14 @@ impl<'a> Cursor<'a> {
         };
         let entries: Vec<Option<Entry<'a>>> = entries.iter().enumerate().map(entry).collect();
         entries.into_iter().collect()
+    }
+
+    /// A mapping of names that are not known beforehand, each with a value of one kind. All mistakes are noted.
+    pub(super) fn map<T: Decode>(&self, wanted: &str) -> Option<BTreeMap<String, T>> {
+        let read = self.named(wanted)?;
+        let read = read.iter().map(|entry| Some((entry.name.to_owned(), T::decode(&entry.value)?)));
+        let read: Vec<Option<_>> = read.collect();
+        read.into_iter().collect()
     }
 
     fn key_at(&self, index: usize, name: &str, node: &'a Node) -> Cursor<'a> {

@@ -4,6 +4,7 @@ use super::decode::{Cursor, Decode, FromText};
 use super::duration;
 use super::error::shown;
 use super::node::Node;
+use super::restore_spec::AnyValue;
 use super::secret::SecretRef;
 use super::values::ClusterName;
 use crate::notify::Template;
@@ -178,7 +179,7 @@ impl Decode for Webhook {
         let secret = fields.optional("secret");
         let headers = fields.get("headers").map_or(Some(BTreeMap::new()), |at| headers(&at));
         let template = fields.get("template").map_or(Some(None), |at| {
-            let shape = value(&at)?;
+            let shape = AnyValue::decode(&at)?.0;
             match Template::new(shape.clone()) {
                 Ok(_) => Some(Some(shape)),
                 Err(why) => at.fail(format!("cannot be filled: {why}")),
@@ -230,27 +231,7 @@ impl Decode for Alertmanager {
 }
 
 fn headers(at: &Cursor<'_>) -> Option<BTreeMap<String, SecretRef>> {
-    let entries = at.named("headers and where their values are, such as `Authorization: {env: NAME}`")?;
-    let read = entries.iter().map(|entry| Some((entry.name.to_owned(), SecretRef::decode(&entry.value)?)));
-    let read: Vec<Option<_>> = read.collect();
-    read.into_iter().collect()
-}
-
-/// Whatever stands there, as JSON.
-fn value(at: &Cursor<'_>) -> Option<Value> {
-    match at.node {
-        Node::Null => Some(Value::Null),
-        Node::Bool(it) => Some((*it).into()),
-        Node::Int(it) => Some(i64::try_from(*it).map_or_else(|_| (*it as f64).into(), Value::from)),
-        Node::Float(it) => Some((*it).into()),
-        Node::Text(text) => Some(text.as_str().into()),
-        Node::List(_) => at.items().iter().map(value).collect(),
-        Node::Map(_) => {
-            let entries = at.named("fields and values")?;
-            entries.iter().map(|entry| Some((entry.name.to_owned(), value(&entry.value)?))).collect()
-        }
-        Node::Tagged => at.wrong_type("a value without a YAML tag"),
-    }
+    at.map("headers and where their values are, such as `Authorization: {env: NAME}`")
 }
 
 /// Notes names of channels that there are none of, in `notify` of whatever stands in a list.

@@ -102,6 +102,23 @@ impl Known {
 }
 
 impl Standing {
+    /// One of which nothing is known yet.
+    pub fn new(work: Work) -> Self {
+        Standing {
+            work,
+            next: None,
+            running: None,
+            elsewhere: None,
+            last: None,
+            succeeded: None,
+            ended: BTreeMap::new(),
+            missed: 0,
+            missed_at: None,
+            lag: None,
+            trouble: None,
+        }
+    }
+
     /// So many runs turned out to be missed.
     pub(super) fn miss(&mut self, count: u32, now: Timestamp) {
         self.missed += u64::from(count);
@@ -127,19 +144,7 @@ impl Board {
     /// Changes what is known of a schedule.
     pub(super) fn of(&self, schedule: &str, work: Work, change: impl FnOnce(&mut Standing)) {
         let mut known = self.lock();
-        let standing = known.schedules.entry(schedule.to_owned()).or_insert_with(|| Standing {
-            work,
-            next: None,
-            running: None,
-            elsewhere: None,
-            last: None,
-            succeeded: None,
-            ended: BTreeMap::new(),
-            missed: 0,
-            missed_at: None,
-            lag: None,
-            trouble: None,
-        });
+        let standing = known.schedules.entry(schedule.to_owned()).or_insert_with(|| Standing::new(work));
         standing.work = work;
         change(standing);
     }

@@ -76,8 +76,7 @@ pub(super) fn decide(job: &Job, newest: Option<&Newest>, known: Timestamp, now: 
 pub(super) fn settled(job: &Job, turn: &Turn, ended: (TurnOutcome, Timestamp)) -> bool {
     let Some(again) = again(job, turn, ended) else { return true };
     // The next one comes first.
-    let next = job.rule.after(turn.due).next().map(|due| job.rule.begins(due));
-    job.rule.suspended || next.is_some_and(|next| next <= again)
+    job.rule.suspended || job.rule.begins_after(turn.due).is_some_and(|next| next <= again)
 }
 
 /// When a run is tried again, if it is.

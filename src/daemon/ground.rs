@@ -46,8 +46,6 @@ pub trait Ground: Send + Sync {
 pub struct Around {
     /// Its URL.
     pub store: String,
-    /// The cluster that the schedules are of.
-    pub own: String,
     /// Each cluster in the store, or the schedules' own only.
     pub clusters: BTreeMap<String, Overview>,
     /// What of others could not be looked at, and why.

@@ -212,7 +212,7 @@ mod tests {
             it.store_ahead = Some(SignedDuration::from_millis(-1500));
             it.certificates = vec![("etcd-client", at(5000))];
             let clusters = [("lab".into(), overview()), ("other".into(), Overview::default())].into();
-            it.around = Some((Around { own: "lab".into(), clusters, ..Around::default() }, at(1030)));
+            it.around = Some((Around { clusters, ..Around::default() }, at(1030)));
             it.objectives.rpo = Some(Duration::from_secs(7200));
         });
         board.known()

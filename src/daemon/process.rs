@@ -130,18 +130,17 @@ async fn result(out: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     found
 }
 
+/// Where a result says why: an error, a recovery point that lacks something, a drill, how things stand.
+const WHY: [&str; 4] =
+    ["/error/message", "/problems/0/message", "/reasons/0", "/clusters/0/findings/0/message"];
+
 /// What a process says that it made, or why it did not.
 fn what_came(status: ExitStatus, result: &[u8]) -> Ended {
     let value: Value = serde_json::from_slice(result).unwrap_or_default();
-    let text = |value: &Value| value.as_str().map(str::to_owned);
     let id = |name: &str| value[name].as_str().and_then(|id| id.parse::<PointId>().ok());
-    let message = text(&value["error"]["message"])
-        .or_else(|| text(&value["problems"][0]["message"]))
-        .or_else(|| text(&value["reasons"][0]))
-        .or_else(|| text(&value["clusters"][0]["findings"][0]["message"]));
     Ended {
         exit: status.code().and_then(|code| u8::try_from(code).ok()),
         made: id("id").or_else(|| id("run")),
-        message,
+        message: WHY.iter().find_map(|place| Some(value.pointer(place)?.as_str()?.to_owned())),
     }
 }

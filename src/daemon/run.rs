@@ -83,8 +83,8 @@ impl Watcher<'_> {
 async fn replaced(job: &Job, turn: &Turn, clock: &Clock) {
     let replaces = job.rule.overlap == crate::schedule::Overlap::Replace;
     loop {
-        let due = job.rule.after(turn.due).next().map(|due| job.rule.begins(due));
-        let Some(due) = due.filter(|_| replaces) else { return std::future::pending().await };
+        let due = job.rule.begins_after(turn.due).filter(|_| replaces);
+        let Some(due) = due else { return std::future::pending().await };
         match Duration::try_from(due.duration_since(clock())) {
             // The clock may be set meanwhile.
             Ok(left) if !left.is_zero() => sleep(left.min(Duration::from_secs(60))).await,

@@ -35,7 +35,7 @@ pub(super) fn tell(registry: &mut Registry, known: &Known) {
         certificates.map(|(what, until)| (vec![("certificate", (*what).to_owned())], seconds(*until))),
     );
 
-    let own = known.around.as_ref().and_then(|(around, at)| Some((around.clusters.get(&around.own)?, at)));
+    let own = known.around.as_ref().and_then(|(around, at)| Some((around.clusters.get(&known.cluster)?, at)));
     let Some((it, at)) = own else { return };
     let owed = it.copies.iter().filter(|it| it.error.is_none());
     let owed = owed.map(|it| (vec![("store", it.store.clone())], it.owed.len() as f64));

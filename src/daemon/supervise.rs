@@ -133,14 +133,17 @@ pub async fn run(
                 keepers.complete(&shared);
             }
             Err(why) => {
-                let told = board.known().configuration.is_some_and(|before| before.why == why);
+                let mut told = false;
+                let now = (shared.clock)();
+                board.note(|it| {
+                    told = it.configuration.as_ref().is_some_and(|before| before.why == why);
+                    Trouble::seen(&mut it.configuration, why.clone(), now);
+                });
                 if !told {
                     tracing::error!(
                         "the configuration as it is now cannot be used, and the one before stays in force: {why}"
                     );
                 }
-                let now = (shared.clock)();
-                board.note(|it| Trouble::seen(&mut it.configuration, why, now));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! In which form a message is sent: our own, or what a service of others takes.
 
-use super::Message;
+use super::{Message, message::clock};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -52,7 +52,7 @@ fn slack(message: &Message) -> Value {
         if message.ok { (":white_check_mark:", "#2e7d32") } else { (":rotating_light:", "#c62828") };
     let plain = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let (summary, cluster) = (plain(&message.summary), plain(&message.cluster));
-    let at = message.at.strftime("%Y-%m-%d %H:%M:%SZ");
+    let at = clock(message.at);
     json!({
         "text": format!("{sign} {cluster}: {summary}"),
         "attachments": [{

@@ -95,18 +95,16 @@ impl Message {
         let ok = end.outcome == TurnOutcome::Completed;
         let outcome = end.outcome.as_str().replace('-', " ");
         let why = end.message.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        let times = |it: Failing, what: &str| match it.times {
-            1 => String::new(),
-            times => format!("; {what} {times} times since {}", it.since.strftime("%Y-%m-%d %H:%M:%SZ")),
-        };
         let (event, rest) = match (ok, before) {
             (true, None) => ("run.succeeded", String::new()),
             (true, Some(before)) => {
-                let since = before.since.strftime("%Y-%m-%d %H:%M:%SZ");
-                ("run.recovered", format!(", after {} that failed since {since}", counted(before.times)))
+                let times = if before.times == 1 { "one".to_owned() } else { before.times.to_string() };
+                ("run.recovered", format!(", after {times} that failed since {}", clock(before.since)))
             }
             (false, _) => {
-                ("run.failed", why + &end.failing.map_or_else(String::new, |it| times(it, "failed")))
+                let again = end.failing.filter(|it| it.times > 1);
+                let again = again.map(|it| format!("; failed {} times since {}", it.times, clock(it.since)));
+                ("run.failed", why + &again.unwrap_or_default())
             }
         };
         Message {
@@ -156,8 +154,9 @@ impl Message {
     }
 }
 
-fn counted(runs: u32) -> String {
-    if runs == 1 { "one".to_owned() } else { runs.to_string() }
+/// A moment, as people read it.
+pub(super) fn clock(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

@@ -137,6 +137,11 @@ impl Rule {
         Some((newest, u32::try_from(before).unwrap_or(MOST_COUNTED)))
     }
 
+    /// When the first run that is due after an instant begins, unless another one keeps it from that.
+    pub fn begins_after(&self, since: Timestamp) -> Option<Timestamp> {
+        self.after(since).next().map(|due| self.begins(due))
+    }
+
     /// Its times after an instant, in order.
     pub fn after(&self, since: Timestamp) -> impl Iterator<Item = Timestamp> {
         std::iter::successors(self.cron.next_after(since, &self.zone), |due| {

@@ -57,6 +57,17 @@ impl Places {
         Ok(overview)
     }
 
+    /// Says which channels could not be told anything: else that would be noticed when it matters.
+    fn try_channels(&self, jobs: &BTreeMap<String, Job>) {
+        let names: BTreeSet<&str> =
+            jobs.values().flat_map(|job| &job.tells).map(|it| it.channel.as_str()).collect();
+        for name in names {
+            if let Err(failure) = notify::channel(&self.context, name) {
+                tracing::warn!("the channel `{name}` could be told nothing: {}", failure.error);
+            }
+        }
+    }
+
     async fn look_around(&self, now: Timestamp) -> Result<Around, Failure> {
         let store = self.context.store().await?;
         let own = self.context.cluster(store.as_ref()).await?;
@@ -71,7 +82,7 @@ impl Places {
                 }
             }
         }
-        let mut clusters = BTreeMap::from([(own.clone(), overview)]);
+        let mut clusters = BTreeMap::from([(own, overview)]);
         for cluster in others {
             match self.overview(&store, &cluster, now).await {
                 Ok(overview) => drop(clusters.insert(cluster, overview)),
@@ -79,7 +90,7 @@ impl Places {
                 Err(e) => unread.push(format!("how {cluster} stands is not known: {}", e.error)),
             }
         }
-        Ok(Around { store: store.url().to_owned(), own, clusters, unread })
+        Ok(Around { store: store.url().to_owned(), clusters, unread })
     }
 }
 
@@ -111,27 +122,14 @@ impl Ground for Places {
     }
 }
 
-impl Places {
-    /// Says which channels could not be told anything: else that would be noticed when it matters.
-    fn try_channels(&self, jobs: &BTreeMap<String, Job>) {
-        let names: BTreeSet<&str> =
-            jobs.values().flat_map(|job| &job.tells).map(|it| it.channel.as_str()).collect();
-        for name in names {
-            if let Err(failure) = notify::channels(&self.context, std::iter::once(name)) {
-                tracing::warn!("the channel `{name}` could be told nothing: {}", failure.error);
-            }
-        }
-    }
-}
-
 #[async_trait]
 impl Teller for Places {
     async fn tell(&self, channels: &[String], message: &Message) -> Vec<Delivery> {
         let mut told = Vec::new();
         let mut ready = Vec::new();
         for name in channels {
-            match notify::channels(&self.context, std::iter::once(name.as_str())) {
-                Ok(found) => ready.extend(found),
+            match notify::channel(&self.context, name) {
+                Ok(found) => ready.push(found),
                 Err(failure) => told.push(notify::lost(name, failure.error.to_string())),
             }
         }

@@ -224,8 +224,7 @@ pub(super) async fn equipment(context: &Context, opening: &Opening, api: &Api) -
     let configured = context.optional()?.map(|it| it.config.notifications.as_slice()).unwrap_or_default();
     let channels = configured.iter().map(|it| {
         let name = it.name.as_str();
-        let channel = notify::channels(context, std::iter::once(name)).map(|mut all| all.swap_remove(0));
-        (name.to_owned(), channel.map_err(|e| e.error.to_string()))
+        (name.to_owned(), notify::channel(context, name).map_err(|e| e.error.to_string()))
     });
     let channels = channels.collect();
     Ok(Equipment { catalogue, by, signer, identities, job, channels, rehearsal: false })

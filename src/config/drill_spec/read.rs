@@ -319,11 +319,8 @@ impl Decode for DrillRehearsal {
             "write the playbook's file, such as `file: compromised-pod/playbook.yaml`",
         );
         let params = fields.get("params").map_or(Some(BTreeMap::new()), |at| {
-            let entries = at.named("what the playbook is told, such as `incident: DRILL-1`")?;
-            let read =
-                entries.iter().map(|entry| Some((entry.name.to_owned(), AnyValue::decode(&entry.value)?.0)));
-            let read: Vec<Option<_>> = read.collect();
-            read.into_iter().collect()
+            let told = at.map::<AnyValue>("what the playbook is told, such as `incident: DRILL-1`")?;
+            Some(told.into_iter().map(|(name, value)| (name, value.0)).collect())
         });
         let within = fields.or("within", Duration::from_secs(600));
         fields.finish();

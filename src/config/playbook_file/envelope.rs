@@ -45,12 +45,7 @@ impl Decode for Metadata {
         let name =
             fields.required::<Name>("name", "write the playbook's name, such as `name: compromised-pod`");
         let labels = fields.get("labels").map_or(Some(BTreeMap::new()), |at| {
-            let entries = at.named("labels, such as `incident.example.com/class: workload`")?;
-            let read: Vec<Option<_>> = entries
-                .iter()
-                .map(|entry| Some((entry.name.to_owned(), String::decode(&entry.value)?)))
-                .collect();
-            read.into_iter().collect()
+            at.map("labels, such as `incident.example.com/class: workload`")
         });
         fields.finish();
         Some(Metadata { name: name?.0, labels: labels? })

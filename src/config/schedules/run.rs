@@ -186,11 +186,7 @@ impl Decode for RunPlaybook {
         let mut fields = at.fields()?;
         let name = fields.required("name", "write the playbook's name, such as `name: nightly-check`");
         let params = fields.get("params").map_or(Some(BTreeMap::new()), |at| {
-            let entries = at.named("parameters and their values, such as `incident: OPS-7`")?;
-            let read =
-                entries.iter().map(|entry| Some((entry.name.to_owned(), String::decode(&entry.value)?)));
-            let read: Vec<Option<_>> = read.collect();
-            read.into_iter().collect()
+            at.map("parameters and their values, such as `incident: OPS-7`")
         });
         let identity = fields.optional("identity");
         fields.finish();

@@ -45,8 +45,7 @@ pub fn status_page(known: &Known, holder: &str, now: Timestamp) -> String {
         clock(now),
         escaped(&looked)
     ));
-    let own = known.around.as_ref().map_or("", |(around, _)| around.own.as_str());
-    clusters::summary(&mut page, &all, own, now);
+    clusters::summary(&mut page, &all, &known.cluster, now);
     schedules::schedules(&mut page, known, now);
     clusters::waiting(&mut page, &all, now);
     for (at, (facts, _)) in all.iter().enumerate() {

@@ -47,9 +47,10 @@ fn cluster(text: &str) -> Overview {
 
 fn known(clusters: Vec<Overview>) -> Known {
     let clusters: BTreeMap<_, _> = clusters.into_iter().map(|it| (it.cluster.clone(), it)).collect();
-    let around = Around { store: "file:///s".into(), own: "prod".into(), clusters, unread: Vec::new() };
+    let around = Around { store: "file:///s".into(), clusters, unread: Vec::new() };
     let hour = Some(Duration::from_secs(3600));
     Known {
+        cluster: "prod".into(),
         around: Some((around, ago(2))),
         objectives: Objectives { rpo: hour, verified: hour, drilled: hour },
         ..Known::default()
@@ -57,19 +58,7 @@ fn known(clusters: Vec<Overview>) -> Known {
 }
 
 fn schedule(trouble: Option<&str>) -> Standing {
-    Standing {
-        work: Work::Backup,
-        next: None,
-        running: None,
-        elsewhere: None,
-        last: None,
-        succeeded: None,
-        ended: BTreeMap::new(),
-        missed: 0,
-        missed_at: None,
-        lag: None,
-        trouble: trouble.map(str::to_owned),
-    }
+    Standing { trouble: trouble.map(str::to_owned), ..Standing::new(Work::Backup) }
 }
 
 fn says(known: &Known, texts: &[&str]) -> String {
