@@ -163,7 +163,7 @@ async fn playbook_deletes_what_a_controller_keeps_writing_to() -> Result<()> {
             let mut met = count.lock().unwrap();
             let met = met.entry(path.split('?').next().unwrap_or_default().to_owned()).or_default();
             *met += 1;
-            if *met % 4 == 0 { Answer::Real } else { Answer::Status(409, None, "it has been modified") }
+            if met.is_multiple_of(4) { Answer::Real } else { Answer::Status(409, None, "it has been modified") }
         })
         .await?;
         let through = format!("--kubeconfig {}", front.kubeconfig(boat.dir())?.display());
