@@ -11,6 +11,7 @@ mod path;
 mod record;
 mod run;
 mod tag;
+mod took;
 mod turn;
 mod verification;
 
@@ -35,5 +36,6 @@ pub use path::{ObjectPlace, object_path, parse_object_path};
 pub use record::{AnyRecord, Facts, Family, HoldAction, HoldFacts, Record, TagFacts};
 pub use run::{KeptEvidence, RunRecord};
 pub use tag::Tag;
+pub use took::{BackupPhase, Took};
 pub use turn::{Claim, End, Failing, Fence, Turn, TurnOutcome, TurnPart};
 pub use verification::{FindingCounts, Level, Outcome, RecordedFinding, VerificationFacts, VerifiedDepth};
