@@ -7,6 +7,7 @@ mod error;
 mod id;
 mod key;
 mod manifest;
+mod news;
 mod path;
 mod record;
 mod run;
@@ -32,6 +33,7 @@ pub use manifest::{
     ClusterFacts, FORMAT_MAJOR, FORMAT_MINOR, FormatVersion, Manifest, Problem, Status, ToolFacts,
     Verification,
 };
+pub use news::News;
 pub use path::{ObjectPlace, object_path, parse_object_path};
 pub use record::{AnyRecord, Facts, Family, HoldAction, HoldFacts, Record, TagFacts};
 pub use run::{KeptEvidence, RunRecord};
