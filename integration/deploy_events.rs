@@ -96,7 +96,8 @@ async fn a_backup_tells_of_its_cron_job_and_waits_for_nobody_who_does_not_take_i
 
         // What fails in the same way again is the same event, once more; what is no run tells nothing.
         let good = fs::read_to_string(boat.path("lifeboat.yaml"))?;
-        boat.edit(|text| text.replace(&cluster.etcd().endpoints()[0], "http://127.0.0.1:1"))?;
+        let dead: Vec<String> = (1..60).map(|last| format!("http://127.0.0.{last}:1")).collect();
+        boat.edit(|text| text.replace(&cluster.etcd().endpoints()[0], &dead.join("\"\n    - \"")))?;
         for _ in 0..3 {
             home.run(&["backup", "--etcd-only"]).await?.expect(1);
         }
@@ -104,6 +105,11 @@ async fn a_backup_tells_of_its_cron_job_and_waits_for_nobody_who_does_not_take_i
         let (shown, event) = home.only("BackupFailed").await?;
         assert_eq!(event["series"]["count"], 3, "{event:#?}");
         assert!(shown.contains("Warning") && shown.contains("(x3 over "), "{shown}");
+        // The server takes just so much of what there is to say.
+        let note = event["note"].as_str().context("no note")?;
+        assert!(note.len() > 1000 && note.len() <= 1024 && note.ends_with('…'), "{note}");
+        let found = cluster.kubectl(&["events", "-n", "lifeboat", "--for", &home.subject]).await?;
+        assert!(found.contains("BackupFailed") && found.contains("BackupSucceeded"), "{found}");
         // Why a configuration is wrong may quote it.
         fs::write(boat.path("lifeboat.yaml"), good.replace("signing:", "signign: {password: hunter2}\nx:"))?;
         home.run(&["backup"]).await?.expect(2);
@@ -145,6 +151,14 @@ async fn a_backup_tells_of_its_cron_job_and_waits_for_nobody_who_does_not_take_i
         apiserver.start().await?;
         home.pod.give("no token at all")?;
         untold("401").await?;
+        let wrong = async |subject: &str, mut command: Command| -> Result<crate::boat::Ran> {
+            Ok(crate::boat::Ran::from(command.env("LIFEBOAT_EVENTS", subject).output().await?).expect(0))
+        };
+        let etcd_only = ["backup", "--etcd-only"];
+        let said = wrong("pod/x", home.pod.command(&etcd_only).await?).await?;
+        said.says("no events are written: LIFEBOAT_EVENTS: \"pod/x\" is neither cronjob/NAME nor deployment/NAME");
+        // In no pod there is nobody to tell.
+        wrong(&home.subject, boat.command(&etcd_only)).await?.says("could not be written");
         // Where nothing is to be told, nobody is asked.
         let quiet = home.pod.run(&["backup", "--etcd-only"]).await?.expect(0);
         assert!(!quiet.stderr.contains("event"), "{}", quiet.stderr);
@@ -207,7 +221,18 @@ async fn a_daemon_tells_of_its_deployment() -> Result<()> {
         told("ConfigurationAccepted").await?;
         let (shown, _) = told("VerifyFailed").await?;
         assert!(shown.contains("broken: "), "{shown}");
-        daemon.end().await.expect(0);
+
+        // Nobody takes what is told any more: that is said once, and the daemon does what it did.
+        cluster.apiserver().kill();
+        for schedules in ["\nschedules:", "\nschedules:  # changed"] {
+            let before = daemon.log().matches("is in force").count();
+            fs::write(boat.path("lifeboat.yaml"), good.replace("\nschedules:", schedules))?;
+            daemon.tell(Signal::HUP);
+            within(60, &daemon.log, async || daemon.log().matches("is in force").count() > before).await;
+        }
+        let ended = daemon.end().await.expect(0);
+        assert_eq!(ended.stderr.matches("could not be written").count(), 1, "{}", ended.stderr);
+        assert!(!ended.stderr.contains("could not be delivered in time"), "{}", ended.stderr);
         Ok(())
     })
     .await
