@@ -25,6 +25,7 @@ mod deploy_alerts_live;
 mod deploy_case;
 mod deploy_daemons;
 mod deploy_drill;
+mod deploy_events;
 mod deploy_files;
 mod deploy_kind;
 mod deploy_rights;
