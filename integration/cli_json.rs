@@ -1,7 +1,8 @@
 //! With `-o json` standard output is one JSON document, whatever happens.
 
 use crate::saved::saved;
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
+use serde_json::{Value, json};
 use std::fs;
 
 #[tokio::test]
@@ -112,6 +113,14 @@ async fn every_failure_is_a_document_with_code_message_and_help() -> Result<()> 
         assert_eq!(ran.stdout, "", "{line}");
         let first = error["message"].as_str().unwrap().lines().next().unwrap();
         assert!(ran.stderr.contains(first), "{line}: {first} is not in {}", ran.stderr);
+        // Who has the log in JSON finds nothing else there. (How a log is wanted is not known where arguments are wrong.)
+        if name != "usage" {
+            let ran = json(&["--log-format", "json"]).await;
+            let logged: Result<Vec<Value>, _> = ran.stderr.lines().map(serde_json::from_str).collect();
+            let last = logged.map_err(|e| anyhow!("{line}: {e}: {ran:?}"))?.pop().context("no log")?;
+            let told = (&last["level"], &last["fields"]["code"], &last["fields"]["message"]);
+            assert_eq!(told, (&json!("ERROR"), &error["code"], &error["message"]), "{line}: {last}");
+        }
     }
     Ok(())
 }

@@ -15,15 +15,17 @@ use std::fs;
 use tokio::process::Command;
 
 /// An account of what was applied, its pod, and the object that the pod comes from.
-struct Home<'a> {
+pub struct Home<'a> {
     cluster: &'a Cluster,
-    pod: Pod<'a>,
+    /// Where its token is, and the program.
+    pub pod: Pod<'a>,
     /// `cronjob/lifeboat-backup`, as the container's environment has it.
     subject: String,
 }
 
 impl<'a> Home<'a> {
-    async fn of(cluster: &'a Cluster, objects: &[Value], workload: &str) -> Result<Self> {
+    /// Applies the objects, and gives the pod of one of them.
+    pub async fn of(cluster: &'a Cluster, objects: &[Value], workload: &str) -> Result<Self> {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
         let file = cluster.etcd().dir().join("objects.json");
         fs::write(&file, list.to_string())?;
@@ -51,7 +53,8 @@ impl<'a> Home<'a> {
         Ok(command)
     }
 
-    async fn run(&self, args: &[&str]) -> Result<crate::boat::Ran> {
+    /// Runs the program there.
+    pub async fn run(&self, args: &[&str]) -> Result<crate::boat::Ran> {
         Ok(self.command("lifeboat-pod-1", args).await?.output().await?.into())
     }
 

@@ -3,6 +3,7 @@
 use crate::{
     boat::{Lifeboat, Ran},
     deploy_case::{place, rendered},
+    deploy_events::Home,
     export::Export,
     kube_credentials::altered,
     lab::{Cluster, ClusterOptions, fill, with_cluster},
@@ -106,22 +107,55 @@ async fn deploy_gives_a_backup_the_rights_that_it_needs_and_no_other() -> Result
             "no custom resources"
         );
 
-        let roles = rights.iter().filter(|it| it["kind"].as_str().is_some_and(|kind| kind.ends_with("Role")));
-        for role in roles {
-            let less = each_less(role);
-            ensure!(!less.is_empty(), "{role}");
-            for (what, less) in less {
-                apply(cluster, &[less]).await?;
-                let ran = backup(&boat, &kubeconfig).await;
-                ensure!(ran.stderr.contains("forbidden"), "nothing is said of the lack of {what}: {ran:?}");
-                // What is saved without them is whole: what lacks is how the types are stored, and the cluster's UID.
-                assert_eq!(ran.code != 0, what.starts_with("list"), "{what}: {ran:?}");
-                apply(cluster, std::slice::from_ref(role)).await?;
-            }
+        let role = of_kind(&rights, "ClusterRole")?;
+        for (what, less) in each_less(role) {
+            apply(cluster, &[less]).await?;
+            let ran = backup(&boat, &kubeconfig).await;
+            ensure!(ran.stderr.contains("forbidden"), "nothing is said of the lack of {what}: {ran:?}");
+            // What is saved without them is whole: what lacks is how the types are stored, and the cluster's UID.
+            assert_eq!(ran.code != 0, what.starts_with("list"), "{what}: {ran:?}");
         }
+        apply(cluster, std::slice::from_ref(role)).await?;
         backup(&boat, &kubeconfig).await.expect(0);
         Ok(())
     })
     .await
-    .context("rights")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deploy_gives_events_the_rights_that_they_need_and_no_other() -> Result<()> {
+    with_cluster(ClusterOptions::default(), async |cluster| {
+        let all = rendered(&place().join("kustomize/overlays/resources"))?;
+        let home = Home::of(cluster, &all, "lifeboat-backup").await?;
+        // What fails in the same way twice is one event, which is written again.
+        home.pod.boat.edit(|text| text.replace(&cluster.etcd().endpoints()[0], "http://127.0.0.1:1"))?;
+        let twice = async || {
+            cluster.kubectl(&["delete", "events", "--all", "-n", "lifeboat"]).await?;
+            let mut said = String::new();
+            for _ in 0..2 {
+                said += &home.run(&["backup", "--etcd-only"]).await?.expect(1).stderr;
+            }
+            anyhow::Ok(said)
+        };
+        let said = twice().await?;
+        ensure!(!said.contains("could not be written"), "{said}");
+        let role = of_kind(&all, "Role")?;
+        let less = each_less(role);
+        let whats: Vec<&str> = less.iter().map(|(what, _)| what.as_str()).collect();
+        assert_eq!(whats, ["create events", "patch events", "get cronjobs"]);
+        for (what, less) in less {
+            apply(cluster, &[less]).await?;
+            let said = twice().await?;
+            ensure!(
+                said.contains("could not be written") && said.contains("forbidden"),
+                "nothing is said of the lack of {what}: {said}"
+            );
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Result<&'a Value> {
+    objects.iter().find(|it| it["kind"] == kind).with_context(|| kind.to_owned())
 }

@@ -216,7 +216,7 @@ async fn what_may_not_be_read_is_missing_by_name() -> Result<()> {
         let errors: Vec<_> = checks.iter().filter(|check| check["level"] == "error").collect();
         let [error] = errors[..] else { panic!("{errors:?}") };
         assert_eq!(error["about"], "secrets/v1");
-        assert!(error["message"].as_str().unwrap().ends_with("allow get and list"), "{error}");
+        assert!(error["message"].as_str().unwrap().ends_with("allow `list`"), "{error}");
 
         // Who may read one namespace only can save that one.
         let one = |text: String| {

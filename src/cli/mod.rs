@@ -42,7 +42,7 @@ pub use failure::Exit;
 
 use crate::point::{News, TurnOutcome};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
-use context::{Context, Global};
+use context::{Context, Global, LogFormat};
 use failure::Failure;
 use news::Herald;
 use std::process::ExitCode;
@@ -162,24 +162,24 @@ pub async fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(e) => return usage(&e),
     };
-    let format = arguments.global.output;
+    let (format, log_format) = (arguments.global.output, arguments.global.log_format);
     // A daemon is silent otherwise, and its log is all that is seen of it.
     let told = u8::from(matches!(arguments.command, Command::Daemon(_)));
     output::start_log(&arguments.global, told);
     let context = Context::new(arguments.global);
     // Of the runs that a daemon begins the daemon tells.
     let runs = arguments.command.runs().filter(|_| handed::turn().is_none());
-    let running = carry_out(&context, arguments.command);
+    let running = async {
+        let told = |failure: &Failure| output::failure(format, log_format, failure);
+        carry_out(&context, arguments.command).await.inspect_err(told)
+    };
     let result = match handed::turn() {
         Some(turn) => running.instrument(tracing::error_span!("run", %turn)).await,
         None => running.await,
     };
     let (exit, said) = match result {
         Ok(exit) => (exit, context.said().map(str::to_owned)),
-        Err(failure) => {
-            output::failure(format, &failure);
-            (failure.exit, Some(output::without_identities(&failure.error.to_string())))
-        }
+        Err(failure) => (failure.exit, Some(output::without_identities(&failure.error.to_string()))),
     };
     if let Some(runs) = runs {
         let news = News::of_command(runs, TurnOutcome::of_exit(exit as u8), said.as_deref());
@@ -233,9 +233,9 @@ fn usage(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     let safe = output::without_identities(&text);
     if !shown && json {
-        output::failure(Format::Json, &Failure::usage(safe.trim()));
+        output::failure(Format::Json, LogFormat::Text, &Failure::usage(safe.trim()));
     } else if safe != text {
-        output::failure(Format::Table, &Failure::usage(safe.trim()));
+        output::failure(Format::Table, LogFormat::Text, &Failure::usage(safe.trim()));
     } else {
         // A closed pipe is no reason to complain.
         let _ = error.print();

@@ -1,6 +1,10 @@
 //! Standard output gets the result and nothing else; everything else goes to standard error.
 
-use super::{Exit, Format, context::Global, failure::Failure};
+use super::{
+    Exit, Format,
+    context::{Global, LogFormat},
+    failure::Failure,
+};
 use crate::object::plain;
 use serde::Serialize;
 use std::{
@@ -85,7 +89,8 @@ pub(super) fn without_identities(text: &str) -> String {
     out + &text[at..]
 }
 
-pub(super) fn failure(format: Format, failure: &Failure) {
+/// Says why a command failed: last in the log, and, where a result in JSON or YAML was asked for, in its place.
+pub(super) fn failure(format: Format, log: LogFormat, failure: &Failure) {
     // The rooms' errors name their causes themselves.
     let message = without_identities(&failure.error.to_string());
     match format {
@@ -96,6 +101,10 @@ pub(super) fn failure(format: Format, failure: &Failure) {
             let _ = result(format, &error, String::new);
         }
         Format::Table => {}
+    }
+    if log == LogFormat::Json {
+        tracing::error!(code = failure.code(), help = failure.help.as_deref(), "{message}");
+        return;
     }
     let mut err = std::io::stderr().lock();
     let _ = writeln!(err, "lifeboat: {message}");
@@ -118,9 +127,7 @@ pub(super) fn start_log(global: &Global, more: u8) {
     let log = fmt().with_env_filter(EnvFilter::new(level)).with_writer(move || terminal.log());
     // Only a second start in one process fails, and then the first one serves.
     let _ = match global.log_format {
-        super::context::LogFormat::Text => {
-            log.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init()
-        }
-        super::context::LogFormat::Json => log.json().try_init(),
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Json => log.json().try_init(),
     };
 }

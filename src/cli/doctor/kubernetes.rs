@@ -41,7 +41,7 @@ pub(super) async fn check(context: &Context, api: &Api, checks: &mut Checks) {
             Access::Allowed => allowed += 1,
             Access::Denied(reason) => {
                 let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
-                checks.add(Level::Error, name, format!("listing it is forbidden{why}: allow get and list"));
+                checks.add(Level::Error, name, format!("listing it is forbidden{why}: allow `list`"));
             }
             Access::Unknown(reason) => {
                 checks.add(Level::Warning, name, format!("may it be listed? {reason}"))
