@@ -3,8 +3,8 @@
 
 use crate::{
     deploy_alerts::monitoring,
-    deploy_case::{place, rendered},
-    deploy_helm::{chart, helm, home, kustomization, made, variants},
+    deploy_case::{documents, place, rendered},
+    deploy_helm::{HELMS, chart, helm, home, kustomization, made, variants},
     lab::{Cluster, ClusterOptions, tools, with_cluster},
     live,
 };
@@ -23,14 +23,17 @@ async fn an_api_server_takes_what_helm_and_kustomize_make() -> Result<()> {
         cluster.kubectl(&["create", "namespace", "admitting"]).await?;
         label(cluster, "admitting", "enforce=restricted").await?;
         cluster.kubectl(&["create", "serviceaccount", "default", "-n", "admitting"]).await?;
-        for variant in variants() {
-            a_release_comes_and_goes(cluster, variant).await?;
+        for which in HELMS {
+            for variant in variants() {
+                a_release_comes_and_goes(cluster, which, variant).await?;
+            }
         }
         for variant in variants() {
             kustomized(cluster, variant).await?;
         }
         what_kustomize_made_is_helm_s_when_it_is_asked_for(cluster).await?;
-        monitored(cluster).await
+        monitored(cluster).await?;
+        secrets_are_fetched(cluster).await
     })
     .await
 }
@@ -57,8 +60,8 @@ async fn there(cluster: &Cluster) -> Result<BTreeSet<String>> {
 }
 
 /// A release is installed without a warning, changes with its values, and leaves nothing; what was its user's stays.
-async fn a_release_comes_and_goes(cluster: &Cluster, variant: &str) -> Result<()> {
-    let namespace = format!("helm-{variant}");
+async fn a_release_comes_and_goes(cluster: &Cluster, which: &str, variant: &str) -> Result<()> {
+    let namespace = format!("{which}-{variant}");
     cluster.kubectl(&["create", "namespace", &namespace]).await?;
     label(cluster, &namespace, if variant == LOOPBACK { "enforce=privileged" } else { "warn=restricted" })
         .await?;
@@ -69,7 +72,8 @@ async fn a_release_comes_and_goes(cluster: &Cluster, variant: &str) -> Result<()
         "variant={variant},monitoring.podMonitor={monitoring},monitoring.prometheusRule={monitoring}"
     );
     let (chart, kubeconfig) = (chart(), Some(kubeconfig.as_path()));
-    let notes = helm(kubeconfig, &["install", "lifeboat", &chart, "-n", &namespace, "--set", &values])?;
+    let notes =
+        helm(which, kubeconfig, &["install", "lifeboat", &chart, "-n", &namespace, "--set", &values])?;
     known_commands(&notes, &namespace)?;
     let made = made(&chart, &namespace, &json!({"variant": variant}))?;
     let live = there(cluster).await?;
@@ -81,6 +85,7 @@ async fn a_release_comes_and_goes(cluster: &Cluster, variant: &str) -> Result<()
     let job = if variant == "drill" { "drill" } else { "prune" };
     let changed = format!("{job}.schedule=1 2 3 4 5");
     helm(
+        which,
         kubeconfig,
         &["upgrade", "lifeboat", &chart, "-n", &namespace, "--reuse-values", "--set", &changed],
     )?;
@@ -88,7 +93,7 @@ async fn a_release_comes_and_goes(cluster: &Cluster, variant: &str) -> Result<()
     let schedule = ["get", &cronjob, "-n", &namespace, "-o", "jsonpath={.spec.schedule}"];
     assert_eq!(cluster.kubectl(&schedule).await?, "1 2 3 4 5", "{variant}");
 
-    helm(kubeconfig, &["uninstall", "lifeboat", "-n", &namespace])?;
+    helm(which, kubeconfig, &["uninstall", "lifeboat", "-n", &namespace])?;
     assert_eq!(there(cluster).await?, before, "{variant}");
     Ok(())
 }
@@ -157,12 +162,19 @@ async fn pods<'a>(cluster: &Cluster, variant: &str, objects: impl Iterator<Item 
 /// Helm leaves what others made alone, and takes it over when it is told to.
 async fn what_kustomize_made_is_helm_s_when_it_is_asked_for(cluster: &Cluster) -> Result<()> {
     // Of the same variant: fields of another one would stay.
-    kustomized(cluster, "resources").await?;
     let (chart, kubeconfig) = (chart(), cluster.kubeconfig());
     let install = ["install", "lifeboat", &chart, "-n", "lifeboat"];
-    let refusal = helm(Some(&kubeconfig), &install).err().context("it takes what is not its own")?;
-    ensure!(refusal.to_string().contains("invalid ownership metadata"), "{refusal}");
-    helm(Some(&kubeconfig), &[&install[..], &["--take-ownership"]].concat()).map(drop)
+    for (which, how) in
+        [("helm", &["--take-ownership"][..]), ("helm4", &["--take-ownership", "--force-conflicts"])]
+    {
+        kustomized(cluster, "resources").await?;
+        let refusal =
+            helm(which, Some(&kubeconfig), &install).err().context("it takes what is not its own")?;
+        ensure!(refusal.to_string().contains("invalid ownership metadata"), "{refusal}");
+        helm(which, Some(&kubeconfig), &[&install[..], how].concat())?;
+        helm(which, Some(&kubeconfig), &["uninstall", "lifeboat", "-n", "lifeboat"])?;
+    }
+    Ok(())
 }
 
 /// The Prometheus Operator's own types take the objects of deploy/monitoring, whole.
@@ -181,5 +193,28 @@ async fn monitored(cluster: &Cluster) -> Result<()> {
     let wrong = cluster.kubectl(&["apply", "--server-side", "-n", "lifeboat", "-f", &path]).await;
     let why = wrong.err().context("what the operator does not know is taken")?;
     ensure!(why.to_string().contains("prot"), "{why}");
+    Ok(())
+}
+
+/// External Secrets' own type takes the component's objects, whole.
+async fn secrets_are_fetched(cluster: &Cluster) -> Result<()> {
+    know(cluster, "secrets-crds", "external-secrets.io", &["externalsecrets"]).await?;
+    let file = place().join("kustomize/components/external-secrets/external-secrets.yaml");
+    let path = file.display().to_string();
+    cluster.kubectl(&["apply", "--server-side", "--warnings-as-errors", "-f", &path]).await?;
+    for object in documents(&fs::read_to_string(&file)?)? {
+        let name = object["metadata"]["name"].as_str().context("no name")?;
+        let get = ["get", "externalsecret", name, "-n", "lifeboat", "-o", "json"];
+        let live: Value = serde_json::from_str(&cluster.kubectl(&get).await?)?;
+        // The server adds what it takes for granted.
+        let given = &object["spec"]["data"];
+        for (index, data) in given.as_array().context("no data")?.iter().enumerate() {
+            let live = &live["spec"]["data"][index];
+            assert_eq!(
+                (&live["secretKey"], &live["remoteRef"]["key"]),
+                (&data["secretKey"], &data["remoteRef"]["key"])
+            );
+        }
+    }
     Ok(())
 }

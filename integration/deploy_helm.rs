@@ -35,23 +35,30 @@ pub fn chart() -> String {
     place().join("helm/lifeboat").display().to_string()
 }
 
-/// What helm prints, for a cluster if this is its kubeconfig.
-pub fn helm(kubeconfig: Option<&Path>, args: &[&str]) -> Result<String> {
-    let mut helm = Command::new(tools::tool("helm")?);
+/// Helm of either line.
+pub const HELMS: [&str; 2] = ["helm", "helm4"];
+
+/// What a helm prints, for a cluster if this is its kubeconfig.
+pub fn helm(which: &str, kubeconfig: Option<&Path>, args: &[&str]) -> Result<String> {
+    let mut helm = Command::new(tools::tool(which)?);
     helm.args(args).env("KUBECONFIG", kubeconfig.unwrap_or(Path::new("/dev/null")));
     let output = helm.output()?;
     let [said, complained] =
         [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
-    ensure!(output.status.success() && complained.is_empty(), "helm {args:?}: {said}{complained}");
+    ensure!(output.status.success() && complained.is_empty(), "{which} {args:?}: {said}{complained}");
     Ok(said)
 }
 
 /// What a chart makes of values in a namespace, by kind and name.
 pub fn made(chart: &str, namespace: &str, values: &Value) -> Result<BTreeMap<String, Value>> {
+    made_by("helm", chart, namespace, values)
+}
+
+fn made_by(which: &str, chart: &str, namespace: &str, values: &Value) -> Result<BTreeMap<String, Value>> {
     let file = tempfile::NamedTempFile::new()?;
     fs::write(file.path(), values.to_string())?;
     let values = file.path().display().to_string();
-    by_name(documents(&helm(None, &["template", "lifeboat", chart, "-n", namespace, "-f", &values])?)?)
+    by_name(documents(&helm(which, None, &["template", "lifeboat", chart, "-n", namespace, "-f", &values])?)?)
 }
 
 /// Objects by their kind and name.
@@ -88,7 +95,13 @@ fn helm_finds_nothing_wrong_with_the_chart() -> Result<()> {
     }
     for variant in variants() {
         let variant = format!("variant={variant}");
-        helm(None, &["lint", "--strict", "--quiet", &chart(), "-n", "lifeboat", "--set", &variant])?;
+        for which in HELMS {
+            helm(
+                which,
+                None,
+                &["lint", "--strict", "--quiet", &chart(), "-n", "lifeboat", "--set", &variant],
+            )?;
+        }
     }
     Ok(())
 }
@@ -118,8 +131,8 @@ fn what_the_chart_is_made_of_is_what_kustomize_renders() -> Result<()> {
 #[test]
 fn without_values_the_chart_renders_what_kustomize_renders() -> Result<()> {
     for variant in variants() {
-        for namespace in [home(variant), "elsewhere"] {
-            let made = made(&chart(), namespace, &json!({"variant": variant}))?;
+        for (which, namespace) in [("helm", home(variant)), ("helm", "elsewhere"), ("helm4", "elsewhere")] {
+            let made = made_by(which, &chart(), namespace, &json!({"variant": variant}))?;
             let wanted = kustomized(variant, namespace)?;
             assert_eq!(made.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "{variant}");
             for (name, object) in &wanted {
@@ -194,7 +207,7 @@ fn the_package_holds_the_chart() -> Result<()> {
         Ok(())
     }
     let dir = tempfile::tempdir()?;
-    helm(None, &["package", &chart(), "-d", &dir.path().display().to_string()])?;
+    helm("helm", None, &["package", &chart(), "-d", &dir.path().display().to_string()])?;
     let package =
         dir.path().join(format!("lifeboat-{}.tgz", env!("CARGO_PKG_VERSION"))).display().to_string();
     let listed = said("tar", &["-tzf", &package])?;

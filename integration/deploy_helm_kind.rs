@@ -54,14 +54,15 @@ pub async fn a_release_saves_and_goes(deployed: &Deployed) -> Result<()> {
     ensure!(saved.len() == 2, "{saved:?}");
     assert_eq!(deployed.shell("helm uninstall lifeboat -n lifeboat")?.1, "");
     let client = apiserver::client(deployed.cluster.kubeconfig()).await?;
-    eventually("nothing of Lifeboat but what is its user's", Duration::from_secs(90), async || {
-        let all = live::everything(&client).await?.into_keys();
-        let ours = |name: &String| name.contains("lifeboat") && !name.starts_with("core/events/");
-        let left: BTreeSet<String> =
-            all.filter(ours).filter(|it| it != "core/namespaces/_cluster/lifeboat").collect();
+    let mut left = BTreeSet::new();
+    let gone = eventually("what is its user's alone", Duration::from_secs(90), async || {
+        let ours = |name: &String| name.contains("/lifeboat/") || name.ends_with("/lifeboat-backup");
+        left = live::everything(&client).await?.into_keys().filter(ours).collect();
+        left.retain(|name| !name.starts_with("core/events/"));
         Ok((left == LEFT.map(str::to_owned).into()).then_some(()))
     })
-    .await?;
+    .await;
+    gone.with_context(|| format!("{left:?}"))?;
     assert_eq!(points(deployed).await?, saved);
     deployed.shell("kubectl delete namespace lifeboat").map(drop)
 }

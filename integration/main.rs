@@ -31,6 +31,7 @@ mod deploy_helm;
 mod deploy_helm_kind;
 mod deploy_helm_values;
 mod deploy_kind;
+mod deploy_secrets;
 mod deploy_units;
 mod drill;
 mod drill_case;
