@@ -1,7 +1,8 @@
 //! The program under test, in a directory of its own with configuration, keys and a store.
 
-use crate::lab::{
-    Cluster, Etcd, EtcdOptions, S3, S3Options, fill, fill::points::Maker, s3, tools, with_etcd,
+use crate::{
+    lab::{Cluster, Etcd, EtcdOptions, S3, S3Options, fill, fill::points::Maker, s3, tools, with_etcd},
+    silence,
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -61,12 +62,37 @@ impl Ran {
     }
 }
 
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
+impl Ran {
+    /// What was left by a program that was asked to show a secret.
+    fn revealing(output: Output) -> Self {
         Ran {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// No secret may be in it.
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let ran = Ran::revealing(output);
+        for text in [&ran.stdout, &ran.stderr] {
+            if let Some(what) = silence::shown(text) {
+                panic!("{what}");
+            }
+        }
+        ran
+    }
+}
+
+/// Nor in what it has left to be read.
+impl Drop for Lifeboat {
+    fn drop(&mut self) {
+        if !std::thread::panicking()
+            && let Some(what) = silence::told_in(&self.dir)
+        {
+            panic!("{what}");
         }
     }
 }
@@ -238,8 +264,10 @@ impl Lifeboat {
     /// Runs the program to its end, which may be so far away.
     pub async fn run_within(&self, limit: Duration, args: &[&str]) -> Ran {
         let output = tokio::time::timeout(limit, self.command(args).output());
-        let ran: Ran =
-            output.await.unwrap_or_else(|_| panic!("{args:?} is stuck")).expect("lifeboat runs").into();
+        let output = output.await.unwrap_or_else(|_| panic!("{args:?} is stuck")).expect("lifeboat runs");
+        // `get` prints an object of a recovery point as it is, whatever it is.
+        let asked = args.first() == Some(&"get") || args.contains(&"--show-secrets");
+        let ran = if asked { Ran::revealing(output) } else { output.into() };
         assert!(!ran.stderr.contains("panicked at"), "{args:?} panicked:\n{}", ran.stderr);
         ran
     }

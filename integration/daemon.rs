@@ -18,7 +18,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    process::Child,
+    process::{Child, Command},
     time::{Instant, sleep},
 };
 
@@ -32,8 +32,12 @@ pub struct Daemon {
 impl Daemon {
     /// Starts one of this name.
     pub fn start(boat: &Lifeboat, name: &str) -> Result<Self> {
+        Self::of(boat, name, boat.command(&["daemon", "--name", name]))
+    }
+
+    /// Starts one by this command.
+    pub fn of(boat: &Lifeboat, name: &str, mut command: Command) -> Result<Self> {
         let log = boat.path(&format!("{name}-{}.log", Timestamp::now().as_microsecond()));
-        let mut command = boat.command(&["daemon", "--name", name]);
         let child = command.stdout(Stdio::null()).stderr(fs::File::create(&log)?).spawn()?;
         Ok(Daemon { child, log })
     }

@@ -57,6 +57,17 @@ pub fn documents(text: &str) -> Result<Vec<Value>> {
     serde_yaml::Deserializer::from_str(text).map(|it| Ok(Value::deserialize(it)?)).collect()
 }
 
+/// The objects of a variant with events of every job, as deploy/README.md has it.
+pub fn with_events(overlay: &str) -> Result<Vec<Value>> {
+    let dir = tempfile::tempdir()?;
+    let checkout = dir.path().join("lifeboat");
+    fs::create_dir(&checkout)?;
+    said("cp", &["-r", &place().display().to_string(), &checkout.display().to_string()])?;
+    let mine = format!("resources: [lifeboat/deploy/kustomize/overlays/{overlay}]\n");
+    fs::write(dir.path().join("kustomization.yaml"), mine + &block("yaml", "components/events")?)?;
+    rendered(dir.path())
+}
+
 /// The example that a variant is configured after.
 pub fn example(overlay: &str) -> Result<String> {
     let of = match overlay {

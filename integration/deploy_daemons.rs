@@ -64,6 +64,12 @@ pub async fn daemons_take_their_place(deployed: &Deployed) -> Result<()> {
         metrics.contains(r#"{cluster="lab",schedule="due",runs="backup",outcome="completed"} 1"#),
         "{metrics}"
     );
+    // People are told when the store knows.
+    eventually("an event of the Deployment", LIMIT, async || {
+        let described = ["describe", "deployment/lifeboat-daemon", "-n", "lifeboat"];
+        Ok(deployed.cluster.kubectl(&described)?.contains("BackupSucceeded").then_some(()))
+    })
+    .await?;
     println!("memory of {other} at most: {}", deployed.on_the_host(PEAK)?);
     deployed.shell("kubectl delete deployment lifeboat-daemon -n lifeboat --wait=false").map(drop)
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     boat::Lifeboat,
-    deploy_case::{OVERLAYS, example, place, rendered},
+    deploy_case::{OVERLAYS, example, place, rendered, with_events},
 };
 use anyhow::{Context, Result, ensure};
 use lifeboat::config::{Config, DrillSpec};
@@ -166,15 +166,31 @@ fn rights_and_secrets_are_no_more_than_each_job_needs() -> Result<()> {
             let everything = rule["resources"] == json!(["*"]);
             assert_eq!(rule["verbs"], if everything { json!(["list"]) } else { json!(["get"]) }, "{overlay}");
         }
-        ensure!(of_kind(&objects, "Role").is_empty() && of_kind(&objects, "Secret").is_empty(), "{overlay}");
+        ensure!(of_kind(&objects, "Secret").is_empty(), "{overlay}");
         let bindings = of_kind(&objects, "ClusterRoleBinding");
         let who = if overlay.starts_with("daemon") { "lifeboat-daemon" } else { "lifeboat-backup" };
         let subject = json!([{"kind": "ServiceAccount", "name": who, "namespace": "lifeboat"}]);
+        assert_eq!((bindings.len(), &bindings[0]["subjects"]), (1, &subject), "{overlay}");
+        // Beside that, to tell events of the one object that its pods come from.
+        let (group, plural, of) = match overlay.starts_with("daemon") {
+            true => ("apps", "deployments", "lifeboat-daemon"),
+            false => ("batch", "cronjobs", "lifeboat-backup"),
+        };
+        let (roles, bindings) = (of_kind(&objects, "Role"), of_kind(&objects, "RoleBinding"));
+        let telling = json!([
+            {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+            {"apiGroups": [group], "resources": [plural], "resourceNames": [of], "verbs": ["get"]},
+        ]);
+        assert_eq!((roles.len(), &roles[0]["rules"]), (1, &telling), "{overlay}");
         assert_eq!((bindings.len(), &bindings[0]["subjects"]), (1, &subject), "{overlay}");
         for account in of_kind(&objects, "ServiceAccount") {
             assert_eq!(account["automountServiceAccountToken"], false, "{overlay}");
         }
         for job in workloads(&objects) {
+            assert_eq!(
+                told_of(job),
+                (name(job) == of).then(|| format!("{}/{of}", plural.trim_end_matches('s')))
+            );
             let needed = match (name(job), overlay) {
                 ("lifeboat-prune", _) => vec!["lifeboat-store-prune"],
                 ("lifeboat-backup" | "lifeboat-daemon", overlay) if overlay.contains("control-plane") => {
@@ -184,6 +200,45 @@ fn rights_and_secrets_are_no_more_than_each_job_needs() -> Result<()> {
             };
             assert_eq!(secrets(job), needed, "{overlay}: {}", name(job));
         }
+    }
+    Ok(())
+}
+
+/// Of what a workload's pods tell events.
+fn told_of(job: &Value) -> Option<String> {
+    let env = pod(job)["containers"][0]["env"].as_array().into_iter().flatten();
+    let mut named = env.filter(|it| it["name"] == "LIFEBOAT_EVENTS");
+    named.next().and_then(|it| it["value"].as_str().map(str::to_owned))
+}
+
+/// Who asks for it gets events of every job, and a token for each that can do nothing else.
+#[test]
+fn every_job_tells_events_where_that_is_asked_for() -> Result<()> {
+    for overlay in ["resources", "daemon-control-plane"] {
+        let plain = rendered(&place().join("kustomize/overlays").join(overlay))?;
+        let objects = with_events(overlay)?;
+        assert_eq!(objects.len(), plain.len(), "{overlay}");
+        for job in workloads(&objects) {
+            let kind = job["kind"].as_str().context("no kind")?.to_ascii_lowercase();
+            assert_eq!(told_of(job), Some(format!("{kind}/{}", name(job))), "{overlay}");
+            assert_eq!(pod(job)["automountServiceAccountToken"], true, "{overlay}: {}", name(job));
+        }
+        assert_eq!(of_kind(&objects, "ClusterRole"), of_kind(&plain, "ClusterRole"), "{overlay}");
+        assert_eq!(
+            of_kind(&objects, "ClusterRoleBinding"),
+            of_kind(&plain, "ClusterRoleBinding"),
+            "{overlay}"
+        );
+        let rules = &of_kind(&objects, "Role")[0]["rules"];
+        let more = json!({
+            "apiGroups": ["batch"], "resources": ["cronjobs"], "resourceNames": ["lifeboat-verify", "lifeboat-prune"],
+            "verbs": ["get"],
+        });
+        assert_eq!((rules.as_array().map(Vec::len), &rules[2]), (Some(3), &more), "{overlay}");
+        let policies = of_kind(&objects, "NetworkPolicy");
+        let api = policies.into_iter().find(|it| name(it) == "lifeboat-api-server").context("none")?;
+        let who = &api["spec"]["podSelector"]["matchExpressions"][0]["values"];
+        assert_eq!(who, &json!(["backup", "daemon", "verify", "prune"]), "{overlay}");
     }
     Ok(())
 }

@@ -74,6 +74,9 @@ async fn the_first_backup_is_what_the_cluster_is(deployed: &Deployed) -> Result<
     let uid = &before["core/namespaces/_cluster/kube-system"]["metadata"]["uid"];
     assert_eq!(&manifest["cluster"]["uid"], uid);
     assert_exact(&Export::read(&deployed.boat, &manifest).await?, &before, &after)?;
+    let described = deployed.cluster.kubectl(&["describe", "cronjob/lifeboat-backup", "-n", "lifeboat"])?;
+    let told = format!("recovery point {}, ", manifest["id"].as_str().context("no id")?);
+    ensure!(described.contains("BackupSucceeded") && described.contains(&told), "{described}");
     let verified = deployed.boat.verify_all().await.to_string();
     ensure!(verified.contains("its KV hash at revision"), "{verified}");
     Ok(())

@@ -6,7 +6,10 @@ use kube::{Client, client::Body};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -36,6 +39,7 @@ pub enum Answer {
 /// The server. Gone when dropped.
 pub struct Front {
     address: SocketAddr,
+    lost: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -46,15 +50,21 @@ impl Front {
         rule: impl Fn(&str) -> Answer + Send + Sync + 'static,
     ) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let (address, rule) = (listener.local_addr()?, Arc::new(rule));
+        let (address, rule, lost) = (listener.local_addr()?, Arc::new(rule), Arc::<AtomicUsize>::default());
+        let count = lost.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (client, rule) = (client.clone(), rule.clone());
+                let (client, rule, lost) = (client.clone(), rule.clone(), count.clone());
                 // A client that goes away is no failure of ours.
-                tokio::spawn(async move { serve(stream, &client, &*rule).await.ok() });
+                tokio::spawn(async move { serve(stream, &client, &*rule, &lost).await.ok() });
             }
         });
-        Ok(Self { address, task })
+        Ok(Self { address, lost, task })
+    }
+
+    /// How many requests the server has carried out so far whose answers were [`Answer::Lost`].
+    pub fn lost(&self) -> usize {
+        self.lost.load(Ordering::SeqCst)
     }
 
     /// Writes a kubeconfig that leads here, without credentials.
@@ -86,7 +96,12 @@ struct Asked {
 }
 
 /// Answers the requests of one connection, one after another.
-async fn serve(mut stream: TcpStream, client: &Client, rule: &(dyn Fn(&str) -> Answer + Sync)) -> Result<()> {
+async fn serve(
+    mut stream: TcpStream,
+    client: &Client,
+    rule: &(dyn Fn(&str) -> Answer + Sync),
+    lost: &AtomicUsize,
+) -> Result<()> {
     let (read, mut write) = stream.split();
     let mut read = BufReader::new(read);
     let mut line = String::new();
@@ -116,6 +131,7 @@ async fn serve(mut stream: TcpStream, client: &Client, rule: &(dyn Fn(&str) -> A
             fate @ (Answer::Reset | Answer::Lost) => {
                 if matches!(fate, Answer::Lost) {
                     real(client, &asked).await?;
+                    lost.fetch_add(1, Ordering::SeqCst);
                 }
                 drop(read);
                 stream.set_zero_linger()?;
@@ -123,7 +139,9 @@ async fn serve(mut stream: TcpStream, client: &Client, rule: &(dyn Fn(&str) -> A
             }
             Answer::Status(code, wait, message) => {
                 let wait = wait.map_or(String::new(), |seconds| format!("Retry-After: {seconds}\r\n"));
-                let body = serde_json::json!({"kind": "Status", "message": message, "code": code});
+                let reason = if code == 409 { "Conflict" } else { "" };
+                let body =
+                    serde_json::json!({"kind": "Status", "message": message, "reason": reason, "code": code});
                 (code, wait, body.to_string().into_bytes())
             }
             Answer::Page(text) => (200, String::new(), text.as_bytes().to_vec()),

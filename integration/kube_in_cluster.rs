@@ -25,9 +25,10 @@ shift
 exec \"$@\"";
 
 /// What a pod of a service account is given.
-struct Pod<'a> {
+pub struct Pod<'a> {
     cluster: &'a Cluster,
-    boat: Lifeboat,
+    /// The program in it.
+    pub boat: Lifeboat,
     account: PathBuf,
 }
 
@@ -43,12 +44,17 @@ impl<'a> Pod<'a> {
         cluster.kubectl(&[&bind[..], &["--serviceaccount=default:backup"]].concat()).await?;
 
         let boat = Lifeboat::init(cluster.etcd().dir(), None, None).await?;
+        Self::mounted(cluster, boat, "default", settings)
+    }
+
+    /// One of this namespace, which has no token yet.
+    pub fn mounted(cluster: &'a Cluster, boat: Lifeboat, namespace: &str, settings: &str) -> Result<Self> {
         let section = format!("\nkubernetes:\n  inCluster: true\n{settings}");
         boat.edit(|text| text.replacen("\nkubernetes:\n", &section, 1))?;
         let account = boat.path("serviceaccount");
         fs::create_dir(&account)?;
         fs::copy(cluster.pki().ca(), account.join("ca.crt"))?;
-        fs::write(account.join("namespace"), "default")?;
+        fs::write(account.join("namespace"), namespace)?;
         Ok(Pod { cluster, boat, account })
     }
 
@@ -61,13 +67,13 @@ impl<'a> Pod<'a> {
     }
 
     /// Replaces the token, as a kubelet does.
-    fn give(&self, token: &str) -> Result<()> {
+    pub fn give(&self, token: &str) -> Result<()> {
         fs::write(self.account.join("new"), token)?;
         Ok(fs::rename(self.account.join("new"), self.account.join("token"))?)
     }
 
     /// The program as a process of the pod.
-    async fn command(&self, args: &[&str]) -> Result<Command> {
+    pub async fn command(&self, args: &[&str]) -> Result<Command> {
         let url = self.cluster.url();
         let (host, port) = url.trim_start_matches("https://").split_once(':').context("a port")?;
         let account = self.account.to_str().context("a path")?;
@@ -77,7 +83,7 @@ impl<'a> Pod<'a> {
         Ok(command)
     }
 
-    async fn run(&self, args: &[&str]) -> Result<Ran> {
+    pub async fn run(&self, args: &[&str]) -> Result<Ran> {
         Ok(self.command(args).await?.output().await?.into())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     boat::{Lifeboat, Ran},
-    lab::{Cluster, fill},
+    lab::{Cluster, eventually, fill},
     live,
 };
 use anyhow::{Context, Result};
@@ -41,10 +41,21 @@ pub async fn book(boat: &Lifeboat, words: &str) -> Ran {
     boat.run_within(Duration::from_secs(120), &[&["playbook"], &words[..]].concat()).await
 }
 
-/// The name of a running pod of the ship.
+/// The name of a running pod of the ship, once there are as many as there should be and none of them is on its way out: a name that is
+/// gone a moment later is of no use.
 pub async fn pod(cluster: &Cluster) -> Result<String> {
-    let line = ["get", "pods", "-n", "ship", "-l", "app=deck", "-o", "jsonpath={.items[0].metadata.name}"];
-    cluster.kubectl(&line).await
+    eventually("as many pods as there should be", Duration::from_secs(60), async || {
+        let wanted = get(cluster, "deployment", "deck").await?["spec"]["replicas"].as_u64();
+        let words = ["get", "pods", "-n", "ship", "-l", "app=deck", "-o", "json"];
+        let found: Value = serde_json::from_str(&cluster.kubectl(&words).await?)?;
+        let all = found["items"].as_array().context("pods")?;
+        let stays = |pod: &Value| {
+            pod["metadata"]["deletionTimestamp"].is_null() && pod["status"]["phase"] == "Running"
+        };
+        let whole = Some(all.len() as u64) == wanted && all.iter().all(stays);
+        Ok(whole.then(|| all.first()?["metadata"]["name"].as_str().map(str::to_owned)).flatten())
+    })
+    .await
 }
 
 /// An object, as the API server shows it.

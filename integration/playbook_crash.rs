@@ -53,6 +53,14 @@ pub async fn front(client: Client, through: usize, at: At, seen: Arc<AtomicUsize
     .await
 }
 
+/// Has it come to the write that it is stopped at? What is done there is done by then: later it would be somebody else's doing.
+pub fn reached(front: &Front, seen: &AtomicUsize, (through, at): (usize, At)) -> bool {
+    match at {
+        At::Before => seen.load(Ordering::SeqCst) > through,
+        At::After => front.lost() > 0,
+    }
+}
+
 /// Everything but pods, which controllers replace, and what carries the run's id in its name or its labels.
 fn compared(all: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let run = |name: &str| name.contains("/lifeboat-");
@@ -96,7 +104,7 @@ pub async fn killed_at(
     let seen = Arc::new(AtomicUsize::new(0));
     let front = front(cluster.client().await?, through, at, seen.clone()).await?;
     let words = format!("{words} --kubeconfig {}", front.kubeconfig(boat.dir())?.display());
-    killed(boat, &words, || seen.load(Ordering::SeqCst) > through).await
+    killed(boat, &words, || reached(&front, &seen, (through, at))).await
 }
 
 async fn kill(boat: &Lifeboat, cluster: &Cluster, name: &str, through: usize, at: At) -> Result<bool> {

@@ -3,12 +3,18 @@
 
 use crate::{
     boat::Lifeboat,
+    http_front::{Answer, Front},
     lab::{Cluster, ClusterOptions, eventually, fill, with_cluster},
     playbook_case::{POD, book, difference, forget, get, journal, playbook, pod, ship, state},
     playbook_run::approver,
 };
 use anyhow::{Result, ensure};
-use std::{fs, time::Duration};
+use std::{
+    collections::HashMap,
+    fs,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 const NOTE: &str = "    - {id: note, action: resource.annotate, args: {target: {kind: Service, namespace: ship, name: deck}, set: {incident: INC-7}}}\n";
 const GATE: &str = "    - {id: gate, approve: {prompt: 'Go on?', groups: [leads], timeout: 10m}}\n";
@@ -138,6 +144,44 @@ async fn playbook_tells_what_others_changed_or_deleted_and_takes_the_rest_back()
         book(&boat, "undo latest").await.expect(3).says("STAYS: RoleBinding").says("not there any more");
         assert_eq!((label(cluster).await?, note(cluster).await?), (String::new(), String::new()));
         assert_eq!(bound(cluster).await?, "");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn playbook_deletes_what_a_controller_keeps_writing_to() -> Result<()> {
+    with_cluster(ClusterOptions::full(), async |cluster| {
+        let boat = manned(cluster).await?;
+        // Of three attempts at a deletion each meets what was written since the object was read, and the fourth does not.
+        let met: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
+        let count = met.clone();
+        let front = Front::start(cluster.client().await?, move |path| {
+            if !path.starts_with("DELETE ") || !path.contains("/namespaces/ship/") {
+                return Answer::Real;
+            }
+            let mut met = count.lock().unwrap();
+            let met = met.entry(path.split('?').next().unwrap_or_default().to_owned()).or_default();
+            *met += 1;
+            if met.is_multiple_of(4) { Answer::Real } else { Answer::Status(409, None, "it has been modified") }
+        })
+        .await?;
+        let through = format!("--kubeconfig {}", front.kubeconfig(boat.dir())?.display());
+        let steps = "    - {id: gone, action: resource.delete, args: {target: {kind: Deployment, namespace: ship, name: deck}}}
+    - {id: open, action: resource.apply, args: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: notice, namespace: ship}, data: {incident: INC-7}}}}
+";
+        playbook(&boat, "gone", "", steps)?;
+        book(&boat, &format!("run gone.yaml --yes {through}")).await.expect(0).says("COMPLETED");
+        let there = async |what: &str| {
+            let words = ["get", what, "-n", "ship", "--ignore-not-found", "-o", "name"];
+            anyhow::Ok(!cluster.kubectl(&words).await?.is_empty())
+        };
+        assert_eq!((there("deployment/deck").await?, there("configmap/notice").await?), (false, true));
+        book(&boat, &format!("undo latest {through}")).await.expect(0);
+        assert_eq!((there("deployment/deck").await?, there("configmap/notice").await?), (true, false));
+        let met = met.lock().unwrap();
+        let objects: Vec<&str> = met.keys().filter_map(|path| path.rsplit('/').next()).collect();
+        ensure!(objects.contains(&"deck") && objects.contains(&"notice"), "{met:?}");
         Ok(())
     })
     .await

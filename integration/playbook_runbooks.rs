@@ -197,17 +197,8 @@ pub async fn fleet(cluster: &Cluster) -> Result<Lifeboat> {
     let image = format!("app=registry.example.com/deck@{}", digest());
     cluster.kubectl(&["set", "image", "deployment/deck", "-n", "ship", &image]).await?;
     cluster.kubectl(&["rollout", "status", "deployment", "deck", "-n", "ship", "--timeout=90s"]).await?;
-    two_pods(cluster).await?;
+    pod(cluster).await?;
     Ok(boat)
-}
-
-/// Old pods are on their way out for a moment.
-pub async fn two_pods(cluster: &Cluster) -> Result<()> {
-    eventually("two pods", Duration::from_secs(30), async || {
-        let names = cluster.kubectl(&["get", "pods", "-n", "ship", "-l", "app=deck", "-o", "name"]).await?;
-        Ok((names.lines().count() == 2).then_some(()))
-    })
-    .await
 }
 
 fn digest() -> String {

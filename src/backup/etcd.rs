@@ -1,9 +1,10 @@
-use super::{BackupError, Job, Part, Progress, upload::Upload};
+use super::{BackupError, Job, Part, Progress, laps::Laps, upload::Upload};
 use crate::{
-    point::{ArtifactKind, EtcdFacts, MemberFacts, PointId, Problem, Verification},
+    point::{ArtifactKind, BackupPhase, EtcdFacts, MemberFacts, PointId, Problem, Verification},
     snapshot::RevisionScan,
     source::etcd::{Agreement, Alarm, EtcdError, EtcdOptions, Member, SnapshotStream, Survey},
 };
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Each member is tried this often before the snapshot is given up.
@@ -16,15 +17,17 @@ pub(super) async fn save(
     id: &PointId,
     progress: &Progress,
 ) -> Result<Part, BackupError> {
+    let mut laps = Laps::begin(Instant::now());
     let survey = Survey::take(options).await?;
     let candidates = survey.candidates()?;
+    laps.end(BackupPhase::EtcdSurvey, Instant::now());
     let mut problems = warnings(&survey);
     let mut attempts = Vec::new();
     for member in candidates.iter().cycle().take(ROUNDS * candidates.len()) {
-        match from_member(job, &survey, member, id, progress).await {
+        match from_member(job, (&survey, member), id, progress, &mut laps).await {
             Ok(mut part) => {
                 problems.append(&mut part.problems);
-                return Ok(Part { problems, ..part });
+                return Ok(Part { problems, phases: laps.took(), ..part });
             }
             Err(BackupError::Etcd(e)) if may_work_elsewhere(&e) => {
                 tracing::warn!("the snapshot of {} failed, trying again: {e}", member.label());
@@ -75,10 +78,10 @@ fn warnings(survey: &Survey) -> Vec<Problem> {
 
 async fn from_member(
     job: &Job,
-    survey: &Survey,
-    member: &Member,
+    (survey, member): (&Survey, &Member),
     id: &PointId,
     progress: &Progress,
+    laps: &mut Laps,
 ) -> Result<Part, BackupError> {
     progress.begin_etcd(member.status.as_ref().map_or(0, |s| s.db_bytes));
     let common = survey.comparable_revision().await.unwrap_or(0);
@@ -114,7 +117,9 @@ async fn from_member(
             return Err(EtcdError::into(e));
         }
     };
+    laps.end(BackupPhase::EtcdSnapshot, Instant::now());
     let (mut artifact, sealed, stored) = upload.finish(job).await?;
+    laps.end(BackupPhase::EtcdStore, Instant::now());
     let (Some(revision), true) = (scan.revision(), sealed.ends_with_own_digest) else {
         job.store.delete(&crate::point::Key::artifact(&job.cluster, id, &ArtifactKind::Etcd)?).await?;
         let reason = match sealed.ends_with_own_digest {
@@ -141,7 +146,7 @@ async fn from_member(
         Verification { check: "etcd KV hash".into(), result: verdict },
         stored,
     ];
-    Ok(Part { artifacts: vec![artifact], problems, verified, cluster_uid: None })
+    Ok(Part { artifacts: vec![artifact], problems, verified, cluster_uid: None, phases: Vec::new() })
 }
 
 fn conclude(

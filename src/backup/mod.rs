@@ -5,6 +5,7 @@
 
 mod error;
 mod etcd;
+mod laps;
 mod progress;
 mod resources;
 mod upload;
@@ -16,8 +17,8 @@ use crate::{
     catalogue,
     pipeline::{Recipients, SealOptions, Signer},
     point::{
-        Artifact, ClusterFacts, FormatVersion, Key, Manifest, PointId, Problem, Status, ToolFacts, Turn,
-        Verification,
+        Artifact, ClusterFacts, FormatVersion, Key, Manifest, PointId, Problem, Status, Took, ToolFacts,
+        Turn, Verification,
     },
     source::{etcd::EtcdOptions, kube},
     store::{self, Store, StoreError},
@@ -69,6 +70,7 @@ struct Part {
     problems: Vec<Problem>,
     verified: Vec<Verification>,
     cluster_uid: Option<String>,
+    phases: Vec<Took>,
 }
 
 /// Takes one recovery point and returns its manifest, as it was stored.
@@ -126,6 +128,7 @@ async fn save(
         artifacts: Vec::new(),
         verified: Vec::new(),
         problems: Vec::new(),
+        phases: Vec::new(),
     };
     let mut failures = Vec::new();
     for (name, half) in [("etcd", etcd), ("resources", resources)] {
@@ -135,6 +138,7 @@ async fn save(
                 manifest.artifacts.extend(part.artifacts);
                 manifest.problems.extend(part.problems);
                 manifest.verified.extend(part.verified);
+                manifest.phases.extend(part.phases);
                 manifest.cluster.uid = manifest.cluster.uid.or(part.cluster_uid);
             }
             // Trouble with our own store or keys is no half of a success.

@@ -1,11 +1,12 @@
-use super::{BackupError, Job, Part, Progress, upload::Upload};
+use super::{BackupError, Job, Part, Progress, laps::Laps, upload::Upload};
 use crate::{
     pipeline::{TAR_END, tar_header, tar_padding},
-    point::{ArtifactKind, Digest, PointId, Problem, Verification},
+    point::{ArtifactKind, BackupPhase, Digest, PointId, Problem, Verification},
     source::kube::{Cluster, Connection, Event, Export, ExportedObject, Filter, Unmatched},
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use std::time::Instant;
 
 /// One line of the index.
 #[derive(Serialize)]
@@ -25,9 +26,11 @@ pub(super) async fn save(
     id: &PointId,
     progress: &Progress,
 ) -> Result<Part, BackupError> {
+    let mut laps = Laps::begin(Instant::now());
     let cluster = Cluster::connect(connection).await?;
     let facts = cluster.facts().await?;
     let mut export = cluster.export(filter.clone()).await?;
+    laps.end(BackupPhase::ResourcesDiscovery, Instant::now());
     let (archive, index) = loop {
         progress.begin_objects();
         let mut archive = Upload::start(job, id, ArtifactKind::Resources)?;
@@ -46,8 +49,10 @@ pub(super) async fn save(
             }
         }
     };
+    laps.end(BackupPhase::ResourcesExport, Instant::now());
     let (mut archive, _, archive_stored) = archive.finish(job).await?;
     let (index, _, index_stored) = index.finish(job).await?;
+    laps.end(BackupPhase::ResourcesStore, Instant::now());
     let mut problems: Vec<Problem> = export.unmatched().iter().map(unmatched).collect();
     let resources = export.finish()?;
     problems.extend(resources.failed.iter().map(|f| Problem {
@@ -75,6 +80,7 @@ pub(super) async fn save(
             index_stored,
         ],
         cluster_uid: facts.uid.clone(),
+        phases: laps.took(),
         artifacts: {
             archive.resources = Some(resources);
             vec![archive, index]

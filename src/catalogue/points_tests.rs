@@ -19,6 +19,7 @@ async fn put(store: &dyn Store, id: &str, at: &str) {
         artifacts: Vec::new(),
         verified: Vec::new(),
         problems: Vec::new(),
+        phases: Vec::new(),
     };
     let key = Key::manifest("c", &manifest.id).unwrap();
     store.put(&key, body(manifest.to_bytes().unwrap())).await.unwrap();

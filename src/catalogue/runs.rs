@@ -137,8 +137,8 @@ impl Catalogue {
         stream::iter(reads).buffered(AT_ONCE).try_collect().await
     }
 
-    /// The run that `wanted` means: `latest`, an id, or the beginning of one. Of runs that were planned in the same second none is the
-    /// latest.
+    /// The run that `wanted` means: `latest`, an id, or the beginning of one. Of runs that were planned in the same second the latest is
+    /// the one that began last, if the records of all of them tell.
     ///
     /// # Errors
     /// When there is none, or there are several.
@@ -148,6 +148,11 @@ impl Catalogue {
         match (wanted, ids.last().map(PointId::time)) {
             ("latest", Some(newest)) => ids.retain(|id| id.time() == newest),
             _ => ids.retain(|id| id.as_str().starts_with(wanted)),
+        }
+        if wanted == "latest"
+            && let Some(last) = self.began_last(&ids).await?
+        {
+            return Ok(last);
         }
         match ids.len() {
             0 => Err(CatalogueError::NoRun {
@@ -161,6 +166,20 @@ impl Catalogue {
                 Err(CatalogueError::Ambiguous { wanted: wanted.to_owned(), candidates })
             }
         }
+    }
+
+    /// The one of these that began last, where the records of all of them tell.
+    async fn began_last(&self, ids: &[PointId]) -> Result<Option<PointId>, CatalogueError> {
+        let mut began = Vec::new();
+        for id in ids {
+            let Some(Ok(record)) = self.run(id).await?.record else { return Ok(None) };
+            began.push((record.began, id));
+        }
+        began.sort();
+        Ok(match began[..] {
+            [.., (before, _), (last, id)] if before < last => Some(id.clone()),
+            _ => None,
+        })
     }
 
     /// One run.
@@ -246,3 +265,7 @@ impl Catalogue {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+#[path = "runs_tests.rs"]
+mod tests;

@@ -82,7 +82,13 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let manifest = backup::run(&job, &id, began, &progress, interrupted()).await?;
     drop(shown);
     output::result(context.global.output, &manifest, || report::backup(&manifest, job.store.url()))?;
+    let took = report::between(manifest.created_at, manifest.finished_at);
+    let stored = report::bytes(manifest.stored_bytes());
+    let fatal = manifest.problems.iter().find(|it| it.fatal);
+    let lacks = fatal.map(|it| format!("; it lacks {}: {}", it.about, it.message)).unwrap_or_default();
     let paid = super::copy::after_backup(context, &Trust::default()).await?;
+    let owed = if paid { "" } else { "; a copy to another store is owed" };
+    context.say(format!("recovery point {}, {stored} in {took}{lacks}{owed}", manifest.id));
     Ok(match manifest.status {
         Status::PartiallyFailed if !args.allow_partial => Exit::Partial,
         _ if !paid && !args.allow_partial => Exit::Partial,

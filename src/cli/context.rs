@@ -13,7 +13,7 @@ use crate::{
 use clap::ValueEnum;
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// The flags of every command.
@@ -110,17 +110,29 @@ pub(super) struct Api {
 pub(super) struct Context {
     pub global: Global,
     loaded: Result<Loaded, ConfigError>,
+    /// What came of the command, in one line.
+    said: OnceLock<String>,
 }
 
 impl Context {
     pub(super) fn new(global: Global) -> Self {
         let loaded = super::handed::configuration(&global);
-        Context { global, loaded }
+        Context { global, loaded, said: OnceLock::new() }
     }
 
     /// Flags, with a configuration that is there already.
     pub(super) fn of(global: Global, loaded: Loaded) -> Self {
-        Context { global, loaded: Ok(loaded) }
+        Context { global, loaded: Ok(loaded), said: OnceLock::new() }
+    }
+
+    /// Notes in one line what came of the command.
+    pub(super) fn say(&self, what: String) {
+        let _ = self.said.set(what);
+    }
+
+    /// What came of it, if that was noted.
+    pub(super) fn said(&self) -> Option<&str> {
+        self.said.get().map(String::as_str)
     }
 
     /// The configuration. Commands that can do without it do not ask.

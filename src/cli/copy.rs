@@ -87,6 +87,13 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         }
         outcomes.push(all(context, name, &from, &to, ids).await);
     }
+    let copied: usize = outcomes.iter().map(|it| it.copied.len()).sum();
+    let failed: Vec<&Failed> = outcomes.iter().flat_map(|it| &it.failed).collect();
+    let left = match failed.as_slice() {
+        [] => String::new(),
+        all => format!("; {} could not be, the first of them: {}", all.len(), all[0].error),
+    };
+    context.say(format!("copied {copied} recovery points{left}"));
     output::result(context.global.output, &json!({"stores": outcomes}), || table(&outcomes))?;
     Ok(exit(&outcomes))
 }

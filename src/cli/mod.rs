@@ -17,6 +17,7 @@ mod hold;
 mod init;
 mod inspect;
 mod list;
+mod news;
 mod notify;
 mod output;
 mod playbook;
@@ -39,9 +40,11 @@ mod yaml;
 
 pub use failure::Exit;
 
+use crate::point::{News, TurnOutcome};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use context::{Context, Global};
 use failure::Failure;
+use news::Herald;
 use std::process::ExitCode;
 use tracing::Instrument;
 
@@ -121,6 +124,22 @@ enum Restore {
     Undo(swap::UndoArgs),
 }
 
+impl Command {
+    /// What a schedule would call it, if it is one of what schedules run.
+    fn runs(&self) -> Option<&'static str> {
+        Some(match self {
+            Command::Backup(_) => "backup",
+            Command::Prune(_) => "prune",
+            Command::Verify(_) => "verify",
+            Command::Copy(_) => "copy",
+            Command::Status(_) => "status",
+            Command::Drill(drill::Drill::Run(_)) => "drill",
+            Command::Playbook(playbook::Playbook::Run(_)) => "playbook",
+            _ => return None,
+        })
+    }
+}
+
 /// The command line as clap knows it: what is written about it can be checked against it.
 pub fn command() -> clap::Command {
     Arguments::command()
@@ -148,18 +167,25 @@ pub async fn main() -> ExitCode {
     let told = u8::from(matches!(arguments.command, Command::Daemon(_)));
     output::start_log(&arguments.global, told);
     let context = Context::new(arguments.global);
+    // Of the runs that a daemon begins the daemon tells.
+    let runs = arguments.command.runs().filter(|_| handed::turn().is_none());
     let running = carry_out(&context, arguments.command);
     let result = match handed::turn() {
         Some(turn) => running.instrument(tracing::error_span!("run", %turn)).await,
         None => running.await,
     };
-    match result {
-        Ok(exit) => exit.into(),
+    let (exit, said) = match result {
+        Ok(exit) => (exit, context.said().map(str::to_owned)),
         Err(failure) => {
             output::failure(format, &failure);
-            failure.exit.into()
+            (failure.exit, Some(output::without_identities(&failure.error.to_string())))
         }
+    };
+    if let Some(runs) = runs {
+        let news = News::of_command(runs, TurnOutcome::of_exit(exit as u8), said.as_deref());
+        Herald::from_environment().tell(&news).await;
     }
+    exit.into()
 }
 
 async fn carry_out(context: &Context, asked: Command) -> Result<Exit, Failure> {

@@ -65,6 +65,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let plan = plan(&catalogue, &options).await?;
     if args.dry_run {
         let value = json!({"dryRun": true, "plan": plan, "done": null});
+        context.say("it was only shown what would go".to_owned());
         output::result(context.global.output, &value, || report::prune(&plan, None))?;
         return Ok(Exit::Done);
     }
@@ -72,6 +73,11 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let done = apply(&catalogue, &plan).await?;
     let value = json!({"dryRun": false, "plan": plan, "done": done});
     output::result(context.global.output, &value, || report::prune(&plan, Some(&done)))?;
+    let left = match done.failed.as_slice() {
+        [] => String::new(),
+        failed => format!("; {} could not be, the first of them: {}", failed.len(), failed[0].error),
+    };
+    context.say(format!("deleted {} recovery points{left}", done.deleted.len()));
     for failed in &done.failed {
         tracing::error!("{}", failed.error);
     }

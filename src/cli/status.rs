@@ -70,6 +70,11 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     }
     let value = told(&all, objectives, store.url(), now)?;
     output::result(context.global.output, &value, || report::status(&all, objectives, store.url(), now))?;
+    let findings = all.iter().flat_map(|(_, judgement)| &judgement.findings);
+    // Of several as grave the first.
+    if let Some(first) = findings.rev().max_by_key(|it| it.level) {
+        context.say(first.message.clone());
+    }
     Ok(exit(&all))
 }
 

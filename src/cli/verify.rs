@@ -83,6 +83,12 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     }
     let worst = verdicts.iter().map(Verdict::worst).max().unwrap_or(Level::Ok);
     let value = json!({"worst": worst, "points": values, "sample": drawn});
+    let wrong: Vec<&str> =
+        verdicts.iter().filter(|it| it.worst() == Level::Error).map(|it| it.id.as_str()).collect();
+    context.say(match wrong.as_slice() {
+        [] => format!("{} recovery points are what was saved", verdicts.len()),
+        wrong => format!("something is wrong with {}", wrong.join(", ")),
+    });
     output::result(context.global.output, &value, || report::verdicts(&verdicts, !context.global.quiet))?;
     Ok(if worst == Level::Error { Exit::Verification } else { Exit::Done })
 }

@@ -7,7 +7,7 @@ use crate::{
         overview::{Objectives, Overview},
     },
     notify::{Delivery, Message},
-    point::{PointId, Turn, TurnOutcome},
+    point::{News, PointId, Turn, TurnOutcome},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -70,11 +70,14 @@ pub enum Sign {
     Failed,
 }
 
-/// Tells people, and whoever waits for a sign of life.
+/// Tells people, whoever waits for a sign of life, and who looks at the cluster.
 #[async_trait]
 pub trait Teller: Send + Sync {
     /// Tells these channels, and what became of it.
     async fn tell(&self, channels: &[String], message: &Message) -> Vec<Delivery>;
+
+    /// Tells news to who looks at the cluster that the daemon runs in, if it does.
+    async fn announce(&self, news: &News);
 
     /// Gives a sign to who waits for it; none where nobody does.
     async fn sign(&self, sign: Sign, turn: &Turn) -> Option<Delivery>;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     catalogue::{Catalogue, CatalogueError, Shown},
-    point::{Claim, End, Failing, Fence, Status, Turn, TurnOutcome},
+    point::{Claim, End, Failing, Fence, News, Status, Turn, TurnOutcome},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -217,6 +217,7 @@ impl Keeper {
         let outcome = end.outcome;
         if !self.say(job, &turn, end, catalogue).await? {
             tracing::warn!("{turn} ended ({outcome}), and others had given it up before");
+            self.shared.announce(News::of_fenced(job.work.as_str(), &turn));
         }
         self.unsaid = None;
         Ok(())

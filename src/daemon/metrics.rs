@@ -158,11 +158,12 @@ mod tests {
     use super::*;
     use crate::{
         catalogue::overview::{
-            Copies, Distrust, Drills, LastDrill, NewestPoint, OpenRun, Overview, Taken, Verification,
+            Copies, Distrust, Drills, LastDrill, NewestPoint, OpenRun, Overview, PointLock, Taken,
+            Verification,
         },
         daemon::{Around, Board, Work},
         notify::Delivery,
-        point::{DrillVerdict, End, Level, Objective, Status, TurnOutcome, VerifiedDepth},
+        point::{BackupPhase, DrillVerdict, End, Level, Objective, Status, Took, TurnOutcome, VerifiedDepth},
     };
     use std::{collections::BTreeSet, time::Duration};
 
@@ -174,11 +175,15 @@ mod tests {
     fn overview() -> Overview {
         let id = || "20261129T110000Z-aaaa".parse().unwrap();
         let mut it = Overview::default();
-        let taken = Some(Taken { finished_at: at(930), plain_bytes: 5000, stored_bytes: 700 });
+        let took = |phase, took_ms| Took { phase, took_ms };
+        let phases = vec![took(BackupPhase::EtcdSnapshot, 2500), took(BackupPhase::Other("x".into()), 1)];
+        let taken = Some(Taken { finished_at: at(930), plain_bytes: 5000, stored_bytes: 700, phases });
+        let lock = Some(PointLock::Until(at(8000)));
         let (created_at, status) = (Some(at(900)), Some(Status::Completed));
-        it.points.newest_completed = Some(NewestPoint { id: id(), created_at, status, taken });
+        it.points.newest_completed = Some(NewestPoint { id: id(), created_at, status, taken, lock });
         (it.points.count, it.points.stored_bytes) = (3, 2100);
         let depth = VerifiedDepth::Deep;
+        (it.verified.never, it.verified.oldest_never) = (2, Some(at(700)));
         it.verified.last_passed = Some(Verification { point: id(), at: at(950), depth, passed: true });
         let measured = |ms| Objective { measured_ms: Some(ms), objective_ms: None };
         let (rpo, rto, verdict) = (measured(2500), measured(90_000), DrillVerdict::Passed);
@@ -228,6 +233,10 @@ mod tests {
             "newest_point_timestamp_seconds{cluster=\"lab\"} 900.0",
             "newest_point_duration_seconds{cluster=\"lab\"} 30.0",
             "newest_point_plain_bytes{cluster=\"lab\"} 5000.0",
+            "newest_point_phase_duration_seconds{cluster=\"lab\",phase=\"etcd-snapshot\"} 2.5",
+            "newest_point_lock_end_timestamp_seconds{cluster=\"lab\"} 8000.0",
+            "unverified_points{cluster=\"lab\"} 2.0",
+            "oldest_unverified_point_timestamp_seconds{cluster=\"lab\"} 700.0",
             "last_drill_timestamp_seconds{cluster=\"lab\"} 960.0",
             "last_drill_rto_seconds{cluster=\"lab\"} 90.0",
             "objective_seconds{cluster=\"lab\",objective=\"rpo\"} 7200.0",
@@ -257,7 +266,21 @@ mod tests {
         ] {
             assert!(text.lines().any(|it| it.strip_prefix("lifeboat_") == Some(line)), "{line}\n{text}");
         }
-        assert!(text.ends_with("# EOF\n"));
+        assert!(!text.contains("phase=\"x\"") && text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_point_without_a_lock_is_told_and_one_that_is_held_has_no_end() {
+        let told = |lock| {
+            let mut known = known();
+            let own = known.around.as_mut().unwrap().0.clusters.get_mut("lab").unwrap();
+            own.points.newest_completed.as_mut().unwrap().lock = lock;
+            let text = text(&known).unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix("lifeboat_newest_point_lock_end_"));
+            line.map(|line| line.rsplit_once(' ').unwrap().1.to_owned())
+        };
+        assert_eq!(told(Some(PointLock::Missing)).as_deref(), Some("0.0"));
+        assert_eq!((told(Some(PointLock::LegalHold)), told(None)), (None, None));
     }
 
     /// What is exported: names, each with the labels beside `cluster`.

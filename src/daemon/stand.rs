@@ -4,7 +4,10 @@ use super::{
     board::Known,
     metrics::{labelled, seconds, single},
 };
-use crate::point::Level;
+use crate::{
+    catalogue::overview::PointLock,
+    point::{BackupPhase, Level},
+};
 use prometheus_client::registry::Registry;
 
 /// Tells everything that is known of the recovery points.
@@ -52,7 +55,13 @@ pub(super) fn tell(registry: &mut Registry, known: &Known) {
     labelled(registry, "doubts", "Things in the store that are not believed", doubts);
     let (points, drills) = (&it.points, &it.drills);
     let newest = points.newest_completed.as_ref().and_then(|point| point.created_at);
-    let taken = points.newest_completed.as_ref().and_then(|point| point.taken);
+    let taken = points.newest_completed.as_ref().and_then(|point| point.taken.as_ref());
+    let phases = taken.into_iter().flat_map(|taken| &taken.phases);
+    // Names that somebody else invented would be labels without end.
+    let known = phases.filter(|it| !matches!(it.phase, BackupPhase::Other(_)));
+    let rows = known.map(|it| (vec![("phase", it.phase.to_string())], it.took_ms as f64 / 1000.0));
+    labelled(registry, "newest_point_phase_duration_seconds", "How long each phase of taking it took", rows);
+    let lock = points.newest_completed.as_ref().and_then(|point| point.lock);
     let took = taken.zip(newest).map(|(taken, begun)| taken.finished_at.duration_since(begun).as_secs_f64());
     let measured = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1000.0);
     let last = drills.last.as_ref();
@@ -72,6 +81,15 @@ pub(super) fn tell(registry: &mut Registry, known: &Known) {
             taken.map(|it| it.plain_bytes as f64),
         ),
         ("newest_point_stored_bytes", "What it takes in the store", taken.map(|it| it.stored_bytes as f64)),
+        (
+            "newest_point_lock_end_timestamp_seconds",
+            "When the first lock on it ends, where the store locks; 0 when something of it has none",
+            lock.and_then(|lock| match lock {
+                PointLock::Missing => Some(0.0),
+                PointLock::Until(until) => Some(seconds(until)),
+                PointLock::LegalHold => None,
+            }),
+        ),
         ("held_points", "Recovery points that retention may not delete", Some(it.held.len() as f64)),
         (
             "last_verified_timestamp_seconds",
@@ -82,6 +100,12 @@ pub(super) fn tell(registry: &mut Registry, known: &Known) {
             "failed_verifications",
             "Recovery points whose last verification failed",
             Some(it.verified.failed.len() as f64),
+        ),
+        ("unverified_points", "Recovery points that were never verified", Some(it.verified.never as f64)),
+        (
+            "oldest_unverified_point_timestamp_seconds",
+            "When the oldest of them was begun",
+            it.verified.oldest_never.map(seconds),
         ),
         ("last_drill_timestamp_seconds", "When a drill last ended", last.map(|it| seconds(it.ended))),
         (

@@ -9,6 +9,7 @@ use super::{
     run::Phase,
     serve::serve,
 };
+use crate::point::News;
 use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::{
@@ -121,7 +122,13 @@ pub async fn run(
         }
         match reload() {
             // It may have been wrong meanwhile.
-            Ok(None) => board.note(|it| it.configuration = None),
+            Ok(None) => {
+                let mut rejected = false;
+                board.note(|it| rejected = it.configuration.take().is_some());
+                if rejected {
+                    shared.announce(News::of_configuration_accepted());
+                }
+            }
             Ok(Some(new)) => {
                 tracing::info!("the configuration has changed, and is in force");
                 board.note(|it| {
@@ -131,6 +138,7 @@ pub async fn run(
                 });
                 setups.send_replace(Arc::new(new));
                 keepers.complete(&shared);
+                shared.announce(News::of_configuration_accepted());
             }
             Err(why) => {
                 let mut told = false;
@@ -140,6 +148,7 @@ pub async fn run(
                     Trouble::seen(&mut it.configuration, why.clone(), now);
                 });
                 if !told {
+                    shared.announce(News::of_configuration_rejected());
                     tracing::error!(
                         "the configuration as it is now cannot be used, and the one before stays in force: {why}"
                     );

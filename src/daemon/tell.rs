@@ -4,7 +4,7 @@
 use super::{Job, ground::Sign, keeper::Shared};
 use crate::{
     notify::Message,
-    point::{End, Failing, Turn, TurnOutcome},
+    point::{End, Failing, News, Turn, TurnOutcome},
 };
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -74,6 +74,7 @@ impl Shared {
         before: Option<Failing>,
     ) {
         let Some(occasion) = Occasion::of(end, before) else { return };
+        self.announce(News::of_run(job.work.as_str(), turn, end, occasion == Occasion::Recovered));
         self.sign(if occasion == Occasion::Failed { Sign::Failed } else { Sign::Succeeded }, turn);
         let wanted = job.tells.iter().filter(|it| it.wants(occasion, end, before));
         let channels: Vec<String> = wanted.map(|it| it.channel.clone()).collect();
@@ -86,6 +87,15 @@ impl Shared {
             let teller = shared.setup.borrow().teller.clone();
             let told = teller.tell(&channels, &message).await;
             shared.board.delivered(&told);
+        });
+    }
+
+    /// Whoever looks at the cluster that the daemon runs in is told.
+    pub(super) fn announce(self: &Arc<Self>, news: News) {
+        let shared = self.clone();
+        self.tellings.spawn(async move {
+            let teller = shared.setup.borrow().teller.clone();
+            teller.announce(&news).await;
         });
     }
 

@@ -1,4 +1,4 @@
-use super::{Artifact, ArtifactKind, PointError, PointId};
+use super::{Artifact, ArtifactKind, PointError, PointId, Took};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ pub struct Manifest {
     pub verified: Vec<Verification>,
     /// Everything that went wrong or deserves a look.
     pub problems: Vec<Problem>,
+    /// How long each phase took; absent where the program that wrote it did not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Took>,
 }
 
 impl Manifest {
@@ -193,6 +196,7 @@ pub struct Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::point::BackupPhase;
 
     fn sample() -> Manifest {
         Manifest {
@@ -207,6 +211,7 @@ mod tests {
             artifacts: vec![],
             verified: vec![],
             problems: vec![],
+            phases: vec![Took { phase: BackupPhase::EtcdSnapshot, took_ms: 7 }],
         }
     }
 
@@ -223,6 +228,17 @@ mod tests {
         assert_eq!(Manifest::parse(minor.as_bytes()).unwrap().id, sample().id);
         let major = Manifest::parse(text.replace("\"1.0\"", "\"2.0\"").as_bytes());
         assert_eq!(major, Err(PointError::NewerFormat { found: "2.0".into() }));
+    }
+
+    #[test]
+    fn phases_of_before_are_absent_and_those_of_later_are_kept() {
+        let text = String::from_utf8(sample().to_bytes().unwrap()).unwrap();
+        let later = Manifest::parse(text.replace("etcd-snapshot", "etcd-pages").as_bytes()).unwrap();
+        assert_eq!(later.phases[0].phase, BackupPhase::Other("etcd-pages".into()));
+        let before = Manifest { phases: vec![], ..sample() };
+        let text = String::from_utf8(before.to_bytes().unwrap()).unwrap();
+        assert!(!text.contains("phases"));
+        assert_eq!(Manifest::parse(text.as_bytes()).unwrap(), before);
     }
 
     #[test]

@@ -7,10 +7,12 @@ mod error;
 mod id;
 mod key;
 mod manifest;
+mod news;
 mod path;
 mod record;
 mod run;
 mod tag;
+mod took;
 mod turn;
 mod verification;
 
@@ -31,9 +33,11 @@ pub use manifest::{
     ClusterFacts, FORMAT_MAJOR, FORMAT_MINOR, FormatVersion, Manifest, Problem, Status, ToolFacts,
     Verification,
 };
+pub use news::News;
 pub use path::{ObjectPlace, object_path, parse_object_path};
 pub use record::{AnyRecord, Facts, Family, HoldAction, HoldFacts, Record, TagFacts};
 pub use run::{KeptEvidence, RunRecord};
 pub use tag::Tag;
+pub use took::{BackupPhase, Took};
 pub use turn::{Claim, End, Failing, Fence, Turn, TurnOutcome, TurnPart};
 pub use verification::{FindingCounts, Level, Outcome, RecordedFinding, VerificationFacts, VerifiedDepth};

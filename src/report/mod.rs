@@ -36,8 +36,7 @@ pub use schedule::{Planned, planned, turns};
 pub use status::status;
 pub use status_page::{page_policy, status_page};
 pub use table::table;
-use units::between;
-pub use units::{bytes, duration};
+pub use units::{between, bytes, duration};
 pub use verdict::verdicts;
 
 /// How a reader makes sure that the evidence is what was signed.

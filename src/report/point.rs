@@ -72,6 +72,10 @@ pub fn point(
     line(&mut out, "Status", m.status);
     let took = between(m.created_at, m.finished_at);
     line(&mut out, "Taken", format!("{} in {}", m.created_at, took));
+    if !m.phases.is_empty() {
+        let each = m.phases.iter().map(|it| format!("{} {:.1} s", it.phase, it.took_ms as f64 / 1000.0));
+        line(&mut out, "Phases", each.collect::<Vec<_>>().join(", "));
+    }
     if !m.job.is_empty() {
         line(&mut out, "Job", &m.job);
     }

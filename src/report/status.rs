@@ -157,7 +157,7 @@ mod tests {
         let mut facts = Overview { cluster: "lab".into(), ..Overview::default() };
         let id = || "20261129T110000Z-aaaa".parse().unwrap();
         let at: Timestamp = "2026-11-29T11:00:00Z".parse().unwrap();
-        let point = NewestPoint { id: id(), created_at: Some(at), status: None, taken: None };
+        let point = NewestPoint { id: id(), created_at: Some(at), status: None, taken: None, lock: None };
         facts.points.newest = Some(point.clone());
         let text = told(facts.clone(), None);
         assert!(

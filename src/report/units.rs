@@ -25,7 +25,7 @@ pub fn bytes(n: u64) -> String {
 }
 
 /// The time from one instant to another; none when they stand the other way round.
-pub(super) fn between(from: Timestamp, to: Timestamp) -> String {
+pub fn between(from: Timestamp, to: Timestamp) -> String {
     duration(Duration::try_from(to.duration_since(from)).unwrap_or_default())
 }
 

@@ -166,6 +166,11 @@ pub trait Store: Send + Sync {
         Ok(())
     }
 
+    /// Whether what is put there of recovery points is to be locked.
+    fn locks(&self) -> bool {
+        false
+    }
+
     /// The lock on an object, if it has one.
     async fn locked(&self, key: &Key) -> Result<Option<Lasting>, StoreError> {
         let _ = key;

@@ -4,7 +4,7 @@
 //! they were when they were read are answered from memory, and so are all listings. Objects are never overwritten, so that what does
 //! change - something was deleted, or somebody meddles - is seen by the listing.
 
-use super::{Body, Meta, Object, Promises, Store, StoreError, Stored, body, read_all};
+use super::{Body, Lasting, Meta, Object, Promises, Store, StoreError, Stored, body, read_all};
 use crate::point::Key;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -143,6 +143,14 @@ impl Store for Remembering {
 
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         self.store.delete(key).await
+    }
+
+    fn locks(&self) -> bool {
+        self.store.locks()
+    }
+
+    async fn locked(&self, key: &Key) -> Result<Option<Lasting>, StoreError> {
+        self.store.locked(key).await
     }
 
     async fn promises(&self) -> Result<Promises, StoreError> {

@@ -70,6 +70,10 @@ impl Store for Through {
         self.store.abort(unfinished).await
     }
 
+    fn locks(&self) -> bool {
+        self.store.locks()
+    }
+
     async fn locked(&self, key: &Key) -> Result<Option<Lasting>, StoreError> {
         self.store.locked(key).await
     }

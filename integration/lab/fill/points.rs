@@ -61,6 +61,7 @@ impl Maker {
             artifacts: vec![artifact],
             verified: Vec::new(),
             problems: Vec::new(),
+            phases: Vec::new(),
         };
         change(&mut manifest);
         let bytes = manifest.to_bytes()?;

@@ -20,7 +20,7 @@ impl Catalogue {
     ///
     /// It costs what a [survey](Catalogue::survey) of the newest records costs, and two listings more: of drills, of which the
     /// newest are read until one passed (evidence and signature), and of runs of playbooks, each of which takes a listing, its
-    /// record and its signature.
+    /// record and its signature. Where the store is told to lock, each object of the newest point to rely on is asked about as well.
     ///
     /// # Errors
     /// When the store does not answer.
@@ -28,7 +28,14 @@ impl Catalogue {
         let passed = |drill: &Drill| believed(drill, now).is_ok_and(passed);
         let (survey, drills, runs) =
             future::try_join3(self.survey(History::Newest), self.drills_back_to(passed), self.runs()).await?;
-        Ok(overview(&self.cluster, &survey, &drills, &runs, now))
+        let mut found = overview(&self.cluster, &survey, &drills, &runs, now);
+        if let Some(newest) = &mut found.points.newest_completed {
+            let listed = survey.points.iter().find(|listed| listed.id == newest.id);
+            if let Some(manifest) = listed.and_then(|listed| listed.manifest.as_ref().ok()) {
+                newest.lock = self.lock(manifest).await?;
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -60,6 +67,11 @@ fn overview(cluster: &str, survey: &Survey, drills: &[Drill], runs: &[Run], now:
             about: format!("the record {}", doubt.record),
             why: doubt.why.clone(),
         }));
+        if standing.verified.is_none() {
+            verified.never += 1;
+            let begun = listed.begun();
+            verified.oldest_never = verified.oldest_never.into_iter().chain(begun).min();
+        }
         if let Some(last) = &standing.verified {
             let it = Verification {
                 point: listed.id.clone(),
@@ -103,9 +115,10 @@ fn newest(listed: &Listed) -> NewestPoint {
         finished_at: manifest.finished_at,
         plain_bytes: manifest.plain_bytes(),
         stored_bytes: manifest.stored_bytes(),
+        phases: manifest.phases.clone(),
     });
     let status = manifest.map(|manifest| manifest.status);
-    NewestPoint { id: listed.id.clone(), created_at: listed.begun(), status, taken }
+    NewestPoint { id: listed.id.clone(), created_at: listed.begun(), status, taken, lock: None }
 }
 
 /// What speaks against a document with a signature, and how grave that is.

@@ -32,6 +32,7 @@ fn point(hours: i64, status: Status, signature: Signature) -> Listed {
         artifacts: Vec::new(),
         verified: Vec::new(),
         problems: Vec::new(),
+        phases: Vec::new(),
     };
     Listed { id, manifest: Ok(manifest), signature }
 }
@@ -105,6 +106,17 @@ fn the_newest_verification_counts_and_what_failed_since_has_not_passed() {
     let passed = told.verified.last_passed.unwrap();
     assert_eq!((passed.point, passed.at, passed.depth), (id(9), ago(3), VerifiedDepth::Deep));
     assert_eq!((told.held.len(), &told.held[0].id), (1, &id(9)));
+    assert_eq!((told.verified.never, told.verified.oldest_never), (0, None));
+}
+
+#[test]
+fn what_was_never_verified_is_counted_whatever_came_of_the_others() {
+    let points = [9, 8, 7, 6].map(|hours| point(hours, Status::Completed, Signature::NotChecked)).to_vec();
+    let failed = standing(1, VerifiedDepth::Stored, false);
+    // One of which something else is recorded was not verified by that.
+    let tagged = Standing { tags: BTreeSet::from(["keep".to_owned()]), ..Standing::default() };
+    let told = facts(points, vec![(9, failed), (8, tagged), (7, standing(2, VerifiedDepth::Key, true))]);
+    assert_eq!((told.verified.never, told.verified.oldest_never), (2, Some(ago(8))));
 }
 
 fn drill(hours: i64, verdict: &str, signature: Signature) -> Drill {

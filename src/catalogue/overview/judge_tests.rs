@@ -21,7 +21,13 @@ fn hours(count: u64) -> Option<Duration> {
 }
 
 fn point(seconds: i64, status: Status) -> Option<NewestPoint> {
-    Some(NewestPoint { id: id(seconds), created_at: Some(ago(seconds)), status: Some(status), taken: None })
+    Some(NewestPoint {
+        id: id(seconds),
+        created_at: Some(ago(seconds)),
+        status: Some(status),
+        taken: None,
+        lock: None,
+    })
 }
 
 fn drill(seconds: i64, verdict: DrillVerdict) -> Option<LastDrill> {

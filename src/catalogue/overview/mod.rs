@@ -3,11 +3,13 @@
 
 mod gather;
 mod judge;
+mod lock;
 
 pub use judge::{Finding, Judgement, Matter, Objectives, judge};
+pub use lock::PointLock;
 
 use super::Held;
-use crate::point::{DrillVerdict, EarlierDrill, Level, Objective, PointId, Status, VerifiedDepth};
+use crate::point::{DrillVerdict, EarlierDrill, Level, Objective, PointId, Status, Took, VerifiedDepth};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -61,10 +63,13 @@ pub struct NewestPoint {
     /// What taking it took; none where its manifest cannot be read.
     #[serde(flatten)]
     pub taken: Option<Taken>,
+    /// What keeps it from being deleted; none where the store is not told to lock, and of points that are not the newest to rely on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<PointLock>,
 }
 
 /// What taking a recovery point took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Taken {
     /// When the last payload was stored.
@@ -73,6 +78,8 @@ pub struct Taken {
     pub plain_bytes: u64,
     /// What its artifacts take in the store.
     pub stored_bytes: u64,
+    /// How long each phase took; nothing where its manifest does not tell.
+    pub phases: Vec<Took>,
 }
 
 /// When the recovery points of a cluster were verified, by the newest records.
@@ -85,6 +92,10 @@ pub struct Verified {
     pub last_passed: Option<Verification>,
     /// Recovery points whose last verification failed.
     pub failed: Vec<PointId>,
+    /// How many recovery points were never verified, whatever came of it.
+    pub never: usize,
+    /// When the oldest of these was begun.
+    pub oldest_never: Option<Timestamp>,
 }
 
 /// A verification of a recovery point.

@@ -5,6 +5,7 @@ use crate::{
     cli::{
         context::{Context, Global, LogFormat, Trust},
         failure::Failure,
+        news::Herald,
         notify,
         schedule::{EXAMPLE, job},
         status,
@@ -12,7 +13,7 @@ use crate::{
     config::{Config, Daemon, Loaded, Objectives},
     daemon::{Around, Ground, Job, Processes, Setup, Sign, Teller},
     notify::{Delivery, Message},
-    point::{Key, Turn},
+    point::{Key, News, Turn},
     source::etcd::{TlsFiles, authority, client_certificate},
     store::{Memory, Remembering, Store},
 };
@@ -32,6 +33,7 @@ pub(super) struct Source {
     text: String,
     settings: Daemon,
     memory: Arc<Memory>,
+    herald: Arc<Herald>,
 }
 
 /// Opens the store, and reaches people, as the configuration says. What is secret is read anew each time.
@@ -41,6 +43,7 @@ struct Places {
     memory: Arc<Memory>,
     /// Whether other clusters in the store are of interest.
     all: bool,
+    herald: Arc<Herald>,
 }
 
 impl Places {
@@ -137,6 +140,10 @@ impl Teller for Places {
         told
     }
 
+    async fn announce(&self, news: &News) {
+        self.herald.tell(news).await;
+    }
+
     async fn sign(&self, sign: Sign, turn: &Turn) -> Option<Delivery> {
         let config = &self.context.config().ok()?.config;
         let ping = config.schedules.iter().find(|it| it.name.as_str() == turn.schedule)?.ping.as_ref()?;
@@ -152,7 +159,14 @@ impl Teller for Places {
 
 impl Source {
     pub(super) fn new(global: Global, path: PathBuf) -> Self {
-        Source { global, path, text: String::new(), settings: Daemon::default(), memory: Arc::default() }
+        Source {
+            global,
+            path,
+            text: String::new(),
+            settings: Daemon::default(),
+            memory: Arc::default(),
+            herald: Arc::new(Herald::from_environment()),
+        }
     }
 
     /// What it says at the beginning.
@@ -200,6 +214,7 @@ impl Source {
             all: loaded.config.daemon.page,
             context: Context::of(self.global.clone(), loaded),
             memory: self.memory.clone(),
+            herald: self.herald.clone(),
         });
         places.try_channels(&jobs);
         Setup {

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     catalogue::{Catalogue, overview::Objectives},
     notify::{Delivery, Message},
-    point::{End, FormatVersion, Turn, TurnOutcome},
+    point::{End, FormatVersion, News, Turn, TurnOutcome},
     schedule::{Overlap, Rule},
     store::FileStore,
 };
@@ -54,6 +54,7 @@ struct World {
     /// What people were told.
     told: Arc<Mutex<Vec<Told>>>,
     signs: Arc<Mutex<Vec<Sign>>>,
+    news: Arc<Mutex<Vec<News>>>,
 }
 
 struct Fake(World, String);
@@ -101,11 +102,18 @@ impl Teller for World {
         channels.iter().map(delivered).collect()
     }
 
+    async fn announce(&self, news: &News) {
+        self.news.lock().unwrap().push(news.clone());
+    }
+
     async fn sign(&self, sign: Sign, _: &Turn) -> Option<Delivery> {
         self.signs.lock().unwrap().push(sign);
         None
     }
 }
+
+/// Reads a configuration again; what is handed over makes the first one anew.
+type Again = Box<dyn FnMut(&dyn Fn() -> Setup) -> Result<Option<Setup>, String> + Send>;
 
 /// A daemon that runs.
 struct Live {
@@ -125,6 +133,7 @@ impl World {
             takes: Arc::new(Mutex::new((Duration::from_secs(60), 0))),
             told: Arc::default(),
             signs: Arc::default(),
+            news: Arc::default(),
         }
     }
 
@@ -134,6 +143,11 @@ impl World {
     }
 
     fn start(&self, holder: &str, rules: &[Rule], retries: u32) -> Live {
+        self.start_with(holder, rules, retries, Box::new(|_| Ok(None)))
+    }
+
+    /// One whose configuration is read again like this.
+    fn start_with(&self, holder: &str, rules: &[Rule], retries: u32, mut again: Again) -> Live {
         let job = |rule: &Rule| Job {
             rule: rule.clone(),
             retries,
@@ -146,13 +160,15 @@ impl World {
             }],
             command: Vec::new(),
         };
-        let setup = Setup {
+        let jobs: BTreeMap<String, Job> = rules.iter().map(|rule| (rule.name.clone(), job(rule))).collect();
+        let (world, name) = (self.clone(), holder.to_owned());
+        let setup = move || Setup {
             cluster: "c".to_owned(),
-            jobs: rules.iter().map(|rule| (rule.name.clone(), job(rule))).collect(),
+            jobs: jobs.clone(),
             objectives: Objectives::default(),
-            ground: Arc::new(self.clone()),
-            runner: Arc::new(Fake(self.clone(), holder.to_owned())),
-            teller: Arc::new(self.clone()),
+            ground: Arc::new(world.clone()),
+            runner: Arc::new(Fake(world.clone(), name.clone())),
+            teller: Arc::new(world.clone()),
         };
         let world = self.clone();
         let clock: Clock = Arc::new(move || world.now());
@@ -165,7 +181,9 @@ impl World {
         };
         let (signals, told) = mpsc::channel(4);
         let board = Arc::new(Board::default());
-        let daemon = run(options, setup, Box::new(|| Ok(None)), board.clone(), told);
+        let first = setup();
+        let reload = Box::new(move || again(&setup));
+        let daemon = run(options, first, reload, board.clone(), told);
         Live { task: tokio::spawn(daemon), signals, board }
     }
 

@@ -76,3 +76,63 @@ async fn a_run_whose_daemon_dies_again_and_again_is_told_when_nobody_takes_it_up
     assert_eq!(world.log().len(), 6);
     assert_eq!(told(&world), [line("29 03:11", "run.failed", "29T030000Z-6")]);
 }
+
+/// What whoever looks at the cluster was told.
+fn news(world: &World) -> Vec<(String, String)> {
+    world.news.lock().unwrap().iter().map(|it| (it.reason.clone(), it.note.clone())).collect()
+}
+
+fn owned(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(reason, note)| ((*reason).to_owned(), (*note).to_owned())).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_are_told_of_each_end_that_is_one_and_of_a_run_that_was_fenced() {
+    let dir = directory();
+    let world = World::new(&dir, "2026-11-29T00:30:00Z");
+    let _live = world.start("a", &[hourly()], 1);
+    world.until("2026-11-29T01:30:00Z").await;
+    *world.takes.lock().unwrap() = (Duration::from_secs(60), 1);
+    world.until("2026-11-29T02:30:00Z").await;
+    *world.takes.lock().unwrap() = (Duration::from_secs(600), 0);
+    world.until("2026-11-29T03:30:00Z").await;
+    // While it is at the next one, others say that it is lost.
+    world.until("2026-11-29T04:01:00Z").await;
+    let turn: Turn = "hourly/20261129T040000Z-1".parse().unwrap();
+    let lost = End::new(TurnOutcome::Lost, turn.due, world.now());
+    assert!(world.catalogue().await.unwrap().say(&turn, &lost).await.unwrap());
+    world.until("2026-11-29T04:05:00Z").await;
+    let why = "hourly: it said nothing about it on standard output";
+    let fenced =
+        format!("{turn}: others gave this run up, and took it up again; what it did here does not count");
+    let expected = [
+        ("BackupSucceeded", "hourly: completed"),
+        // The second try.
+        ("BackupFailed", why),
+        ("BackupRecovered", "hourly: completed"),
+        ("BackupFenced", &fenced),
+    ];
+    assert_eq!(news(&world), owned(&expected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_are_told_once_of_a_configuration_that_is_rejected_and_of_one_that_is_in_force() {
+    let dir = directory();
+    let world = World::new(&dir, "2026-11-29T00:30:00Z");
+    let mut told = 0;
+    let again: Again = Box::new(move |setup| {
+        told += 1;
+        match told {
+            // One mistake is looked at twice; what was before comes back; then there is another configuration.
+            2 | 3 => Err("lifeboat.yaml:7: url: https://hooks.example/secret".into()),
+            6 => Ok(Some(setup())),
+            _ => Ok(None),
+        }
+    });
+    let _live = world.start_with("a", &[hourly()], 0, again);
+    world.until("2026-11-29T00:40:00Z").await;
+    let told = news(&world);
+    let reasons: Vec<&str> = told.iter().map(|(reason, _)| reason.as_str()).collect();
+    assert_eq!(reasons, ["ConfigurationRejected", "ConfigurationAccepted", "ConfigurationAccepted"]);
+    assert!(told.iter().all(|(_, note)| !note.contains("secret")), "{told:?}");
+}

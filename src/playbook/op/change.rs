@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
-/// Somebody else may write the same object at the same time, in other fields.
-const TRIES: usize = 6;
+/// Somebody else may write the same object at the same time, in other fields or in its status: so often it is looked at anew.
+pub(super) const TRIES: usize = 6;
 
 /// Sets fields of an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 use super::{
     Doing, ObjectRef, OpError, Outcome, Probe, Tried,
-    change::{attempt, read, side_effects},
+    change::{TRIES, attempt, read, side_effects},
 };
 use crate::source::kube::{Attempt, Deletion, Writing};
 use bytes::Bytes;
@@ -102,26 +102,33 @@ impl Create {
             return Err(OpError::NotUndoable(why));
         }
         let made = ObjectRef { uid: outcome.uid.clone(), ..self.object.clone() };
-        let (live, json) = match read(&made, with).await {
-            Ok(found) => found,
-            Err(OpError::Gone(_)) => {
-                return Ok(Outcome { said: Some("it was gone already".to_owned()), ..Outcome::default() });
+        let mut tries = 1;
+        loop {
+            let (live, json) = match read(&made, with).await {
+                Ok(found) => found,
+                Err(OpError::Gone(_)) => {
+                    return Ok(Outcome {
+                        said: Some("it was gone already".to_owned()),
+                        ..Outcome::default()
+                    });
+                }
+                Err(e) => return Err(e),
+            };
+            if let Some(how) = changed(&self.json, &json) {
+                return Err(OpError::Changed { object: made.to_string(), how });
             }
-            Err(e) => return Err(e),
-        };
-        if let Some(how) = changed(&self.json, &json) {
-            return Err(OpError::Changed { object: made.to_string(), how });
-        }
-        let deletion = Deletion {
-            uid: Some(live.uid),
-            resource_version: Some(live.resource_version),
-            propagation: Some("Background"),
-            ..Deletion::default()
-        };
-        let deleted = with.cluster()?.delete_so(&made.resource_type(), made.place(), &deletion).await;
-        match deleted {
-            Err(refusal) if !refusal.missing() => Err(OpError::server(&made, refusal)),
-            _ => Ok(Outcome::default()),
+            let deletion = Deletion {
+                uid: Some(live.uid),
+                resource_version: Some(live.resource_version),
+                propagation: Some("Background"),
+                ..Deletion::default()
+            };
+            match with.cluster()?.delete_so(&made.resource_type(), made.place(), &deletion).await {
+                // Whether what was written meanwhile matters is seen in what is there now.
+                Err(refusal) if refusal.conflicts() && tries < TRIES => tries += 1,
+                Err(refusal) if !refusal.missing() => return Err(OpError::server(&made, refusal)),
+                _ => return Ok(Outcome::default()),
+            }
         }
     }
 }

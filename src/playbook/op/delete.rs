@@ -1,6 +1,6 @@
 use super::{
     Doing, ObjectRef, OpError, Outcome, Probe, Tried,
-    change::{attempt, read, side_effects},
+    change::{TRIES, attempt, read, side_effects},
     create::MARK,
 };
 use crate::{
@@ -80,25 +80,29 @@ impl Delete {
     }
 
     async fn delete(&self, dry_run: bool, with: &Doing<'_>) -> Result<Outcome, OpError> {
-        let (live, json) = read(&self.object, with).await?;
-        if let Some(kept) = &self.kept
-            && let Some(how) = different(&self.object, kept, &json)
-        {
-            return Err(OpError::Changed { object: self.object.to_string(), how });
-        }
-        let deletion = Deletion {
-            uid: Some(live.uid),
-            resource_version: self.kept.is_some().then_some(live.resource_version),
-            propagation: self.propagation.map(Propagation::as_str),
-            grace: self.grace,
-            dry_run,
-        };
-        let deleted =
-            with.cluster()?.delete_so(&self.object.resource_type(), self.object.place(), &deletion).await;
-        match deleted {
-            // An attempt whose answer was lost has done it.
-            Err(refusal) if !refusal.missing() => Err(OpError::server(&self.object, refusal)),
-            _ => Ok(Outcome::default()),
+        let mut tries = 1;
+        loop {
+            let (live, json) = read(&self.object, with).await?;
+            if let Some(kept) = &self.kept
+                && let Some(how) = different(&self.object, kept, &json)
+            {
+                return Err(OpError::Changed { object: self.object.to_string(), how });
+            }
+            let deletion = Deletion {
+                uid: Some(live.uid),
+                resource_version: self.kept.is_some().then_some(live.resource_version),
+                propagation: self.propagation.map(Propagation::as_str),
+                grace: self.grace,
+                dry_run,
+            };
+            let kind = self.object.resource_type();
+            match with.cluster()?.delete_so(&kind, self.object.place(), &deletion).await {
+                // Whether what was written meanwhile matters is seen in what is there now.
+                Err(refusal) if refusal.conflicts() && tries < TRIES => tries += 1,
+                // An attempt whose answer was lost has done it.
+                Err(refusal) if !refusal.missing() => return Err(OpError::server(&self.object, refusal)),
+                _ => return Ok(Outcome::default()),
+            }
         }
     }
 

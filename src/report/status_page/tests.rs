@@ -29,8 +29,13 @@ fn id(minutes: i64) -> PointId {
 /// A cluster with which all is well, and whose texts are all this.
 fn cluster(text: &str) -> Overview {
     let mut it = Overview { cluster: text.into(), ..Overview::default() };
-    let point =
-        NewestPoint { id: id(30), created_at: Some(ago(30)), status: Some(Status::Completed), taken: None };
+    let point = NewestPoint {
+        id: id(30),
+        created_at: Some(ago(30)),
+        status: Some(Status::Completed),
+        taken: None,
+        lock: None,
+    };
     (it.points.newest, it.points.newest_completed, it.points.count) = (Some(point.clone()), Some(point), 3);
     let verification = Verification { point: id(30), at: ago(20), depth: VerifiedDepth::Deep, passed: true };
     (it.verified.last, it.verified.last_passed) = (Some(verification.clone()), Some(verification));

@@ -145,7 +145,14 @@ impl Cluster {
         }
         let uid = match self.api.get("/api/v1/namespaces/kube-system").await {
             Ok(body) => serde_json::from_slice::<Object>(&body).ok().map(|object| object.metadata.uid),
-            Err(failure) if matches!(failure.code(), Some(403 | 404)) => None,
+            Err(failure) if matches!(failure.code(), Some(403 | 404)) => {
+                let reason = failure.text();
+                tracing::warn!(
+                    reason,
+                    "which cluster this is cannot be told later: its UID cannot be learned"
+                );
+                None
+            }
             Err(failure) => {
                 return Err(failure.into_error(&self.api.server, "read the namespace kube-system"));
             }

@@ -118,25 +118,46 @@ impl Cluster {
         }
     }
 
-    /// The storage versions of custom resources; whatever cannot be learned is left to the server's preference.
+    /// The storage versions of custom resources; whatever cannot be learned is left to the server's preference, and that is told.
     async fn storage_versions(&self, resources: Vec<(String, String)>) -> StorageVersions {
-        let mut lookups = Vec::new();
-        for (group, resource) in resources {
-            lookups.push(self.storage_version(group, resource));
+        let lookups: Vec<_> =
+            resources.into_iter().map(|(group, resource)| self.storage_version(group, resource)).collect();
+        let mut lookups = stream::iter(lookups).buffer_unordered(self.concurrency);
+        let (mut known, mut unknown) = (StorageVersions::new(), Vec::new());
+        while let Some((of, stored)) = lookups.next().await {
+            match stored {
+                Ok(Some(version)) => drop(known.insert(of, version)),
+                // Another server's types: there is no definition of them.
+                Ok(None) => {}
+                Err(failure) => unknown.push((format!("{}.{}", of.1, of.0), failure.text())),
+            }
         }
-        stream::iter(lookups)
-            .buffer_unordered(self.concurrency)
-            .filter_map(std::future::ready)
-            .collect()
-            .await
+        unknown.sort();
+        if let Some((_, reason)) = unknown.first() {
+            let resources: Vec<&str> = unknown.iter().map(|(resource, _)| resource.as_str()).collect();
+            tracing::warn!(
+                resources = resources.join(", "),
+                reason,
+                "the version that these are stored in cannot be learned: they are read in the one that the server prefers"
+            );
+        }
+        known
     }
 
-    async fn storage_version(&self, group: String, resource: String) -> Option<((String, String), String)> {
+    async fn storage_version(
+        &self,
+        group: String,
+        resource: String,
+    ) -> ((String, String), Result<Option<String>, Failure>) {
         let uri = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{resource}.{group}");
-        let body = self.api.get(&uri).await.ok()?;
-        let definition: Definition = serde_json::from_slice(&body).ok()?;
-        let stored = definition.spec.versions.into_iter().find(|version| version.storage)?;
-        Some(((group, resource), stored.name))
+        let stored = match self.api.get(&uri).await {
+            Ok(body) => Ok(serde_json::from_slice::<Definition>(&body).ok().and_then(|definition| {
+                Some(definition.spec.versions.into_iter().find(|version| version.storage)?.name)
+            })),
+            Err(failure) if failure.code() == Some(404) => Ok(None),
+            Err(failure) => Err(failure),
+        };
+        ((group, resource), stored)
     }
 
     /// The namespaces asked for that are not there. Who may not list namespaces is told nothing of them.

@@ -72,7 +72,8 @@ impl Api {
         self.send(Method::POST, uri, "application/json", json).await
     }
 
-    /// The body of the answer to a request with a JSON body, tried again as long as that makes sense.
+    /// The body of the answer to a request with a JSON body, tried again as long as that makes sense. The body of a `PATCH` is a merge
+    /// patch.
     pub(super) async fn send(
         &self,
         method: Method,
@@ -80,12 +81,16 @@ impl Api {
         accept: &str,
         json: &Bytes,
     ) -> Result<Bytes, Failure> {
+        let kind = match method {
+            Method::PATCH => "application/merge-patch+json",
+            _ => "application/json",
+        };
         self.patiently(|| {
             let request = Request::builder()
                 .method(method.clone())
                 .uri(uri)
                 .header(header::ACCEPT, accept)
-                .header(header::CONTENT_TYPE, "application/json")
+                .header(header::CONTENT_TYPE, kind)
                 .body(Body::from(json.clone()));
             self.once(request, DOCUMENT, 0)
         })

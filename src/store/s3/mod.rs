@@ -158,6 +158,10 @@ impl Store for S3Store {
         remove::abort(self, unfinished).await
     }
 
+    fn locks(&self) -> bool {
+        self.options.lock.is_some()
+    }
+
     async fn locked(&self, key: &Key) -> Result<Option<Lasting>, StoreError> {
         Ok(confirm::look(self, key, false).await?.and_then(|found| found.lock))
     }
