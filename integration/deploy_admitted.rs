@@ -93,6 +93,16 @@ async fn a_release_comes_and_goes(cluster: &Cluster, which: &str, variant: &str)
     let schedule = ["get", &cronjob, "-n", &namespace, "-o", "jsonpath={.spec.schedule}"];
     assert_eq!(cluster.kubectl(&schedule).await?, "1 2 3 4 5", "{variant}");
 
+    if variant == "resources" {
+        let daemons = ["--reuse-values", "--set", "variant=daemon-resources"];
+        helm(
+            which,
+            kubeconfig,
+            &[&["upgrade", "lifeboat", &chart, "-n", &namespace], &daemons[..]].concat(),
+        )?;
+        let run = cluster.kubectl(&["get", "deployments,cronjobs", "-n", &namespace, "-o", "name"]).await?;
+        assert_eq!(run, "deployment.apps/lifeboat-daemon\ncronjob.batch/lifeboat-prune\n");
+    }
     helm(which, kubeconfig, &["uninstall", "lifeboat", "-n", &namespace])?;
     assert_eq!(there(cluster).await?, before, "{variant}");
     Ok(())
