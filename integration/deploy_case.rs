@@ -8,6 +8,7 @@ use crate::{
     lab::{Proxy, eventually, s3, tools},
 };
 use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
 use serde_json::Value;
 use std::{
     fs,
@@ -48,8 +49,12 @@ pub fn block(language: &str, word: &str) -> Result<String> {
 /// The objects that a kustomization makes.
 pub fn rendered(dir: &Path) -> Result<Vec<Value>> {
     let kubectl = tools::tool("kubectl")?.display().to_string();
-    let text = said(&kubectl, &["kustomize", &dir.display().to_string()])?;
-    text.split("\n---\n").map(|object| Ok(serde_yaml::from_str(object)?)).collect()
+    documents(&said(&kubectl, &["kustomize", &dir.display().to_string()])?)
+}
+
+/// The objects of a file.
+pub fn documents(text: &str) -> Result<Vec<Value>> {
+    serde_yaml::Deserializer::from_str(text).map(|it| Ok(Value::deserialize(it)?)).collect()
 }
 
 /// The objects of a variant with events of every job, as deploy/README.md has it.

@@ -1,10 +1,11 @@
-//! The CronJobs of deploy/kustomize in a cluster of kind: they save that cluster into a bucket, as restricted pods with no more
+//! What deploy/ has for the inside of a cluster, in a cluster of kind: CronJobs, by Helm and by kustomize, save that cluster into a bucket, as restricted pods with no more
 //! rights than they need.
 
 use crate::{
-    deploy_case::{Deployed, Ended, OVERLAYS, block, rendered},
+    deploy_case::{Deployed, Ended, block},
     deploy_daemons::daemons_take_their_place,
     deploy_drill::a_drill_passes_within,
+    deploy_helm_kind::a_release_saves_and_goes,
     deploy_units::units_save_as_well,
     export::{Export, Name},
     kind_cluster::said,
@@ -15,7 +16,6 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -35,7 +35,7 @@ const SUSPEND: &str = "-n lifeboat -p '{\"spec\": {\"suspend\": true, \"schedule
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kind_is_saved_from_within_by_its_own_cron_jobs() -> Result<()> {
     let deployed = Deployed::set_up().await?;
-    everything_is_admitted(&deployed)?;
+    a_release_saves_and_goes(&deployed).await?;
     deployed.choose("control-plane")?;
     let (_, complaints) = deployed.shell(&block("sh setup", "kubectl apply")?)?;
     assert_eq!(complaints, "");
@@ -48,54 +48,11 @@ async fn kind_is_saved_from_within_by_its_own_cron_jobs() -> Result<()> {
     the_first_backup_is_what_the_cluster_is(&deployed).await?;
     backups_come_by_the_clock(&deployed).await?;
     what_may_not_be_listed_is_named(&deployed).await?;
-    the_other_variants_save_as_well(&deployed).await?;
+    a_node_s_loopback_is_reached(&deployed).await?;
     the_store_is_looked_after_without_a_token(&deployed).await?;
     units_save_as_well(&deployed).await?;
     a_drill_passes_within(&deployed).await?;
     daemons_take_their_place(&deployed).await
-}
-
-/// The API server takes every object of each variant, and every pod in a namespace that enforces `restricted` but for the one on
-/// its node's network.
-fn everything_is_admitted(deployed: &Deployed) -> Result<()> {
-    let admitting = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "admitting", "labels": {
-        "pod-security.kubernetes.io/enforce": "restricted",
-    }}});
-    let create = |object: &Value, how: &str| {
-        fs::write(deployed.desk.join("object.json"), object.to_string())?;
-        deployed.shell(&format!("kubectl {how} -f object.json"))
-    };
-    create(&admitting, "create")?;
-    create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lifeboat"}}), "create")?;
-    deployed.shell("kubectl wait --for=create serviceaccount/default -n admitting --timeout=60s")?;
-    for overlay in OVERLAYS {
-        let refused = (overlay == "control-plane-loopback").then_some("lifeboat-backup");
-        deployed.choose(overlay)?;
-        deployed.shell("kubectl apply -k . --server-side --dry-run=server")?;
-        for object in rendered(&deployed.desk)? {
-            let mut pod = match object["kind"].as_str() {
-                Some("CronJob") => object["spec"]["jobTemplate"]["spec"]["template"].clone(),
-                Some("Deployment") => object["spec"]["template"].clone(),
-                _ => continue,
-            };
-            let name = object["metadata"]["name"].as_str().context("a name")?;
-            pod["apiVersion"] = "v1".into();
-            pod["kind"] = "Pod".into();
-            pod["metadata"]["name"] = name.into();
-            pod["metadata"]["namespace"] = "admitting".into();
-            // Without an account of that name there is no pod at all.
-            pod["spec"]["serviceAccountName"] = "default".into();
-            let outcome = create(&pod, "create --dry-run=server");
-            if refused != Some(name) {
-                assert_eq!(outcome?.1, "", "{overlay} {name}");
-            } else {
-                let why = outcome.err().context("it is admitted")?.to_string();
-                let only = "violates PodSecurity \"restricted:latest\": host namespaces (hostNetwork=true)\n";
-                ensure!(why.ends_with(only), "{why}");
-            }
-        }
-    }
-    deployed.shell("kubectl delete namespace lifeboat admitting").map(drop)
 }
 
 /// `doctor` finds everything well, and the first recovery point holds what the API server has, and etcd.
@@ -232,18 +189,14 @@ async fn what_may_not_be_listed_is_named(deployed: &Deployed) -> Result<()> {
     Ok(())
 }
 
-/// The objects alone, and etcd by its node's loopback.
-async fn the_other_variants_save_as_well(deployed: &Deployed) -> Result<()> {
-    for (overlay, saved) in [
-        ("resources", &["resources", "resources-index"][..]),
-        ("control-plane-loopback", &["etcd", "resources", "resources-index"]),
-    ] {
-        deployed.choose(overlay)?;
-        deployed.shell("kubectl apply -k .")?;
-        deployed.start("lifeboat-backup", overlay).await?.completed();
-        let manifest = newest(deployed).await?;
-        assert_eq!((kinds(&manifest), &manifest["status"]), (saved.to_vec(), &json!("Completed")));
-    }
+/// etcd by its node's loopback.
+async fn a_node_s_loopback_is_reached(deployed: &Deployed) -> Result<()> {
+    deployed.choose("control-plane-loopback")?;
+    deployed.shell("kubectl apply -k .")?;
+    deployed.start("lifeboat-backup", "loopback").await?.completed();
+    let manifest = newest(deployed).await?;
+    let saved = ["etcd", "resources", "resources-index"];
+    assert_eq!((&kinds(&manifest)[..], &manifest["status"]), (&saved[..], &json!("Completed")));
     deployed.boat.run(&["verify", "--all", "--deep", "-i", "identity.txt"]).await.expect(0);
     Ok(())
 }
