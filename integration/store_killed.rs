@@ -2,10 +2,10 @@
 
 use crate::{
     boat::{Lifeboat, Ran},
-    lab::{Etcd, EtcdOptions, Proxy, fill, with_etcd},
+    lab::{Etcd, EtcdOptions, Proxy, eventually, fill, with_etcd},
     saved::tree,
 };
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{path::Path, time::Duration};
@@ -105,6 +105,29 @@ async fn told_to_stop_nothing_is_left_behind() -> Result<()> {
         }
         assert!(stopped >= 5, "only {stopped} were stopped in time");
         range.boat.verify_all().await;
+        Ok(())
+    })
+    .await
+}
+
+/// What is sealed already would be an hour on its way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn told_to_stop_a_slow_line_is_not_waited_for() -> Result<()> {
+    with_etcd(EtcdOptions::default(), async |etcd| {
+        let range = Range::new(etcd, 4).await?;
+        let before = range.store();
+        range.boat.edit(|text| text.replacen("\n    url: ", "\n    bandwidth: 1KB/s\n    url: ", 1))?;
+        let goal = range.proxy.to_clients() + 300_000;
+        let child = range.boat.spawn(&["backup", "--etcd-only"])?;
+        eventually("a snapshot that streams", Duration::from_secs(60), async || {
+            Ok((range.proxy.to_clients() > goal).then_some(()))
+        })
+        .await?;
+        sleep(Duration::from_secs(1)).await;
+        kill_process(Pid::from_raw(child.id().unwrap() as i32).unwrap(), Signal::TERM)?;
+        let ended = tokio::time::timeout(Duration::from_secs(120), child.wait_with_output()).await;
+        Ran::from(ended.context("it does not stop")??).expect(1).says("nothing was left behind");
+        assert_eq!(range.store(), before);
         Ok(())
     })
     .await

@@ -24,8 +24,11 @@ use crate::{
     store::{self, Store, StoreError},
 };
 use jiff::Timestamp;
-use std::sync::Arc;
-use tokio::sync::RwLock;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{RwLock, watch},
+    time::timeout,
+};
 
 /// What to save, and where to.
 #[derive(Clone)]
@@ -56,11 +59,23 @@ pub struct Job {
 
 /// The uploads of a run. Each goes on to its end by itself, also when the run was given up, and is counted until then.
 #[derive(Debug, Clone, Default)]
-pub struct Uploads(Arc<RwLock<()>>);
+pub struct Uploads {
+    underway: Arc<RwLock<()>>,
+    cut: watch::Sender<bool>,
+}
+
+/// What was given up may take this long to come to an end: whoever stops a run does not wait for a slow line.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Uploads {
-    async fn ended(&self) {
-        drop(self.0.write().await);
+    /// Waits until none is under way any more; those that take long are cut off. Were there any?
+    async fn ended(&self) -> bool {
+        let slow = timeout(PATIENCE, self.underway.write()).await.is_err();
+        if slow {
+            self.cut.send_replace(true);
+            drop(self.underway.write().await);
+        }
+        slow
     }
 }
 
@@ -96,10 +111,13 @@ pub async fn run(
         Err(e) => Err(e),
     };
     if let Err(e) = &result {
-        job.uploads.ended().await;
+        let cut = job.uploads.ended().await;
         // An object that exists already is another run's, which drew the same id in the same second: what is there is
         // not ours to remove.
         if !matches!(e, BackupError::Store(StoreError::Exists { .. })) {
+            if cut && let Err(e) = abort_unfinished(job.store.as_ref(), &job.cluster, id).await {
+                tracing::warn!("what was sent of {id} could not be taken back: {e}");
+            }
             discard(job.store.as_ref(), &job.cluster, id).await?;
         }
     }
@@ -180,6 +198,14 @@ async fn discard(store: &dyn Store, cluster: &str, id: &PointId) -> Result<(), B
     }
     for object in store.list(&Key::point(cluster, id)?).await? {
         store.delete(&object.key).await?;
+    }
+    Ok(())
+}
+
+/// Removes what uploads that were cut off have sent already. Whoever may not do that leaves it to `prune`.
+async fn abort_unfinished(store: &dyn Store, cluster: &str, id: &PointId) -> Result<(), BackupError> {
+    for unfinished in store.unfinished(&Key::point(cluster, id)?).await? {
+        store.abort(&unfinished).await?;
     }
     Ok(())
 }

@@ -20,10 +20,14 @@ impl Upload {
         let key = Key::artifact(&job.cluster, id, &kind)?;
         let (feed, stream, sealing) = pipeline::seal(&job.recipients, job.seal);
         let (store, at) = (job.store.clone(), key.clone());
-        let underway = job.uploads.0.clone().try_read_owned();
+        let underway = job.uploads.underway.clone().try_read_owned();
+        let mut cut = job.uploads.cut.subscribe();
         let putting = tokio::spawn(async move {
             let _underway = underway;
-            store.put(&at, Box::pin(stream)).await
+            tokio::select! {
+                stored = store.put(&at, Box::pin(stream)) => stored,
+                Ok(_) = cut.wait_for(|cut| *cut) => Err(cancelled()),
+            }
         });
         Ok(Upload { kind, key, feed: Some(feed), sealing, putting })
     }
@@ -42,8 +46,7 @@ impl Upload {
             // The reason comes with the results below.
             let _ = feed.finish().await;
         }
-        let stored =
-            self.putting.await.unwrap_or_else(|_| Err(StoreError::Body(std::io::Error::other("cancelled"))));
+        let stored = self.putting.await.unwrap_or_else(|_| Err(cancelled()));
         let sealed = self.sealing.result().await;
         let (stored, sealed) = match (stored, sealed) {
             (Ok(stored), Ok(sealed)) => (stored, sealed),
@@ -79,6 +82,10 @@ impl Upload {
             _ => Ok(()),
         }
     }
+}
+
+fn cancelled() -> StoreError {
+    StoreError::Body(std::io::Error::other("cancelled"))
 }
 
 async fn check(job: &Job, key: &Key, stored: &Stored, sealed: &Sealed) -> Result<Verification, BackupError> {
