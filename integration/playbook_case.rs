@@ -74,6 +74,8 @@ pub async fn state(cluster: &Cluster) -> Result<BTreeMap<String, Value>> {
             "core/nodes/",
             "core/endpoints/",
             "discovery.k8s.io/",
+            // The API server's own books of addresses.
+            "networking.k8s.io/ipaddresses/",
         ];
         !restless.iter().any(|it| name.starts_with(it))
     });

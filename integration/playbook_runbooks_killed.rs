@@ -137,7 +137,6 @@ impl Case<'_> {
                 format!("{text}RUN-{}", part.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
             })
         };
-        all.retain(|name, _| !name.contains("/ipaddresses/"));
         Ok(all
             .into_iter()
             .map(|(name, mut object)| {
