@@ -1,10 +1,10 @@
-use super::{between, bytes, records, table};
+use super::{between, bytes, duration, records, table};
 use crate::{
     catalogue::{Listed, Records, Signature, Standing},
     point::{Artifact, EtcdFacts, Manifest, PointId, ResourceFacts, Status},
 };
 use jiff::Timestamp;
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 /// The recovery points of a store, oldest first, and what is recorded of them where anything is.
 pub fn points(points: &[Listed], standings: &BTreeMap<PointId, Standing>, now: Timestamp) -> String {
@@ -73,7 +73,8 @@ pub fn point(
     let took = between(m.created_at, m.finished_at);
     line(&mut out, "Taken", format!("{} in {}", m.created_at, took));
     if !m.phases.is_empty() {
-        let each = m.phases.iter().map(|it| format!("{} {:.1} s", it.phase, it.took_ms as f64 / 1000.0));
+        let each =
+            m.phases.iter().map(|it| format!("{} {}", it.phase, duration(Duration::from_millis(it.took_ms))));
         line(&mut out, "Phases", each.collect::<Vec<_>>().join(", "));
     }
     if !m.job.is_empty() {
