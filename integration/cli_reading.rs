@@ -1,6 +1,6 @@
 //! Commands that read: what they show, and what they say when there is nothing to show.
 
-use crate::saved::{SECRET, Saved, saved, tree};
+use crate::saved::{SECRET, SECRET_BASE64, Saved, saved, tree};
 use anyhow::Result;
 use std::{fs, process::Stdio};
 
@@ -84,13 +84,12 @@ async fn inspect_lists_and_shows_keys_and_keeps_secrets() -> Result<()> {
     let listed = inspect(&["--key", "/registry/secrets/default/"]).await.expect(0).stdout;
     assert!(listed.contains("/registry/secrets/default/vault") && !listed.contains("configmaps"), "{listed}");
     let vault = ["--key", "/registry/secrets/default/vault"];
-    let base64 = "Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5LXN0YXBsZQ";
     for format in ["table", "json", "yaml"] {
         let hidden = inspect(&[&vault[..], &["-o", format]].concat()).await.expect(0).stdout;
         assert!(hidden.contains("password") && hidden.contains("vault"), "{hidden}");
-        assert!(!hidden.contains(SECRET) && !hidden.contains(base64), "{hidden}");
+        assert!(!hidden.contains(SECRET) && !hidden.contains(SECRET_BASE64), "{hidden}");
         let shown = inspect(&[&vault[..], &["--show-secrets", "-o", format]].concat()).await.expect(0).stdout;
-        assert!(shown.contains(SECRET) || shown.contains(base64), "{shown}");
+        assert!(shown.contains(SECRET) || shown.contains(SECRET_BASE64), "{shown}");
     }
     let namespace = inspect(&["--key", "/registry/namespaces/fill-0"]).await.expect(0).stdout;
     assert!(namespace.contains("fill-0") && namespace.contains("Namespace"), "{namespace}");

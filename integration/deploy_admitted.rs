@@ -3,7 +3,7 @@
 
 use crate::{
     deploy_alerts::monitoring,
-    deploy_case::{documents, place, rendered},
+    deploy_case::{documents, place, rendered, template},
     deploy_helm::{HELMS, chart, helm, home, kustomization, made, variants},
     lab::{Cluster, ClusterOptions, tools, with_cluster},
     live,
@@ -141,11 +141,7 @@ async fn kustomized(cluster: &Cluster, variant: &str) -> Result<()> {
 async fn pods<'a>(cluster: &Cluster, variant: &str, objects: impl Iterator<Item = &'a Value>) -> Result<()> {
     let (file, mut tried) = (tempfile::NamedTempFile::new()?, 0);
     for object in objects {
-        let mut pod = match object["kind"].as_str() {
-            Some("CronJob") => object["spec"]["jobTemplate"]["spec"]["template"].clone(),
-            Some("Deployment") => object["spec"]["template"].clone(),
-            _ => continue,
-        };
+        let Some(mut pod) = template(object).cloned() else { continue };
         let name = object["metadata"]["name"].as_str().context("a name")?;
         pod["apiVersion"] = "v1".into();
         pod["kind"] = "Pod".into();

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -57,15 +58,29 @@ pub fn documents(text: &str) -> Result<Vec<Value>> {
     serde_yaml::Deserializer::from_str(text).map(|it| Ok(Value::deserialize(it)?)).collect()
 }
 
-/// The objects of a variant with events of every job, as deploy/README.md has it.
-pub fn with_events(overlay: &str) -> Result<Vec<Value>> {
+/// The objects of a variant with these lines in the operator's kustomization, beside which `lifeboat` is a checkout.
+pub fn with(lines: &str, overlay: &str) -> Result<Vec<Value>> {
     let dir = tempfile::tempdir()?;
     let checkout = dir.path().join("lifeboat");
     fs::create_dir(&checkout)?;
-    said("cp", &["-r", &place().display().to_string(), &checkout.display().to_string()])?;
+    symlink(place(), checkout.join("deploy"))?;
     let mine = format!("resources: [lifeboat/deploy/kustomize/overlays/{overlay}]\n");
-    fs::write(dir.path().join("kustomization.yaml"), mine + &block("yaml", "components/events")?)?;
+    fs::write(dir.path().join("kustomization.yaml"), mine + lines)?;
     rendered(dir.path())
+}
+
+/// The objects of a variant with events of every job, as deploy/README.md has it.
+pub fn with_events(overlay: &str) -> Result<Vec<Value>> {
+    with(&block("yaml", "components/events")?, overlay)
+}
+
+/// What the pods of a CronJob or a Deployment are made of; none of any other object.
+pub fn template(object: &Value) -> Option<&Value> {
+    match object["kind"].as_str() {
+        Some("CronJob") => Some(&object["spec"]["jobTemplate"]["spec"]["template"]),
+        Some("Deployment") => Some(&object["spec"]["template"]),
+        _ => None,
+    }
 }
 
 /// The example that a variant is configured after.

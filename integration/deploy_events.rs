@@ -4,7 +4,7 @@
 use crate::{
     boat::Lifeboat,
     daemon::{Daemon, overdue, schedules, within},
-    deploy_case::{OVERLAYS, place, rendered, with_events},
+    deploy_case::{OVERLAYS, place, rendered, template, with_events},
     kube_in_cluster::Pod,
     lab::{Cluster, ClusterOptions, fill, with_cluster},
 };
@@ -26,22 +26,16 @@ pub struct Home<'a> {
 impl<'a> Home<'a> {
     /// Applies the objects, and gives the pod of one of them.
     pub async fn of(cluster: &'a Cluster, objects: &[Value], workload: &str) -> Result<Self> {
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
-        let file = cluster.etcd().dir().join("objects.json");
-        fs::write(&file, list.to_string())?;
-        cluster.kubectl(&["apply", "-f", &file.display().to_string()]).await?;
-        let of = objects.iter().find(|it| {
-            it["metadata"]["name"] == workload && (it["kind"] == "CronJob" || it["kind"] == "Deployment")
-        });
-        let of = of.context("no such workload")?;
-        let spec = if of["kind"] == "CronJob" { &of["spec"]["jobTemplate"]["spec"] } else { &of["spec"] };
-        let env = spec["template"]["spec"]["containers"][0]["env"].as_array().into_iter().flatten();
+        fill::apply_all(&cluster.client().await?, objects).await?;
+        let mut named = objects.iter().filter(|it| it["metadata"]["name"] == workload);
+        let spec = &named.find_map(template).context("no such workload")?["spec"];
+        let env = spec["containers"][0]["env"].as_array().into_iter().flatten();
         let value = |name: &str| env.clone().find(|it| it["name"] == name).context(name.to_owned());
         assert_eq!(value("POD_NAME")?["valueFrom"], json!({"fieldRef": {"fieldPath": "metadata.name"}}));
         let subject = value("LIFEBOAT_EVENTS")?["value"].as_str().context("no subject")?.to_owned();
         let boat = Lifeboat::init(cluster.etcd().dir(), Some(cluster.etcd()), None).await?;
         let pod = Pod::mounted(cluster, boat, "lifeboat", "")?;
-        let account = spec["template"]["spec"]["serviceAccountName"].as_str().context("no account")?;
+        let account = spec["serviceAccountName"].as_str().context("no account")?;
         let token = cluster.kubectl(&["create", "token", account, "-n", "lifeboat"]).await?;
         pod.give(token.trim())?;
         Ok(Home { cluster, pod, subject })

@@ -2,7 +2,7 @@
 
 use crate::{
     boat::Lifeboat,
-    deploy_case::{OVERLAYS, example, place, rendered, with_events},
+    deploy_case::{OVERLAYS, example, place, rendered, template, with_events},
 };
 use anyhow::{Context, Result, ensure};
 use lifeboat::config::{Config, DrillSpec};
@@ -27,8 +27,7 @@ fn name(object: &Value) -> &str {
 
 /// The pods of a CronJob or a Deployment.
 fn pod(of: &Value) -> &Value {
-    let spec = if of["kind"] == "CronJob" { &of["spec"]["jobTemplate"]["spec"] } else { &of["spec"] };
-    &spec["template"]["spec"]
+    &template(of).expect("it makes pods")["spec"]
 }
 
 /// What makes pods.

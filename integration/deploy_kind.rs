@@ -1,5 +1,5 @@
-//! What deploy/ has for the inside of a cluster, in a cluster of kind: CronJobs, by Helm and by kustomize, save that cluster into a bucket, as restricted pods with no more
-//! rights than they need.
+//! What deploy/ has for the inside of a cluster, in a cluster of kind: CronJobs, by Helm and by kustomize, save that cluster into a
+//! bucket, as restricted pods with no more rights than they need.
 
 use crate::{
     deploy_case::{Deployed, Ended, block},

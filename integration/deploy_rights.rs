@@ -1,20 +1,14 @@
 //! The rights that deploy/ gives are enough, and none of them can be spared: with each one taken away in turn, a run says what it lacks.
 
 use crate::{
-    boat::{Lifeboat, Ran},
     deploy_case::{place, rendered},
     deploy_events::Home,
     export::Export,
-    kube_credentials::altered,
-    lab::{Cluster, ClusterOptions, fill, with_cluster},
+    lab::{ClusterOptions, fill, with_cluster},
     live,
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use std::fs;
-
-const OF_RIGHTS: [&str; 6] =
-    ["Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
 
 /// Which version it is stored in, only its definition tells.
 const IN_TWO_VERSIONS: &str = "\
@@ -29,22 +23,6 @@ spec:
     - {name: v1, served: true, storage: true, schema: &any {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
     - {name: v2, served: true, storage: false, schema: *any}
 ";
-
-/// Applies objects as an administrator.
-async fn apply(cluster: &Cluster, objects: &[Value]) -> Result<()> {
-    let file = cluster.etcd().dir().join("applied.json");
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
-    fs::write(&file, list.to_string())?;
-    cluster.kubectl(&["apply", "-f", &file.display().to_string()]).await.map(drop)
-}
-
-/// A kubeconfig with nothing but a token of this account.
-async fn as_account(cluster: &Cluster, account: &str) -> Result<String> {
-    let token = cluster.kubectl(&["create", "token", account, "-n", "lifeboat"]).await?;
-    altered(cluster, &format!("{account}-kubeconfig"), |config| {
-        config["users"][0]["user"] = json!({"token": token.trim()});
-    })
-}
 
 /// The same role with one verb for one resource less, for each of them, and what that is.
 fn each_less(role: &Value) -> Vec<(String, Value)> {
@@ -77,28 +55,21 @@ fn each_less(role: &Value) -> Vec<(String, Value)> {
     all
 }
 
-async fn backup(boat: &Lifeboat, kubeconfig: &str) -> Ran {
-    boat.run(&["backup", "--resources-only", "--kubeconfig", kubeconfig, "-o", "json"]).await
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deploy_gives_a_backup_the_rights_that_it_needs_and_no_other() -> Result<()> {
     with_cluster(ClusterOptions::default(), async |cluster| {
         fill::shop(&cluster.client().await?).await?;
         fill::apply(&cluster.client().await?, IN_TWO_VERSIONS).await?;
         let all = rendered(&place().join("kustomize/overlays/resources"))?;
-        let of_rights = |it: &Value| it["kind"].as_str().is_some_and(|kind| OF_RIGHTS.contains(&kind));
-        let rights: Vec<Value> = all.into_iter().filter(of_rights).collect();
-        apply(cluster, &rights).await?;
-        let boat = Lifeboat::init(cluster.etcd().dir(), None, None).await?;
-        let kubeconfig = as_account(cluster, "lifeboat-backup").await?;
+        let home = Home::of(cluster, &all, "lifeboat-backup").await?;
+        let backup = async || home.run(&["backup", "--resources-only", "-o", "json"]).await;
 
         // With all of them everything is saved, and nothing is complained of.
-        let ran = backup(&boat, &kubeconfig).await.expect(0);
+        let ran = backup().await?.expect(0);
         ensure!(!ran.stderr.contains("forbidden") && !ran.stderr.contains("WARN"), "{ran:?}");
         let manifest = ran.json();
         assert_eq!(manifest["status"], "Completed");
-        let export = Export::read(&boat, &manifest).await?;
+        let export = Export::read(&home.pod.boat, &manifest).await?;
         let there = live::everything(&cluster.client().await?).await?;
         let missing: Vec<_> = there.keys().filter(|name| !export.objects.contains_key(*name)).collect();
         ensure!(missing.iter().all(|name| name.starts_with("core/events/")), "{missing:?}");
@@ -107,16 +78,16 @@ async fn deploy_gives_a_backup_the_rights_that_it_needs_and_no_other() -> Result
             "no custom resources"
         );
 
-        let role = of_kind(&rights, "ClusterRole")?;
+        let role = of_kind(&all, "ClusterRole")?;
         for (what, less) in each_less(role) {
-            apply(cluster, &[less]).await?;
-            let ran = backup(&boat, &kubeconfig).await;
+            fill::apply_all(&cluster.client().await?, &[less]).await?;
+            let ran = backup().await?;
             ensure!(ran.stderr.contains("forbidden"), "nothing is said of the lack of {what}: {ran:?}");
             // What is saved without them is whole: what lacks is how the types are stored, and the cluster's UID.
             assert_eq!(ran.code != 0, what.starts_with("list"), "{what}: {ran:?}");
         }
-        apply(cluster, std::slice::from_ref(role)).await?;
-        backup(&boat, &kubeconfig).await.expect(0);
+        fill::apply_all(&cluster.client().await?, std::slice::from_ref(role)).await?;
+        backup().await?.expect(0);
         Ok(())
     })
     .await
@@ -144,7 +115,7 @@ async fn deploy_gives_events_the_rights_that_they_need_and_no_other() -> Result<
         let whats: Vec<&str> = less.iter().map(|(what, _)| what.as_str()).collect();
         assert_eq!(whats, ["create events", "patch events", "get cronjobs"]);
         for (what, less) in less {
-            apply(cluster, &[less]).await?;
+            fill::apply_all(&cluster.client().await?, &[less]).await?;
             let said = twice().await?;
             ensure!(
                 said.contains("could not be written") && said.contains("forbidden"),

@@ -1,15 +1,12 @@
 //! The components that have a store of secrets give what jobs need: just the files that deploy/README.md makes Secrets of.
 
 use crate::{
-    deploy_case::{OVERLAYS, block, documents, place, rendered},
+    deploy_case::{OVERLAYS, block, documents, rendered, with},
     deploy_helm::{by_name, chart, kustomization, made},
 };
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 type Files = BTreeMap<String, BTreeSet<String>>;
 
@@ -28,17 +25,8 @@ fn by_hand() -> Result<Files> {
 }
 
 /// An overlay with a component.
-fn with(component: &str, overlay: &str) -> Result<Vec<Value>> {
-    // kustomize takes no absolute path for either.
-    let dir = tempfile::tempdir()?;
-    std::os::unix::fs::symlink(place(), dir.path().join("deploy"))?;
-    let text = json!({
-        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-        "resources": [format!("deploy/kustomize/overlays/{overlay}")],
-        "components": [format!("deploy/kustomize/components/{component}")],
-    });
-    fs::write(dir.path().join("kustomization.yaml"), text.to_string())?;
-    rendered(dir.path())
+fn with_component(component: &str, overlay: &str) -> Result<Vec<Value>> {
+    with(&format!("components: [lifeboat/deploy/kustomize/components/{component}]\n"), overlay)
 }
 
 /// What is run, by name.
@@ -51,7 +39,7 @@ fn run(objects: Vec<Value>) -> Result<BTreeMap<String, Value>> {
 #[test]
 fn external_secrets_are_those_that_are_made_by_hand() -> Result<()> {
     for overlay in OVERLAYS {
-        let (all, mut made) = (with("external-secrets", overlay)?, Files::new());
+        let (all, mut made) = (with_component("external-secrets", overlay)?, Files::new());
         for object in all.iter().filter(|it| it["kind"] == "ExternalSecret") {
             assert_eq!(object["metadata"]["namespace"], "lifeboat");
             let data = object["spec"]["data"].as_array().context("no data")?;
@@ -67,7 +55,7 @@ fn external_secrets_are_those_that_are_made_by_hand() -> Result<()> {
 #[test]
 fn with_the_csi_driver_no_secret_is_mounted() -> Result<()> {
     for overlay in OVERLAYS {
-        let all = with("secrets-store-csi", overlay)?;
+        let all = with_component("secrets-store-csi", overlay)?;
         let mut classes = BTreeMap::new();
         for class in all.iter().filter(|it| it["kind"] == "SecretProviderClass") {
             let parameters = class["spec"]["parameters"].as_object().context("no parameters")?;
@@ -110,7 +98,7 @@ fn the_readme_s_values_for_the_csi_driver_are_the_component() -> Result<()> {
         let mut values: Value = serde_yaml::from_str(&text)?;
         values["variant"] = overlay.into();
         let made = run(made(&chart(), "lifeboat", &values)?.into_values().collect())?;
-        let mut wanted = serde_json::to_string(&run(with("secrets-store-csi", overlay)?)?)?;
+        let mut wanted = serde_json::to_string(&run(with_component("secrets-store-csi", overlay)?)?)?;
         if let Some((_, rest)) = wanted.split_once("\"lifeboat-config-") {
             wanted = wanted.replace(&format!("\"lifeboat-config-{}\"", &rest[..10]), "\"lifeboat-config\"");
         }

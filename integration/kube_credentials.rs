@@ -16,7 +16,7 @@ use std::{
 const BACKUP: &[&str] = &["backup", "--resources-only", "-o", "json"];
 
 /// Writes a kubeconfig that differs from the administrator's, and gives its path.
-pub fn altered(cluster: &Cluster, file: &str, change: impl FnOnce(&mut Value)) -> Result<String> {
+fn altered(cluster: &Cluster, file: &str, change: impl FnOnce(&mut Value)) -> Result<String> {
     let mut config: Value = serde_json::from_str(&fs::read_to_string(cluster.kubeconfig())?)?;
     change(&mut config);
     let path = cluster.etcd().dir().join(file);

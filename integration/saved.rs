@@ -25,6 +25,8 @@ use tokio::sync::OnceCell;
 
 /// What is in the Secret `vault` of the namespace `default`.
 pub const SECRET: &str = "correct-horse-battery-staple";
+/// The same in base64, but for what depends on its end.
+pub const SECRET_BASE64: &str = "Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5LXN0YXBsZQ";
 
 /// A copy of the recovery point, its store, configuration and keys.
 pub struct Saved {

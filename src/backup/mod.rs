@@ -57,7 +57,8 @@ pub struct Job {
     pub uploads: Uploads,
 }
 
-/// The uploads of a run. Each goes on to its end by itself, also when the run was given up, and is counted until then.
+/// The uploads of a run. Each goes on to its end by itself, also when the run was given up, unless it is cut off; it is counted until
+/// then.
 #[derive(Debug, Clone, Default)]
 pub struct Uploads {
     underway: Arc<RwLock<()>>,

@@ -150,6 +150,7 @@ impl Catalogue {
             _ => ids.retain(|id| id.as_str().starts_with(wanted)),
         }
         if wanted == "latest"
+            && ids.len() > 1
             && let Some(last) = self.began_last(&ids).await?
         {
             return Ok(last);

@@ -88,12 +88,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         outcomes.push(all(context, name, &from, &to, ids).await);
     }
     let copied: usize = outcomes.iter().map(|it| it.copied.len()).sum();
-    let failed: Vec<&Failed> = outcomes.iter().flat_map(|it| &it.failed).collect();
-    let left = match failed.as_slice() {
-        [] => String::new(),
-        all => format!("; {} could not be, the first of them: {}", all.len(), all[0].error),
-    };
-    context.say(format!("copied {copied} recovery points{left}"));
+    let errors: Vec<&str> = outcomes.iter().flat_map(|it| &it.failed).map(|it| it.error.as_str()).collect();
+    context.say(format!("copied {copied} recovery points{}", output::not_all(&errors)));
     output::result(context.global.output, &json!({"stores": outcomes}), || table(&outcomes))?;
     Ok(exit(&outcomes))
 }

@@ -28,7 +28,6 @@ pub(super) struct Herald {
 impl Herald {
     /// As the environment has it; one that tells nothing where it says nothing.
     pub(super) fn from_environment() -> Self {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let subject = variable(SUBJECT).and_then(|text| {
             let read = text.parse::<Subject>();
             read.inspect_err(|why| tracing::warn!("no events are written: {SUBJECT}: {why}")).ok()
@@ -50,11 +49,16 @@ impl Herald {
     }
 }
 
+/// What stands in a variable of the environment, if anything does.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// The token and the API server's address may have changed since the last time.
 async fn told(subject: &Subject, news: &News) -> Result<(), Failure> {
     let connection = Connection { in_cluster: true, qps: 0, timeout: PATIENCE, ..Connection::default() };
     let cluster = Cluster::connect(&connection).await?;
-    let instance = std::env::var(POD).ok().filter(|name| !name.is_empty()).unwrap_or_else(hostname);
+    let instance = variable(POD).unwrap_or_else(hostname);
     let told = cluster.tell(subject, news, &instance, Timestamp::now()).await;
     told.map_err(|refusal| anyhow::Error::msg(refusal.to_string()).into())
 }

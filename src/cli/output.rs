@@ -89,6 +89,14 @@ pub(super) fn without_identities(text: &str) -> String {
     out + &text[at..]
 }
 
+/// The end of a line on several things: how many did not come about, and why the first of them did not; nothing where all did.
+pub(super) fn not_all(errors: &[&str]) -> String {
+    match errors {
+        [] => String::new(),
+        [first, ..] => format!("; {} could not be, the first of them: {first}", errors.len()),
+    }
+}
+
 /// Says why a command failed: last in the log, and, where a result in JSON or YAML was asked for, in its place.
 pub(super) fn failure(format: Format, log: LogFormat, failure: &Failure) {
     // The rooms' errors name their causes themselves.

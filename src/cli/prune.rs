@@ -73,11 +73,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let done = apply(&catalogue, &plan).await?;
     let value = json!({"dryRun": false, "plan": plan, "done": done});
     output::result(context.global.output, &value, || report::prune(&plan, Some(&done)))?;
-    let left = match done.failed.as_slice() {
-        [] => String::new(),
-        failed => format!("; {} could not be, the first of them: {}", failed.len(), failed[0].error),
-    };
-    context.say(format!("deleted {} recovery points{left}", done.deleted.len()));
+    let errors: Vec<&str> = done.failed.iter().map(|it| it.error.as_str()).collect();
+    context.say(format!("deleted {} recovery points{}", done.deleted.len(), output::not_all(&errors)));
     for failed in &done.failed {
         tracing::error!("{}", failed.error);
     }

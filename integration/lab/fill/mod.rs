@@ -10,4 +10,4 @@ mod shop;
 pub use api::api;
 pub use crowd::{crowd, let_out, ship, ship_of};
 pub use etcd::{Filled, etcd};
-pub use shop::{apply, shop};
+pub use shop::{apply, apply_all, shop};

@@ -8,6 +8,7 @@ use kube::core::GroupVersionKind;
 use kube::discovery::{Scope, pinned_kind};
 use kube::{Api, Client};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::lab::eventually;
 
@@ -18,8 +19,18 @@ pub async fn shop(client: &Client) -> Result<()> {
 
 /// Applies every object of a YAML text in its order, waiting where a custom resource is not served yet.
 pub async fn apply(client: &Client, yaml: &str) -> Result<()> {
-    for document in serde_yaml::Deserializer::from_str(yaml) {
-        let object = DynamicObject::deserialize(document)?;
+    let objects = serde_yaml::Deserializer::from_str(yaml).map(DynamicObject::deserialize);
+    apply_each(client, objects.collect::<Result<Vec<_>, _>>()?).await
+}
+
+/// The same of objects that are there.
+pub async fn apply_all(client: &Client, objects: &[Value]) -> Result<()> {
+    let objects = objects.iter().map(|it| serde_json::from_value(it.clone()));
+    apply_each(client, objects.collect::<Result<Vec<_>, _>>()?).await
+}
+
+async fn apply_each(client: &Client, objects: Vec<DynamicObject>) -> Result<()> {
+    for object in objects {
         let name = object.metadata.name.clone().context("an object without a name")?;
         apply_one(client, &object, &name).await.with_context(|| format!("cannot apply {name}"))?;
     }

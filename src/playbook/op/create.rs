@@ -1,8 +1,9 @@
 use super::{
     Doing, ObjectRef, OpError, Outcome, Probe, Tried,
-    change::{TRIES, attempt, read, side_effects},
+    change::{attempt, read, side_effects},
+    delete::delete_as_it_is,
 };
-use crate::source::kube::{Attempt, Deletion, Writing};
+use crate::source::kube::{Attempt, Deletion, LiveObject, Writing};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -102,33 +103,20 @@ impl Create {
             return Err(OpError::NotUndoable(why));
         }
         let made = ObjectRef { uid: outcome.uid.clone(), ..self.object.clone() };
-        let mut tries = 1;
-        loop {
-            let (live, json) = match read(&made, with).await {
-                Ok(found) => found,
-                Err(OpError::Gone(_)) => {
-                    return Ok(Outcome {
-                        said: Some("it was gone already".to_owned()),
-                        ..Outcome::default()
-                    });
-                }
-                Err(e) => return Err(e),
-            };
-            if let Some(how) = changed(&self.json, &json) {
-                return Err(OpError::Changed { object: made.to_string(), how });
-            }
-            let deletion = Deletion {
+        let how = |live: LiveObject, json: &Value| match changed(&self.json, json) {
+            Some(how) => Err(OpError::Changed { object: made.to_string(), how }),
+            None => Ok(Deletion {
                 uid: Some(live.uid),
                 resource_version: Some(live.resource_version),
                 propagation: Some("Background"),
                 ..Deletion::default()
-            };
-            match with.cluster()?.delete_so(&made.resource_type(), made.place(), &deletion).await {
-                // Whether what was written meanwhile matters is seen in what is there now.
-                Err(refusal) if refusal.conflicts() && tries < TRIES => tries += 1,
-                Err(refusal) if !refusal.missing() => return Err(OpError::server(&made, refusal)),
-                _ => return Ok(Outcome::default()),
+            }),
+        };
+        match delete_as_it_is(&made, with, how).await {
+            Err(OpError::Gone(_)) => {
+                Ok(Outcome { said: Some("it was gone already".to_owned()), ..Outcome::default() })
             }
+            went => went,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     object::{Keep, TypeName, clean},
-    source::kube::{Attempt, Deletion, Writing},
+    source::kube::{Attempt, Deletion, LiveObject, Writing},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -80,30 +80,21 @@ impl Delete {
     }
 
     async fn delete(&self, dry_run: bool, with: &Doing<'_>) -> Result<Outcome, OpError> {
-        let mut tries = 1;
-        loop {
-            let (live, json) = read(&self.object, with).await?;
+        let how = |live: LiveObject, json: &Value| {
             if let Some(kept) = &self.kept
-                && let Some(how) = different(&self.object, kept, &json)
+                && let Some(how) = different(&self.object, kept, json)
             {
                 return Err(OpError::Changed { object: self.object.to_string(), how });
             }
-            let deletion = Deletion {
+            Ok(Deletion {
                 uid: Some(live.uid),
                 resource_version: self.kept.is_some().then_some(live.resource_version),
                 propagation: self.propagation.map(Propagation::as_str),
                 grace: self.grace,
                 dry_run,
-            };
-            let kind = self.object.resource_type();
-            match with.cluster()?.delete_so(&kind, self.object.place(), &deletion).await {
-                // Whether what was written meanwhile matters is seen in what is there now.
-                Err(refusal) if refusal.conflicts() && tries < TRIES => tries += 1,
-                // An attempt whose answer was lost has done it.
-                Err(refusal) if !refusal.missing() => return Err(OpError::server(&self.object, refusal)),
-                _ => return Ok(Outcome::default()),
-            }
-        }
+            })
+        };
+        delete_as_it_is(&self.object, with, how).await
     }
 
     pub(super) async fn probe(&self, with: &Doing<'_>) -> Result<Probe, OpError> {
@@ -154,6 +145,26 @@ fn different(object: &ObjectRef, kept: &Value, now: &Value) -> Option<String> {
     let changes = crate::object::diff(&plain(kept), &plain(now));
     let first = changes.first()?;
     Some(format!("{} is not what it was when the plan was made", first.path))
+}
+
+/// Deletes an object in the way that suits it as it is now, if there is one. Whether what is written to it meanwhile matters, is seen in
+/// what is there then.
+pub(super) async fn delete_as_it_is(
+    object: &ObjectRef,
+    with: &Doing<'_>,
+    how: impl Fn(LiveObject, &Value) -> Result<Deletion, OpError>,
+) -> Result<Outcome, OpError> {
+    let mut tries = 1;
+    loop {
+        let (live, json) = read(object, with).await?;
+        let deletion = how(live, &json)?;
+        match with.cluster()?.delete_so(&object.resource_type(), object.place(), &deletion).await {
+            Err(refusal) if refusal.conflicts() && tries < TRIES => tries += 1,
+            // An attempt whose answer was lost has done it.
+            Err(refusal) if !refusal.missing() => return Err(OpError::server(object, refusal)),
+            _ => return Ok(Outcome::default()),
+        }
+    }
 }
 
 /// Is it on its way, or gone?
