@@ -267,8 +267,8 @@ fn build(scratch: &Path) -> Result<(Image, Image)> {
     let script = "mkdir root context; strip -o context/lifeboat \"$0\"\n\
         cp --parents -L $(ldd \"$0\" | grep -o '/[^ ]*') /etc/ssl/certs/ca-certificates.crt root\n\
         tar -C root -c . | docker import - \"$1\"\n\
-        DOCKER_BUILDKIT=0 docker build --target prebuilt --build-arg BASE=\"$1\" -t \"$2\" -f \"$3\" context";
-    let dockerfile = place().join("image/Dockerfile").display().to_string();
+        DOCKER_BUILDKIT=0 docker build --build-arg BASE=\"$1\" -t \"$2\" -f \"$3\" context";
+    let dockerfile = place().join("image/Dockerfile.prebuilt").display().to_string();
     let lines = format!("cd '{}'\n{script}", scratch.display());
     said("bash", &["-euo", "pipefail", "-c", &lines, program, base.name(), image.name(), &dockerfile])?;
     let is =

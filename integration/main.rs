@@ -31,6 +31,7 @@ mod deploy_files;
 mod deploy_helm;
 mod deploy_helm_kind;
 mod deploy_helm_values;
+mod deploy_image;
 mod deploy_kind;
 mod deploy_rights;
 mod deploy_secrets;

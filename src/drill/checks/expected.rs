@@ -88,8 +88,9 @@ fn by_server(change: &Change, situation: Situation<'_>) -> Option<&'static str> 
     None
 }
 
-/// Is it what an API server makes after its start: the service by which pods reach it, the system's namespaces, and a note of each
-/// address that a service has?
+/// Is it what an API server makes after its start, some of it only after it said that it is ready: the service by which pods reach it,
+/// the system's namespaces, a note of each address that a service has, the authorities that it trusts, and since when it looks for
+/// tokens of the old kind?
 fn is_made_by_itself(change: &Change) -> bool {
     let kind = &change.kind;
     let at = |namespace: Option<&str>, names: &[&str]| {
@@ -102,6 +103,14 @@ fn is_made_by_itself(change: &Change) -> bool {
             && at(None, &["default", "kube-node-lease", "kube-public", "kube-system"])
         || kind.is("networking.k8s.io", "servicecidrs") && at(None, &["kubernetes"])
         || kind.is("networking.k8s.io", "ipaddresses")
+        || kind.is("", "configmaps")
+            && at(
+                Some("kube-system"),
+                &[
+                    "extension-apiserver-authentication",
+                    "kube-apiserver-legacy-service-account-token-tracking",
+                ],
+            )
 }
 
 /// Why a type of which staging serves nothing is none that is missing.
@@ -133,6 +142,10 @@ mod tests {
         assert!(is(&change(Became::Added, service, Some("default"), "kubernetes")));
         assert!(is(&change(Became::Added, ("", "namespaces"), None, "kube-public")));
         assert!(is(&change(Became::Added, ("networking.k8s.io", "ipaddresses"), None, "10.0.0.1")));
+        let trusted = (("", "configmaps"), "extension-apiserver-authentication");
+        assert!(is(&change(Became::Added, trusted.0, Some("kube-system"), trusted.1)));
+        assert!(!is(&change(Became::Added, trusted.0, Some("shop"), trusted.1)));
+        assert!(!is(&change(Became::Removed, trusted.0, Some("kube-system"), trusted.1)));
         assert!(!is(&change(Became::Removed, service, Some("default"), "kubernetes")));
         assert!(!is(&change(Became::Added, service, Some("shop"), "kubernetes")));
         assert!(!is(&change(Became::Added, ("", "namespaces"), None, "shop")));
