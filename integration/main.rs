@@ -19,6 +19,7 @@ mod compare_get;
 mod converter;
 mod daemon;
 mod daemon_page;
+mod daemon_alertmanager;
 mod daemon_told;
 mod deploy_admitted;
 mod deploy_alerts;
