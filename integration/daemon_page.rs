@@ -178,19 +178,24 @@ async fn daemon_page_tells_of_three_clusters_and_five_hundred_points() -> Result
     {
         assert!(answer.to_lowercase().contains(header), "{answer}");
     }
-    for (method, path, status) in [
-        ("HEAD", "/", 200),
-        ("HEAD", "/api/v1/status", 200),
-        ("POST", "/", 405),
-        ("DELETE", "/api/v1/status", 405),
-        ("GET", "/lifeboat.yaml", 404),
+    // Nor by a name that somebody else has given the address of loopback.
+    for (method, path, host, status) in [
+        ("HEAD", "/", "localhost", 200),
+        ("HEAD", "/api/v1/status", &address, 200),
+        ("POST", "/", "localhost", 405),
+        ("DELETE", "/api/v1/status", "localhost:1", 405),
+        ("GET", "/lifeboat.yaml", "[::1]:80", 404),
+        ("GET", "/", "page.example", 421),
+        ("GET", "/api/v1/status", "page.example:9797", 421),
+        ("GET", "/metrics", "localhost.example", 421),
     ] {
         let mut stream = TcpStream::connect(&address).await?;
-        let asked = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let asked = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         stream.write_all(asked.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {path}: {answer}");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {path} of {host}: {answer}");
+        assert!(status != 421 || answer.ends_with("has to send `Host: localhost`\n"), "{answer}");
     }
 
     let lab = LabDir::new()?;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::fs;
 
 /// What the doctor finds, with this exit code and this as the worst of it.
-async fn examine(boat: &Lifeboat, code: i32, worst: &str) -> Vec<Value> {
+pub async fn examine(boat: &Lifeboat, code: i32, worst: &str) -> Vec<Value> {
     let found = run(boat, &["doctor", "-o", "json"]).await.expect(code).json();
     assert_eq!(found["worst"], worst, "{found:#}");
     assert_eq!(keys(&found), ["worst", "checks"]);
@@ -27,7 +27,7 @@ fn keys(object: &Value) -> Vec<&str> {
 
 /// Expects one finding of this level about such a thing, in these words.
 #[track_caller]
-fn finds(checks: &[Value], level: &str, about: &str, words: &[&str]) {
+pub fn finds(checks: &[Value], level: &str, about: &str, words: &[&str]) {
     let text = |check: &Value, field: &str| check[field].as_str().unwrap().to_owned();
     let fits = |check: &&Value| {
         let (what, message) = (text(check, "about"), text(check, "message"));

@@ -110,6 +110,12 @@ async fn a_service_account_exports_everything_that_it_may_list() -> Result<()> {
         let missing: Vec<_> = live.keys().filter(|name| !export.objects.contains_key(*name)).collect();
         assert!(missing.is_empty(), "{missing:?}");
 
+        let found = pod.run(&["doctor", "-o", "json"]).await?.json();
+        let checks = found["checks"].as_array().context("checks")?;
+        let authority = "certificate kubernetes-ca (/var/run/secrets/kubernetes.io/serviceaccount/ca.crt)";
+        let holds: Vec<_> = checks.iter().filter(|it| it["about"] == authority).collect();
+        assert!(holds.len() == 1 && holds[0]["level"] == "ok", "{found:#}");
+
         fs::remove_file(pod.account.join("ca.crt"))?;
         pod.run(BACKUP).await?.expect(1).says("check that the pod mounts its service account");
         Ok(())

@@ -85,8 +85,13 @@ impl Pki {
 
     /// The same, but its time is over.
     pub fn expired_client(&self, file: &str, name: &str, group: Option<&str>) -> Result<Pair> {
+        self.client_until(file, name, group, 2020)
+    }
+
+    /// One that holds until this year begins.
+    pub fn client_until(&self, file: &str, name: &str, group: Option<&str>, year: i32) -> Result<Pair> {
         let mut params = client(name, group);
-        params.not_after = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(year, 1, 1);
         self.issue(file, params)
     }
 

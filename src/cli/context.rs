@@ -96,7 +96,7 @@ impl Keys {
 }
 
 /// Flags of the commands that speak to the API server.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Api {
     /// Use this kubeconfig, not the configuration's
     #[arg(long, value_name = "FILE")]
@@ -204,23 +204,29 @@ impl Context {
     pub(super) fn etcd(&self) -> Result<Option<EtcdOptions>, Failure> {
         let loaded = self.config()?;
         let Some(etcd) = &loaded.config.etcd else { return Ok(None) };
-        let path = |p: &Option<PathBuf>| p.as_ref().map(|p| loaded.resolve(p));
         let auth = match &etcd.auth {
             None => None,
             Some(auth) => Some((auth.username.clone(), self.secret(&auth.password)?)),
         };
         Ok(Some(EtcdOptions {
             endpoints: etcd.endpoints.iter().map(|e| e.as_str().to_owned()).collect(),
-            tls: etcd.tls.as_ref().map(|tls| TlsFiles {
-                ca: path(&tls.ca),
-                cert: path(&tls.cert),
-                key: path(&tls.key),
-                server_name: tls.server_name.as_ref().map(|n| n.as_str().to_owned()),
-            }),
+            tls: self.etcd_tls()?,
             auth,
             connect_timeout: etcd.connect_timeout,
             request_timeout: etcd.request_timeout,
             idle_timeout: etcd.idle_timeout,
+        }))
+    }
+
+    /// The files with which etcd is spoken to.
+    pub(super) fn etcd_tls(&self) -> Result<Option<TlsFiles>, Failure> {
+        let loaded = self.config()?;
+        let path = |p: &Option<PathBuf>| p.as_ref().map(|p| loaded.resolve(p));
+        Ok(loaded.config.etcd.as_ref().and_then(|etcd| etcd.tls.as_ref()).map(|tls| TlsFiles {
+            ca: path(&tls.ca),
+            cert: path(&tls.cert),
+            key: path(&tls.key),
+            server_name: tls.server_name.as_ref().map(|n| n.as_str().to_owned()),
         }))
     }
 

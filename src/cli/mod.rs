@@ -2,6 +2,7 @@
 
 mod author;
 mod backup;
+mod certificates;
 mod context;
 mod copy;
 mod daemon;

@@ -32,7 +32,7 @@ pub struct Notification {
     /// Incidents of PagerDuty: opened by what failed, resolved when it is well again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pager_duty: Option<PagerDuty>,
-    /// Alerts of an Alertmanager: they end when it is well again.
+    /// Alerts of an Alertmanager, which is told how every run ended: they end when it is well again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alertmanager: Option<Alertmanager>,
 }

@@ -19,7 +19,7 @@ pub(super) async fn look_around(shared: Arc<Shared>) -> Infallible {
         if let Err(why) = &found {
             tracing::warn!("how things stand with the recovery points is not known: {why}");
         }
-        let certificates = setup.ground.certificates();
+        let certificates = setup.ground.certificates().await;
         shared.board.note(|it| {
             it.certificates = certificates;
             match found {

@@ -36,7 +36,7 @@ pub trait Ground: Send + Sync {
     async fn around(&self, now: Timestamp) -> Result<Around, String>;
 
     /// What the certificates that the configuration names are for, and when they cease to hold; those that can be read.
-    fn certificates(&self) -> Vec<(&'static str, Timestamp)> {
+    async fn certificates(&self) -> Vec<(&'static str, Timestamp)> {
         Vec::new()
     }
 }

@@ -3,13 +3,14 @@
 use super::{Board, Known, ground::Clock, metrics};
 use axum::{
     Router,
-    extract::State,
+    extract::{Request, State},
     http::{StatusCode, header},
-    response::IntoResponse,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use jiff::Timestamp;
-use std::{io, sync::Arc};
+use std::{io, net::IpAddr, sync::Arc};
 use tokio::net::TcpListener;
 
 /// Writes down what is known at an instant.
@@ -45,7 +46,35 @@ pub(super) async fn serve(
         Some(page) => routes.merge(paged(page, board, clock)),
         None => routes,
     };
+    let routes = match listener.local_addr()?.ip().is_loopback() {
+        true => routes.layer(middleware::from_fn(by_own_name)),
+        false => routes,
+    };
     axum::serve(listener, routes).await
+}
+
+/// Somebody else's page can give its own name the address of loopback, and have the browser of whoever reads it ask here. It asks by
+/// that name.
+async fn by_own_name(request: Request, next: Next) -> Response {
+    // No browser leaves it out.
+    match request.headers().get(header::HOST) {
+        Some(host) if !host.to_str().is_ok_and(is_loopback) => {
+            let said = "this is to be asked for by localhost or an address of loopback, and not by another name: a proxy before it has \
+                        to send `Host: localhost`\n";
+            (StatusCode::MISDIRECTED_REQUEST, said).into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+/// Is a host, perhaps with a port, this one, whatever a name server says?
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|it: IpAddr| it.is_loopback())
 }
 
 /// Both are of now, and for nobody else's page.
@@ -102,5 +131,35 @@ async fn scrape(State(board): State<Arc<Board>>) -> impl IntoResponse {
             [(header::CONTENT_TYPE, "text/plain")],
             format!("the metrics cannot be written: {e}\n"),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_known_by_what_no_name_server_says() {
+        for host in
+            ["localhost", "LocalHost:9797", "127.0.0.1", "127.0.0.1:80", "127.8.0.1:1", "[::1]", "[::1]:9797"]
+        {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            ":80",
+            "lifeboat.example",
+            "localhost.example:9797",
+            "example:localhost",
+            "127.0.0.1.example",
+            "192.0.2.1:9797",
+            "0.0.0.0",
+            "[::]:1",
+            "[::1",
+            "localhost:x",
+            "localhost:80:80",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
     }
 }

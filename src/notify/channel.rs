@@ -94,6 +94,11 @@ impl Channel {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// Does it keep what it was told last until it is told otherwise, and decide itself whom it tells?
+    pub fn keeps(&self) -> bool {
+        matches!(self.form, Form::Alertmanager)
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,13 @@ use serde_json::{Value, json};
 
 /// PagerDuty cuts longer summaries off.
 const SUMMARY: usize = 1024;
-/// Alertmanager forgets an alert of which nothing is said after so long: nobody says anything before the next run.
-const HOLDS: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// What is wrong is wrong until it is said to be well, and nothing is said before the next run, which may be a year away. Without an end
+/// of its own Alertmanager would give the alert `resolve_timeout`, five minutes.
+const LASTS: SignedDuration = SignedDuration::from_hours(400 * 24);
+/// Of what a playbook said nothing more is heard.
+const NEWS: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Clocks may be so far apart. An end that Alertmanager's own clock has yet to reach ends nothing: of two such ends it keeps the later one.
+const APART: SignedDuration = SignedDuration::from_mins(5);
 
 /// The form of a message.
 #[derive(Debug, Clone, Default)]
@@ -86,13 +91,22 @@ fn pager_duty(message: &Message, key: &SecretString) -> Value {
 /// <https://prometheus.io/docs/alerting/latest/alerts_api/>: alerts with the same labels are one.
 fn alert(message: &Message) -> Value {
     let (kind, name) = message.topic.split_once('/').unwrap_or((&message.topic, ""));
-    let ends = if message.ok { message.at } else { message.at.checked_add(HOLDS).unwrap_or(Timestamp::MAX) };
+    let (starts, ends) = match message.ok {
+        true => {
+            let over = message.at.checked_sub(APART).unwrap_or(message.at);
+            (over, over)
+        }
+        false => {
+            let lasts = if kind == "playbook" { NEWS } else { LASTS };
+            (message.at, message.at.checked_add(lasts).unwrap_or(Timestamp::MAX))
+        }
+    };
     json!({
         "labels": {
             "alertname": "Lifeboat", "cluster": message.cluster, "kind": kind, "name": name, "severity": "critical",
         },
         "annotations": {"summary": message.summary, "event": message.event},
-        "startsAt": message.at,
+        "startsAt": starts,
         "endsAt": ends,
     })
 }
@@ -225,8 +239,11 @@ mod tests {
         let alert = |outcome| sent(Form::Alertmanager, outcome)[0].clone();
         let (bad, good) = (alert(TurnOutcome::Failed), alert(TurnOutcome::Completed));
         assert_eq!(bad["labels"], good["labels"]);
-        assert_eq!(good["endsAt"], good["startsAt"]);
-        assert_eq!(bad["endsAt"], "2026-12-06T15:02:00Z");
+        assert_eq!((&good["startsAt"], &good["endsAt"]), (&json!("2026-11-29T14:57:00Z"), &good["startsAt"]));
+        assert_eq!(
+            (&bad["startsAt"], &bad["endsAt"]),
+            (&json!("2026-11-29T15:02:00Z"), &json!("2028-01-03T15:02:00Z"))
+        );
         assert_eq!(bad["labels"]["name"], "hourly");
     }
 

@@ -3,6 +3,7 @@
 use crate::{
     catalogue::{Catalogue, overview::Overview},
     cli::{
+        certificates,
         context::{Context, Global, LogFormat, Trust},
         failure::Failure,
         news::Herald,
@@ -14,7 +15,6 @@ use crate::{
     daemon::{Around, Ground, Job, Processes, Setup, Sign, Teller},
     notify::{Delivery, Message},
     point::{Key, News, Turn},
-    source::etcd::{TlsFiles, authority, client_certificate},
     store::{Memory, Remembering, Store},
 };
 use async_trait::async_trait;
@@ -107,21 +107,8 @@ impl Ground for Places {
         self.look_around(now).await.map_err(|failure| failure.error.to_string())
     }
 
-    fn certificates(&self) -> Vec<(&'static str, Timestamp)> {
-        let Ok(Some(TlsFiles { ca, cert, .. })) = self.context.etcd().map(|etcd| etcd.and_then(|it| it.tls))
-        else {
-            return Vec::new();
-        };
-        let own = cert.map(|path| ("etcd-client", client_certificate(&path)));
-        let authority = ca.map(|path| ("etcd-ca", authority(&path)));
-        let read = own.into_iter().chain(authority).filter_map(|(what, read)| match read {
-            Ok(it) => Some((what, it.not_after)),
-            Err(e) => {
-                tracing::warn!("until when a certificate holds is not known: {e}");
-                None
-            }
-        });
-        read.collect()
+    async fn certificates(&self) -> Vec<(&'static str, Timestamp)> {
+        certificates::ends(&self.context).await
     }
 }
 

@@ -1,20 +1,16 @@
-use super::{Checks, Context, Level};
+use super::{
+    Checks, Context, Level,
+    certificates::{expiry, renewable},
+};
 use crate::{
     report,
     restore::etcd::{Etcdutl, Version},
-    source::etcd::{Agreement, Alarm, EtcdOptions, Member, Survey, client_certificate, server_certificate},
+    source::etcd::{Agreement, Alarm, EtcdOptions, Member, Survey, TlsFiles, server_certificate},
 };
-use jiff::{Timestamp, ToSpan};
 
 /// Looks at every member, compares them, and returns the newest version among them.
 pub(super) async fn check(options: &EtcdOptions, checks: &mut Checks) -> Option<Version> {
-    if let Some(cert) = options.tls.as_ref().and_then(|t| t.cert.as_ref()) {
-        let about = format!("certificate {}", cert.display());
-        match client_certificate(cert) {
-            Ok(found) => expiry(&about, found.not_after, checks),
-            Err(e) => checks.add(Level::Error, about, e.to_string()),
-        }
-    }
+    renewable(options.tls.iter().flat_map(TlsFiles::certificates), checks);
     let survey = checks.result("etcd", Survey::take(options).await, |s| {
         let up = s.members.iter().filter(|m| m.status.is_some()).count();
         format!("cluster {:x}, {up} of {} members answer", s.cluster_id, s.members.len())
@@ -98,18 +94,6 @@ async fn check_member(member: &Member, options: &EtcdOptions, checks: &mut Check
             Ok(found) => expiry(&format!("certificate of {}", member.label()), found.not_after, checks),
             Err(e) => checks.add(Level::Warning, &about, format!("its certificate could not be read: {e}")),
         }
-    }
-}
-
-fn expiry(about: &str, not_after: Timestamp, checks: &mut Checks) {
-    let now = Timestamp::now();
-    let soon = now.checked_add((30 * 24).hours()).unwrap_or(now);
-    if not_after < now {
-        checks.add(Level::Error, about, format!("it expired at {not_after}: renew it"));
-    } else if not_after < soon {
-        checks.add(Level::Warning, about, format!("it expires at {not_after}: renew it"));
-    } else {
-        checks.add(Level::Ok, about, format!("it holds until {not_after}"));
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Api, Checks, Context, Level};
+use super::{Api, Checks, Context, Level, certificates::renewable};
 use crate::source::kube::{Access, Cluster};
 
 /// The API server, its types, and whether they may be listed.
@@ -8,6 +8,8 @@ pub(super) async fn check(context: &Context, api: &Api, checks: &mut Checks) {
         Ok(found) => found,
         Err(e) => return checks.add(Level::Error, about, e.error.to_string()),
     };
+    // What is wrong with a kubeconfig is told of the API server.
+    renewable(connection.certificates().await.unwrap_or_default(), checks);
     let cluster = match Cluster::connect(&connection).await {
         Ok(cluster) => cluster,
         Err(e) => return checks.add(Level::Error, about, e.to_string()),

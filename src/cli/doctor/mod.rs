@@ -1,5 +1,6 @@
 //! `lifeboat doctor`: one file for each side that it looks at.
 
+mod certificates;
 mod etcd;
 mod keys;
 mod kubernetes;
@@ -80,6 +81,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         Ok(store) => store::check(store.as_ref(), loaded.config.cluster.as_str(), &mut checks).await,
         Err(e) => checks.add(Level::Error, "store", e.error.to_string()),
     }
+    certificates::renewable(super::certificates::stores(context)?, &mut checks);
     store::copies(context, loaded.config.cluster.as_str(), &mut checks).await;
     let mut newest = None;
     match context.etcd() {

@@ -112,8 +112,11 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let stored = outcome.unrecorded.is_none().then_some(stored);
     let message = Message::of_drill(&outcome.evidence, stored.as_deref());
     context.say(message.summary.clone());
-    let asked =
-        spec.notify.iter().zip(&channels).filter(|(it, _)| it.on == DrillNotifyOn::Always || !message.ok);
+    let asked = spec
+        .notify
+        .iter()
+        .zip(&channels)
+        .filter(|(it, channel)| it.on == DrillNotifyOn::Always || !message.ok || channel.keeps());
     let told = notify::tell(&asked.map(|(_, channel)| channel).collect::<Vec<_>>(), &message).await;
     let mut result = serde_json::to_value(&outcome.evidence)?;
     if !told.is_empty() {

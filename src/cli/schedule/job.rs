@@ -27,22 +27,25 @@ pub(in crate::cli) fn job(loaded: &Loaded, it: &Schedule) -> Job {
         retries: it.retries,
         timeout: it.timeout,
         work,
-        tells: it.notify.iter().map(tell).collect(),
+        tells: it.notify.iter().map(|it| tell(loaded, it)).collect(),
         command,
     }
 }
 
-fn tell(it: &ScheduleNotify) -> Tell {
+fn tell(loaded: &Loaded, it: &ScheduleNotify) -> Tell {
+    let channel = it.channel.to_string();
+    let known = loaded.config.notifications.iter().find(|known| known.name == it.channel);
+    if known.is_some_and(|known| known.alertmanager.is_some()) {
+        // It tells people once itself, forgets when it is started again, and may have missed that all is well.
+        let on = vec![Occasion::Failed, Occasion::Recovered, Occasion::Succeeded];
+        return Tell { channel, on, again: SignedDuration::ZERO };
+    }
     let on = |it: &ScheduleNotifyOn| match it {
         ScheduleNotifyOn::Failed => Occasion::Failed,
         ScheduleNotifyOn::Recovered => Occasion::Recovered,
         ScheduleNotifyOn::Succeeded => Occasion::Succeeded,
     };
-    Tell {
-        channel: it.channel.to_string(),
-        on: it.on.iter().map(on).collect(),
-        again: span(it.again.length()),
-    }
+    Tell { channel, on: it.on.iter().map(on).collect(), again: span(it.again.length()) }
 }
 
 fn span(length: Duration) -> SignedDuration {
@@ -156,5 +159,18 @@ mod tests {
             "playbook: playbook run --yes check --by schedule job --param a=1 --param b=x y --identity /etc/lifeboat/id.txt",
         ];
         assert_eq!(commands(&runs), expected);
+    }
+
+    #[test]
+    fn an_alertmanager_is_told_of_every_run() {
+        let text = "apiVersion: lifeboat.dev/v1\nkind: Config\ncluster: c\nstores: [{name: m, url: 'file:///s'}]\n\
+            notifications: [{name: chat, slack: {url: {env: A}}}, {name: alerts, alertmanager: {url: 'http://am:9093'}}]\n\
+            schedules: [{name: job, cron: '@daily', run: {prune: {}}, notify: [\
+            {channel: chat, on: [failed], again: 2d}, {channel: alerts, on: [failed], again: 2d}]}]\n";
+        let loaded = Config::loaded(text, Path::new("/etc/lifeboat/lifeboat.yaml")).unwrap();
+        let [chat, alerts] = job(&loaded, &loaded.config.schedules[0]).tells.try_into().unwrap();
+        assert_eq!((chat.on, chat.again), (vec![Occasion::Failed], SignedDuration::from_hours(48)));
+        let all = vec![Occasion::Failed, Occasion::Recovered, Occasion::Succeeded];
+        assert_eq!((alerts.on, alerts.again), (all, SignedDuration::ZERO));
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 pub struct DrillNotify {
     /// A channel of the configuration's `notifications`.
     pub channel: ClusterName,
-    /// After which drills: `always`, or `failed` for those that did not pass.
+    /// After which drills: `always`, or `failed` for those that did not pass. An Alertmanager is told of each.
     #[schemars(default)]
     pub on: DrillNotifyOn,
 }

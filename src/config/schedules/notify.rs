@@ -15,10 +15,10 @@ use serde::Serialize;
 pub struct ScheduleNotify {
     /// A channel of `notifications`.
     pub channel: ClusterName,
-    /// Of what.
+    /// Of what. An Alertmanager is told how every run ended.
     #[schemars(default = "usual", length(min = 1))]
     pub on: Vec<ScheduleNotifyOn>,
-    /// What goes on failing is told again after so long.
+    /// What goes on failing is told again after so long; an Alertmanager decides that itself.
     #[schemars(default = "Age::day")]
     pub again: Age,
 }

@@ -1,60 +1,23 @@
+//! The certificates with which etcd is spoken to, and that a member shows.
+
 use super::{EtcdError, TlsFiles, error::chain};
-use jiff::Timestamp;
+use crate::source::{Certificate, Renewable};
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use std::{
-    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
-use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// What matters of a certificate to who has to renew it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// Its subject.
-    pub subject: String,
-    /// When it begins to hold.
-    pub not_before: Timestamp,
-    /// When it ceases to hold.
-    pub not_after: Timestamp,
-}
-
-impl Certificate {
-    /// Has it ceased to hold?
-    pub fn has_expired(&self, now: Timestamp) -> bool {
-        self.not_after < now
+impl TlsFiles {
+    /// The certificate that etcd is shown, and that of the authority which etcd's are signed by.
+    pub fn certificates(&self) -> Vec<Renewable> {
+        let files = [("etcd-client", &self.cert), ("etcd-ca", &self.ca)];
+        files.into_iter().filter_map(|(of, file)| Some(Renewable::in_file(of, file.as_ref()?))).collect()
     }
-
-    fn from_der(der: &[u8]) -> Option<Self> {
-        let (_, parsed) = X509Certificate::from_der(der).ok()?;
-        let validity = parsed.validity();
-        Some(Certificate {
-            subject: parsed.subject().to_string(),
-            not_before: Timestamp::from_second(validity.not_before.timestamp()).ok()?,
-            not_after: Timestamp::from_second(validity.not_after.timestamp()).ok()?,
-        })
-    }
-}
-
-/// Reads the certificate that etcd is shown.
-pub fn client_certificate(path: &Path) -> Result<Certificate, EtcdError> {
-    first_in(path, "client certificate")
-}
-
-/// Reads the certificate of the authority that signed etcd's.
-pub fn authority(path: &Path) -> Result<Certificate, EtcdError> {
-    first_in(path, "certificate authority")
-}
-
-/// Reads the first certificate of a PEM file.
-fn first_in(path: &Path, role: &'static str) -> Result<Certificate, EtcdError> {
-    let bad = |reason: &str| EtcdError::TlsFile { role, path: path.to_owned(), reason: reason.to_owned() };
-    let der = CertificateDer::from_pem_file(path).map_err(|e| bad(&e.to_string()))?;
-    Certificate::from_der(&der).ok_or_else(|| bad("it is not an X.509 certificate"))
 }
 
 /// Asks a server for its certificate, without judging it: to tell when it expires is the point, and an expired one must

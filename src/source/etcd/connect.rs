@@ -1,4 +1,5 @@
-use super::{EtcdError, certificate, error::chain};
+use super::{EtcdError, error::chain};
+use crate::source::Renewable;
 use etcd_client::{Client, ConnectOptions, Error};
 use secrecy::{ExposeSecret, SecretString};
 use std::{future::Future, path::PathBuf, time::Duration};
@@ -185,7 +186,7 @@ fn explain(said: &str, endpoint: &str, options: &EtcdOptions) -> String {
         )
     } else if has("received fatal alert") || has("CertificateRequired") || cut {
         let cert = tls.and_then(|t| t.cert.as_ref());
-        let own = match cert.map(|path| certificate::client_certificate(path)) {
+        let own = match cert.map(|path| Renewable::in_file("etcd-client", path).read) {
             None => "no client certificate is configured: set etcd.tls.cert and etcd.tls.key".to_owned(),
             Some(Ok(own)) if own.has_expired(jiff::Timestamp::now()) => {
                 format!("the client certificate {} expired at {}: renew it", file(cert), own.not_after)

@@ -13,7 +13,7 @@ mod snapshot;
 mod survey;
 
 pub use agreement::{Agreement, Answer, judge};
-pub use certificate::{Certificate, authority, client_certificate, server_certificate};
+pub use certificate::server_certificate;
 pub use connect::{Connection, EtcdOptions, TlsFiles};
 pub use error::EtcdError;
 pub use member::{Alarm, Member, MemberStatus};

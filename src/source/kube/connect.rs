@@ -161,7 +161,7 @@ impl Cluster {
     }
 }
 
-async fn configuration(connection: &Connection) -> Result<Config, KubeError> {
+pub(super) async fn configuration(connection: &Connection) -> Result<Config, KubeError> {
     if connection.in_cluster {
         return Config::incluster().map_err(|error| KubeError::InCluster { reason: error.to_string() });
     }

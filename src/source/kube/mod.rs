@@ -11,6 +11,7 @@
 mod access;
 mod backoff;
 mod call;
+mod certificates;
 mod choose;
 mod connect;
 mod discovery;

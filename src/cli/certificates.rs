@@ -1,0 +1,69 @@
+//! The certificates with which backups are made, and until when they hold.
+
+use super::{
+    context::{Api, Context},
+    failure::Failure,
+};
+use crate::source::Renewable;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Those of etcd's clients.
+pub(super) fn etcd(context: &Context) -> Result<Vec<Renewable>, Failure> {
+    Ok(context.etcd_tls()?.map(|tls| tls.certificates()).unwrap_or_default())
+}
+
+/// Those with which stores are known.
+pub(super) fn stores(context: &Context) -> Result<Vec<Renewable>, Failure> {
+    let loaded = context.config()?;
+    let files: BTreeSet<_> = loaded
+        .config
+        .stores
+        .iter()
+        .filter_map(|it| Some(loaded.resolve(it.s3.as_ref()?.ca.as_ref()?)))
+        .collect();
+    Ok(files.iter().map(|file| Renewable::in_file("store-ca", file)).collect())
+}
+
+/// Those with which the API server is spoken to.
+pub(super) async fn kubernetes(context: &Context, api: &Api) -> Result<Vec<Renewable>, Failure> {
+    Ok(context.resources(api)?.0.certificates().await?)
+}
+
+/// When those of each kind cease to hold, as far as they can be read; why they cannot goes into the log.
+pub(super) async fn ends(context: &Context) -> Vec<(&'static str, Timestamp)> {
+    let unknown =
+        |e: &dyn std::fmt::Display| tracing::warn!("until when a certificate holds is not known: {e}");
+    let mut all = Vec::new();
+    let kubernetes = match asks_the_api_server(context) {
+        true => kubernetes(context, &Api::default()).await,
+        false => Ok(Vec::new()),
+    };
+    for found in [etcd(context), kubernetes, stores(context)] {
+        match found {
+            Ok(found) => all.extend(found),
+            Err(failure) => unknown(&failure.error),
+        }
+    }
+    let mut first: BTreeMap<&'static str, Timestamp> = BTreeMap::new();
+    for it in all {
+        match it.read {
+            Ok(read) => {
+                let end = first.entry(it.of).or_insert(read.not_after);
+                *end = read.not_after.min(*end);
+            }
+            Err(e) => unknown(&e),
+        }
+    }
+    first.into_iter().collect()
+}
+
+/// Is there anything that asks it? A kubeconfig that just lies there, and that nobody renews, is nobody's trouble.
+fn asks_the_api_server(context: &Context) -> bool {
+    context.config().is_ok_and(|loaded| {
+        let named = &loaded.config.kubernetes;
+        let mut runs = loaded.config.schedules.iter().map(|it| &it.run);
+        let asks = runs.any(|it| it.backup.as_ref().is_some_and(|it| !it.etcd_only) || it.playbook.is_some());
+        asks || named.in_cluster || named.kubeconfig.is_some() || named.context.is_some()
+    })
+}
