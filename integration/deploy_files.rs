@@ -2,7 +2,7 @@
 
 use crate::{
     boat::Lifeboat,
-    deploy_case::{OVERLAYS, example, place, rendered, template, with_events},
+    deploy_case::{OVERLAYS, block, documents, example, place, rendered, template, with, with_events},
 };
 use anyhow::{Context, Result, ensure};
 use lifeboat::config::{Config, DrillSpec};
@@ -381,6 +381,30 @@ async fn an_example_is_not_taken_for_a_configuration() -> Result<()> {
         let ran = boat.run(&["backup", "-c", "example.yaml", "--resources-only"]).await;
         assert_eq!(ran.code, 2, "{ran:?}");
         ran.says("recipients.txt");
+    }
+    Ok(())
+}
+
+/// What deploy/README.md says of traces reaches every pod, takes nothing from it, and is let through.
+#[test]
+fn traces_are_set_up_as_the_readme_says() -> Result<()> {
+    let from = json!([{"secretRef": {"name": "lifeboat-traces"}}]);
+    let policy = documents(&block("yaml", "metadata: {name: lifeboat-traces}")?)?.remove(0);
+    let egress = &policy["spec"]["egress"][0];
+    assert_eq!(egress["ports"], json!([{"protocol": "TCP", "port": 4318}]));
+    for overlay in OVERLAYS {
+        let plain = with("", overlay)?;
+        let traced = with(&block("yaml", "envFrom")?, overlay)?;
+        let templates: Vec<_> = traced.iter().filter_map(template).collect();
+        assert!(!templates.is_empty());
+        for (pod, before) in templates.iter().zip(plain.iter().filter_map(template)) {
+            let mut pod = (*pod).clone();
+            let labels = policy["spec"]["podSelector"]["matchLabels"].as_object().context("labels")?;
+            assert!(labels.iter().all(|(name, value)| pod["metadata"]["labels"][name] == *value), "{pod:#}");
+            let container = pod["spec"]["containers"][0].as_object_mut().context("a container")?;
+            assert_eq!(container.remove("envFrom").as_ref(), Some(&from));
+            assert_eq!(&pod, before);
+        }
     }
     Ok(())
 }

@@ -159,4 +159,5 @@ mod store_full;
 mod store_killed;
 mod store_tools;
 mod terminal;
+mod traces;
 mod webhook;

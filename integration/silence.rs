@@ -4,11 +4,12 @@
 use crate::{
     lab::s3,
     saved::{SECRET, SECRET_BASE64},
+    traces,
 };
 use std::{fs, path::Path};
 
 /// What every secret of a kind begins with, and what tests plant.
-const NEVER: [(&str, &str); 8] = [
+const NEVER: [(&str, &str); 9] = [
     ("AGE-SECRET-KEY-1", "an age identity"),
     ("RWRTY0Iy", "a minisign key under a password"),
     ("RWQAAEIy", "a minisign key without one"),
@@ -17,6 +18,7 @@ const NEVER: [(&str, &str); 8] = [
     (SECRET, "the value of a Secret"),
     (s3::SECRET_KEY, "the key of the S3 server"),
     (SECRET_BASE64, "the value of a Secret, in base64"),
+    (traces::KEY, "what a collector of traces wants to see"),
 ];
 /// Files that are written for people or for monitors.
 const TOLD: [&str; 5] = ["log", "jsonl", "html", "prom", "md"];

@@ -30,6 +30,8 @@ pub struct Came {
 pub enum Answer {
     /// This status, with more header lines.
     Status(u16, &'static str),
+    /// This status, and this text.
+    Says(u16, &'static str),
     /// Nothing: the connection is closed.
     Closed,
     /// Nothing, for so long.
@@ -125,6 +127,11 @@ async fn one(
         match answer(before) {
             Answer::Status(code, more) => {
                 let text = format!("HTTP/1.1 {code} Told\r\n{more}Content-Length: 0\r\n\r\n");
+                write.write_all(text.as_bytes()).await?;
+                write.flush().await?;
+            }
+            Answer::Says(code, said) => {
+                let text = format!("HTTP/1.1 {code} Told\r\nContent-Length: {}\r\n\r\n{said}", said.len());
                 write.write_all(text.as_bytes()).await?;
                 write.flush().await?;
             }

@@ -11,7 +11,7 @@
 //!                                                  └──▶ compare (what changed, by object)
 //! ```
 //!
-//! `backup` is the one walk from left to right; `drill` walks back, into a staging cluster, and compares; `notify` tells people what came of it; `playbook` carries out what is written for an incident; `object` knows what is in a Kubernetes object; `schedule` knows when something is due, and `daemon` begins it then; `cli` starts everything,
+//! `backup` is the one walk from left to right; `drill` walks back, into a staging cluster, and compares; `notify` tells people what came of it, and `trace` tells OpenTelemetry; `playbook` carries out what is written for an incident; `object` knows what is in a Kubernetes object; `schedule` knows when something is due, and `daemon` begins it then; `cli` starts everything,
 //! `config` tells it what to do, `report` shows what came of it. Which room may import which is checked by `integration/rooms`.
 
 pub mod point;
@@ -37,6 +37,8 @@ pub mod restore;
 pub mod drill;
 
 pub mod notify;
+
+pub mod trace;
 
 pub mod playbook;
 

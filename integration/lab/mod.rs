@@ -12,6 +12,7 @@
 
 pub mod apiserver;
 pub mod cluster;
+pub mod collector;
 pub mod dir;
 pub mod etcd;
 pub mod fill;

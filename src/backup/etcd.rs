@@ -17,19 +17,21 @@ pub(super) async fn save(
     id: &PointId,
     progress: &Progress,
 ) -> Result<Part, BackupError> {
-    let mut laps = Laps::begin(Instant::now());
+    let mut laps = Laps::new(progress);
+    laps.begin(BackupPhase::EtcdSurvey, Instant::now());
     let survey = Survey::take(options).await?;
     let candidates = survey.candidates()?;
-    laps.end(BackupPhase::EtcdSurvey, Instant::now());
     let mut problems = warnings(&survey);
     let mut attempts = Vec::new();
     for member in candidates.iter().cycle().take(ROUNDS * candidates.len()) {
+        laps.begin(BackupPhase::EtcdSnapshot, Instant::now());
         match from_member(job, (&survey, member), id, progress, &mut laps).await {
             Ok(mut part) => {
                 problems.append(&mut part.problems);
-                return Ok(Part { problems, phases: laps.took(), ..part });
+                return Ok(Part { problems, phases: laps.took(Instant::now()), ..part });
             }
             Err(BackupError::Etcd(e)) if may_work_elsewhere(&e) => {
+                laps.end(false, Instant::now());
                 tracing::warn!("the snapshot of {} failed, trying again: {e}", member.label());
                 problems.push(warning(member, format!("the snapshot failed, and was taken again: {e}")));
                 attempts.push(e.to_string());
@@ -81,7 +83,7 @@ async fn from_member(
     (survey, member): (&Survey, &Member),
     id: &PointId,
     progress: &Progress,
-    laps: &mut Laps,
+    laps: &mut Laps<'_>,
 ) -> Result<Part, BackupError> {
     progress.begin_etcd(member.status.as_ref().map_or(0, |s| s.db_bytes));
     let common = survey.comparable_revision().await.unwrap_or(0);
@@ -117,9 +119,8 @@ async fn from_member(
             return Err(EtcdError::into(e));
         }
     };
-    laps.end(BackupPhase::EtcdSnapshot, Instant::now());
+    laps.begin(BackupPhase::EtcdStore, Instant::now());
     let (mut artifact, sealed, stored) = upload.finish(job).await?;
-    laps.end(BackupPhase::EtcdStore, Instant::now());
     let (Some(revision), true) = (scan.revision(), sealed.ends_with_own_digest) else {
         job.store.delete(&crate::point::Key::artifact(&job.cluster, id, &ArtifactKind::Etcd)?).await?;
         let reason = match sealed.ends_with_own_digest {

@@ -11,6 +11,7 @@ mod resources;
 mod upload;
 
 pub use error::BackupError;
+pub use laps::Lap;
 pub use progress::Progress;
 
 use crate::{

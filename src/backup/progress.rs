@@ -1,6 +1,10 @@
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use super::Lap;
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
-/// How far a run is, for whoever wants to show it. Counters only: nothing waits for a reader.
+/// How far a run is, for whoever wants to show it. Nothing waits for a reader that counts.
 #[derive(Debug, Default)]
 pub struct Progress {
     etcd_bytes: AtomicU64,
@@ -8,9 +12,19 @@ pub struct Progress {
     objects: AtomicU64,
     types_read: AtomicU64,
     types: AtomicU64,
+    phases: Mutex<Vec<Lap>>,
 }
 
 impl Progress {
+    /// The phases that have ended, in the order in which they did.
+    pub fn phases(&self) -> Vec<Lap> {
+        self.phases.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn end_phase(&self, lap: Lap) {
+        self.phases.lock().unwrap_or_else(PoisonError::into_inner).push(lap);
+    }
+
     /// Bytes of the etcd snapshot that have come, and about how many are expected.
     pub fn etcd(&self) -> (u64, u64) {
         (self.etcd_bytes.load(Relaxed), self.etcd_expected.load(Relaxed))

@@ -26,11 +26,12 @@ pub(super) async fn save(
     id: &PointId,
     progress: &Progress,
 ) -> Result<Part, BackupError> {
-    let mut laps = Laps::begin(Instant::now());
+    let mut laps = Laps::new(progress);
+    laps.begin(BackupPhase::ResourcesDiscovery, Instant::now());
     let cluster = Cluster::connect(connection).await?;
     let facts = cluster.facts().await?;
     let mut export = cluster.export(filter.clone()).await?;
-    laps.end(BackupPhase::ResourcesDiscovery, Instant::now());
+    laps.begin(BackupPhase::ResourcesExport, Instant::now());
     let (archive, index) = loop {
         progress.begin_objects();
         let mut archive = Upload::start(job, id, ArtifactKind::Resources)?;
@@ -49,10 +50,10 @@ pub(super) async fn save(
             }
         }
     };
-    laps.end(BackupPhase::ResourcesExport, Instant::now());
+    laps.begin(BackupPhase::ResourcesStore, Instant::now());
     let (mut archive, _, archive_stored) = archive.finish(job).await?;
     let (index, _, index_stored) = index.finish(job).await?;
-    laps.end(BackupPhase::ResourcesStore, Instant::now());
+    let phases = laps.took(Instant::now());
     let mut problems: Vec<Problem> = export.unmatched().iter().map(unmatched).collect();
     let resources = export.finish()?;
     problems.extend(resources.failed.iter().map(|f| Problem {
@@ -80,7 +81,7 @@ pub(super) async fn save(
             index_stored,
         ],
         cluster_uid: facts.uid.clone(),
-        phases: laps.took(),
+        phases,
         artifacts: {
             archive.resources = Some(resources);
             vec![archive, index]

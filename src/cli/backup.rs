@@ -4,6 +4,7 @@ use super::{
     failure::Failure,
     output,
     progress::Spinner,
+    trace,
 };
 use crate::{
     backup::{self, Job, Progress},
@@ -12,7 +13,7 @@ use crate::{
     report,
 };
 use jiff::Timestamp;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Takes one recovery point
@@ -72,15 +73,18 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     if args.etcd_only && job.etcd.is_none() {
         return Err(backup::BackupError::Nothing.into());
     }
-    let began = Timestamp::now();
+    let (began, since) = (Timestamp::now(), Instant::now());
     let id = PointId::new(began, rand::random());
     let progress = Arc::new(Progress::default());
     let shown = [
         job.etcd.as_ref().map(|_| Spinner::etcd(&context.global, progress.clone())),
         job.resources.as_ref().map(|_| Spinner::resources(&context.global, progress.clone())),
     ];
-    let manifest = backup::run(&job, &id, began, &progress, interrupted()).await?;
+    let saved = backup::run(&job, &id, began, &progress, interrupted()).await;
     drop(shown);
+    trace::of_backup(&context.trace, &progress.phases(), (began, since));
+    let manifest = saved?;
+    context.trace.note("lifeboat.point", &manifest.id);
     output::result(context.global.output, &manifest, || report::backup(&manifest, job.store.url()))?;
     let took = report::between(manifest.created_at, manifest.finished_at);
     let stored = report::bytes(manifest.stored_bytes());

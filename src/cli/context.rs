@@ -9,6 +9,7 @@ use crate::{
         kube,
     },
     store::Store,
+    trace::Trace,
 };
 use clap::ValueEnum;
 use std::{
@@ -112,17 +113,23 @@ pub(super) struct Context {
     loaded: Result<Loaded, ConfigError>,
     /// What came of the command, in one line.
     said: OnceLock<String>,
+    /// Hears of what the command consists of.
+    pub trace: Trace,
 }
 
 impl Context {
-    pub(super) fn new(global: Global) -> Self {
+    pub(super) fn new(global: Global, trace: Trace) -> Self {
         let loaded = super::handed::configuration(&global);
-        Context { global, loaded, said: OnceLock::new() }
+        let configured = loaded.as_ref().ok().map(|loaded| loaded.config.cluster.to_string());
+        if let Some(cluster) = global.cluster.clone().or(configured) {
+            trace.note("lifeboat.cluster", cluster);
+        }
+        Context { global, loaded, said: OnceLock::new(), trace }
     }
 
     /// Flags, with a configuration that is there already.
     pub(super) fn of(global: Global, loaded: Loaded) -> Self {
-        Context { global, loaded: Ok(loaded), said: OnceLock::new() }
+        Context { global, loaded: Ok(loaded), said: OnceLock::new(), trace: Trace::none() }
     }
 
     /// Notes in one line what came of the command.

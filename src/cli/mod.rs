@@ -36,6 +36,7 @@ mod status;
 mod stores;
 mod swap;
 mod tag;
+mod trace;
 mod verify;
 mod yaml;
 
@@ -45,8 +46,9 @@ use crate::point::{News, TurnOutcome};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use context::{Context, Global, LogFormat};
 use failure::Failure;
+use jiff::Timestamp;
 use news::Herald;
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 use tracing::Instrument;
 
 const LONG: &str = "\
@@ -159,6 +161,7 @@ enum Format {
 
 /// Runs the program and returns its exit code.
 pub async fn main() -> ExitCode {
+    let began = (Timestamp::now(), Instant::now());
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(e) => return usage(&e),
@@ -167,24 +170,26 @@ pub async fn main() -> ExitCode {
     // A daemon is silent otherwise, and its log is all that is seen of it.
     let told = u8::from(matches!(arguments.command, Command::Daemon(_)));
     output::start_log(&arguments.global, told);
-    let context = Context::new(arguments.global);
-    // Of the runs that a daemon begins the daemon tells.
-    let runs = arguments.command.runs().filter(|_| handed::turn().is_none());
+    let runs = arguments.command.runs();
+    let turn = handed::turn();
+    let context = Context::new(arguments.global, trace::begin(runs, turn.as_deref(), began));
     let running = async {
         let told = |failure: &Failure| output::failure(format, log_format, failure);
         carry_out(&context, arguments.command).await.inspect_err(told)
     };
-    let result = match handed::turn() {
-        Some(turn) => running.instrument(tracing::error_span!("run", %turn)).await,
-        None => running.await,
-    };
+    let result = running.instrument(trace::span(turn.as_deref(), &context.trace)).await;
     let (exit, said) = match result {
         Ok(exit) => (exit, context.said().map(str::to_owned)),
         Err(failure) => (failure.exit, Some(output::without_identities(&failure.error.to_string()))),
     };
     if let Some(runs) = runs {
-        let news = News::of_command(runs, TurnOutcome::of_exit(exit as u8), said.as_deref());
-        Herald::from_environment().tell(&news).await;
+        let outcome = TurnOutcome::of_exit(exit as u8);
+        let news = News::of_command(runs, outcome, said.as_deref());
+        // Of the runs that a daemon begins the daemon tells.
+        if turn.is_none() {
+            Herald::from_environment().tell(&news).await;
+        }
+        trace::end(&context.trace, outcome, exit, &news).await;
     }
     exit.into()
 }

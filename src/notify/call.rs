@@ -33,8 +33,8 @@ pub struct Call {
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// How long the answer is.
-    pub bytes: u64,
+    /// What it says; nothing of one that is too long.
+    pub body: Bytes,
 }
 
 /// Why there is no answer. Nothing of it tells the address.
@@ -63,7 +63,7 @@ pub async fn call(channel: &Channel, call: &Call) -> Result<Reply, NoReply> {
         let status = answer.status().as_u16();
         // The status has told how it went, whatever becomes of the rest.
         let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-        Ok(Reply { status, bytes: body.map_or(0, |body| body.to_bytes().len() as u64) })
+        Ok(Reply { status, body: body.map(|body| body.to_bytes()).unwrap_or_default() })
     };
     match timeout(channel.timeout, asked).await {
         Ok(went) => went,

@@ -9,6 +9,7 @@ use crate::{
         failure::Failure,
         notify, output,
         progress::Spinner,
+        trace,
     },
     config::{DrillNotifyOn, DrillSpec},
     drill::{self, staging},
@@ -103,6 +104,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let tell = |phase| shown.tell(format!("drill: {phase}"));
     let outcome = drill::run(job, staging, &catalogue, author.borrowed().signer, interrupted(), &tell).await;
     shown.end();
+    trace::of_drill(&context.trace, &outcome.evidence);
     let stored = format!(
         "{}/{}/drills/{}/{EVIDENCE}",
         catalogue.store_url(),

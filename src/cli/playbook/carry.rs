@@ -3,7 +3,9 @@
 use super::prepare::{self, Target};
 use crate::{
     catalogue::Catalogue,
-    cli::{Exit, author::Author, backup::interrupted, context::Context, failure::Failure, output},
+    cli::{
+        Exit, author::Author, backup::interrupted, context::Context, failure::Failure, output, trace::Steps,
+    },
     playbook::{
         self, Entry, Equipment, Journal, Planning, RunEnd,
         plan::{Own, Plan},
@@ -231,7 +233,11 @@ pub(super) async fn out_assuming(
     // Approvers look at the plan in the store.
     equipment.catalogue.put_plan(&plan.run, plan.to_bytes()).await?;
     let held = hold(context, (plan, directory), target).await?;
-    let tell = tell(context.global.quiet);
+    let (said, steps) = (tell(context.global.quiet), Steps::of(&context.trace, plan));
+    let tell = |entry: &Entry| {
+        said(entry);
+        steps.hear(entry);
+    };
     let means = Means {
         plan,
         cluster: target.cluster.as_ref(),
@@ -249,6 +255,7 @@ pub(super) async fn out_assuming(
         tell: &tell,
     };
     let outcome = playbook::run::run(means, journal, held.stop.clone()).await;
+    steps.break_off(Timestamp::now());
     held.let_go().await;
     let outcome = outcome?;
     let recorded = store(context, plan, directory, &equipment.catalogue).await;

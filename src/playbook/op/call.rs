@@ -224,7 +224,7 @@ impl Http {
                 _ => OpError::Failed(text),
             });
         }
-        let brought = Some(json!({"status": status, "bytes": reply.bytes}));
+        let brought = Some(json!({"status": status, "bytes": reply.body.len()}));
         Ok(Outcome { uid: None, said: Some(format!("the answer was {status}")), brought })
     }
 }
