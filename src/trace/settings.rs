@@ -63,6 +63,16 @@ impl Settings {
                 ));
             }
         };
+        for name in ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"] {
+            if let Some((variable, _)) = of_traces(name) {
+                return Err(format!(
+                    "{variable}: lifeboat does not read it; SSL_CERT_FILE names authorities, and a receiver is shown no certificate"
+                ));
+            }
+        }
+        if let Some((variable, _)) = of_traces("COMPRESSION").filter(|(_, value)| value != "none") {
+            return Err(format!("{variable}: lifeboat sends traces as they are; write `none`, or leave it out"));
+        }
         let timeout = match of_traces("TIMEOUT") {
             None => PATIENCE,
             Some((variable, value)) => match value.parse() {
@@ -208,6 +218,9 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "hush"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s hush"),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/etc/hush"),
+            ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "/etc/hush"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "hush"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "aHVzaA=="),
             ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: Bearer hush=="),
