@@ -32,6 +32,7 @@ mod deploy_helm;
 mod deploy_helm_kind;
 mod deploy_helm_values;
 mod deploy_kind;
+mod deploy_network;
 mod deploy_rights;
 mod deploy_secrets;
 mod deploy_units;
