@@ -157,7 +157,46 @@ fn stand_in(object: &Value, namespace: &str) -> Option<Value> {
     Some(pod)
 }
 
-/// What each pod may turn to: each of its own, and by whom.
+/// Each workload's pod once, and one whose labels no policy knows but the one that closes a namespace.
+fn stand_ins(of: &[(&str, &BTreeMap<String, Value>)]) -> Vec<Value> {
+    let mut pods: Vec<Value> = Vec::new();
+    for (namespace, objects) in of {
+        for pod in objects.values().filter_map(|it| stand_in(it, namespace)) {
+            if !pods.iter().any(|it| it["metadata"]["name"] == pod["metadata"]["name"]) {
+                pods.push(pod);
+            }
+        }
+    }
+    let mut stranger = pods[0].clone();
+    (stranger["metadata"]["name"], stranger["metadata"]["labels"]) = ("stranger".into(), json!({"a": "b"}));
+    pods.push(stranger);
+    pods
+}
+
+/// The name server, the node, another namespace, and pods of their own.
+fn places(deployed: &Deployed) -> Result<BTreeMap<&'static str, String>> {
+    let at = |pod: &str| ip(&deployed.cluster, pod);
+    let (names, shore, node) = (at("kube-system/names")?, at("shore/shore")?, deployed.node());
+    let (daemon, backup) = (at("moored/lifeboat-daemon")?, at("moored/lifeboat-backup")?);
+    Ok([
+        ("names udp", format!("udp/{names}/53")),
+        ("names tcp", format!("tcp/{names}/53")),
+        ("node 2379", format!("tcp/{node}/2379")),
+        ("node 6443", format!("tcp/{node}/6443")),
+        ("node 10250", format!("tcp/{node}/10250")),
+        ("shore udp", format!("udp/{shore}/53")),
+        ("shore 53", format!("tcp/{shore}/53")),
+        ("shore 443", format!("tcp/{shore}/443")),
+        ("shore 2379", format!("tcp/{shore}/2379")),
+        ("shore 6443", format!("tcp/{shore}/6443")),
+        ("shore 8080", format!("tcp/{shore}/8080")),
+        ("metrics", format!("tcp/{daemon}/9797")),
+        ("backup 9797", format!("tcp/{backup}/9797")),
+    ]
+    .into())
+}
+
+/// Where pods turn to.
 struct Field<'a> {
     deployed: &'a Deployed,
     /// What a place is called here, and where it is.
@@ -201,45 +240,14 @@ impl Field<'_> {
 pub async fn just_what_is_needed_comes_through(deployed: &Deployed) -> Result<()> {
     let cluster = &deployed.cluster;
     let client = apiserver::client(cluster.kubeconfig()).await?;
-    let jobs = made(&chart(), MOORED, &json!({"variant": "control-plane"}))?;
     let daemons = made(&chart(), MOORED, &json!({"variant": "daemon-control-plane"}))?;
     let drill = made(&chart(), DOCKED, &json!({"variant": "drill"}))?;
-    let mut pods = Vec::new();
-    for (namespace, objects) in [(MOORED, &jobs), (MOORED, &daemons), (DOCKED, &drill)] {
-        for pod in objects.values().filter_map(|it| stand_in(it, namespace)) {
-            if !pods.iter().any(|it: &Value| it["metadata"]["name"] == pod["metadata"]["name"]) {
-                pods.push(pod);
-            }
-        }
-    }
-    // Whose labels no policy knows but the one that closes all.
-    let mut stranger = pods[0].clone();
-    (stranger["metadata"]["name"], stranger["metadata"]["labels"]) = ("stranger".into(), json!({"a": "b"}));
-    pods.push(stranger);
     for namespace in [MOORED, DOCKED] {
         create(cluster, namespace)?;
     }
-    start(cluster, &pods).await?;
-
-    let at = |pod: &str| ip(cluster, pod);
-    let (names, shore, node) = (at("kube-system/names")?, at("shore/shore")?, deployed.node());
-    let (daemon, backup) = (at("moored/lifeboat-daemon")?, at("moored/lifeboat-backup")?);
-    let places = [
-        ("names udp", format!("udp/{names}/53")),
-        ("names tcp", format!("tcp/{names}/53")),
-        ("node 2379", format!("tcp/{node}/2379")),
-        ("node 6443", format!("tcp/{node}/6443")),
-        ("node 10250", format!("tcp/{node}/10250")),
-        ("shore udp", format!("udp/{shore}/53")),
-        ("shore 53", format!("tcp/{shore}/53")),
-        ("shore 443", format!("tcp/{shore}/443")),
-        ("shore 2379", format!("tcp/{shore}/2379")),
-        ("shore 6443", format!("tcp/{shore}/6443")),
-        ("shore 8080", format!("tcp/{shore}/8080")),
-        ("metrics", format!("tcp/{daemon}/9797")),
-        ("backup 9797", format!("tcp/{backup}/9797")),
-    ];
-    let field = Field { deployed, places: places.into() };
+    let jobs = made(&chart(), MOORED, &json!({"variant": "control-plane"}))?;
+    start(cluster, &stand_ins(&[(MOORED, &jobs), (MOORED, &daemons), (DOCKED, &drill)])).await?;
+    let field = Field { deployed, places: places(deployed)? };
     let everything: Vec<&str> = field.places.keys().copied().collect();
     let inside =
         ["moored/lifeboat-prune", "moored/lifeboat-verify", "moored/stranger", "docked/lifeboat-drill"];
