@@ -3,6 +3,7 @@
 
 use crate::{
     boat::Lifeboat,
+    deploy_network::{enforce, surround},
     drill_kind_images::Image,
     kind_cluster::{KindCluster, said},
     lab::{Proxy, eventually, s3, tools},
@@ -20,11 +21,20 @@ use std::{
 use tempfile::TempDir;
 
 /// The variants.
-pub const OVERLAYS: [&str; 5] =
-    ["resources", "control-plane", "control-plane-loopback", "daemon-resources", "daemon-control-plane"];
+pub const OVERLAYS: [&str; 6] = [
+    "resources",
+    "control-plane",
+    "control-plane-loopback",
+    "daemon-resources",
+    "daemon-control-plane",
+    "daemon-control-plane-loopback",
+];
 
 /// A job takes so long at most, the minute until it is due included.
 const LIMIT: Duration = Duration::from_secs(180);
+
+/// What a policy lets through to a store that has a port of its own, in deploy/README.md.
+pub const STORE: &str = "name: lifeboat-store}";
 
 /// In the node of the lab nothing leads pods to service addresses, nor out of it: these rules do.
 const ROUTES: &str = "\
@@ -89,6 +99,7 @@ pub fn example(overlay: &str) -> Result<String> {
         "resources" => "base",
         "daemon-resources" => "components/daemon",
         "daemon-control-plane" => "components/daemon-etcd",
+        "daemon-control-plane-loopback" => "components/daemon-etcd-loopback",
         _ => "components/etcd",
     };
     Ok(fs::read_to_string(place().join("kustomize").join(of).join("lifeboat.yaml"))?)
@@ -150,10 +161,12 @@ impl Deployed {
         }
         let (image, base) = build(dir.path())?;
         let cluster = KindCluster::create("deployed", dir.path(), "4m")?;
+        enforce(&cluster)?;
         cluster.load(image.name(), dir.path())?;
         let node = said("docker", &["exec", &cluster.node(), "sh", "-euc", ROUTES])?;
         let gateway = "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}";
         let gateway = said("docker", &["inspect", "--format", gateway, &cluster.node()])?;
+        surround(&cluster, &gateway).await?;
         let bucket = Proxy::at(&gateway, &bucket).await?;
         Ok(Deployed { cluster, boat, desk, node, bucket, image, _base: base, _dir: dir })
     }
@@ -171,7 +184,7 @@ impl Deployed {
         )?;
         let daemon = overlay.starts_with("daemon");
         let more = if daemon { block("yaml", "generatorOptions")? } else { String::new() };
-        fs::write(self.desk.join("kustomization.yaml"), mine + &more)?;
+        fs::write(self.desk.join("kustomization.yaml"), mine + &more + &self.here(block("yaml", STORE)?)?)?;
         // What is true here, in the place of what the example says.
         let own: Value = serde_yaml::from_str(&fs::read_to_string(self.boat.path("lifeboat.yaml"))?)?;
         let text = |value: &Value| value.as_str().map(str::to_owned).context("no key");
@@ -179,14 +192,16 @@ impl Deployed {
         let mut known = vec![
             ("cluster: prod-eu1", "cluster: lab".to_owned()),
             ("s3://backups/lifeboat", "s3://store".to_owned()),
-            ("https://s3.example.org", format!("http://{}", self.bucket.address())),
+            // The cluster's name server knows where that is.
+            ("https://s3.example.org", format!("http://s3.example.org:{}", self.bucket_at()?.1)),
             ("eu-west-1", s3::REGION.to_owned()),
             // So that there is something to let go of.
             ("{last: 3, hourly: 24, daily: 7, weekly: 5, monthly: 12,", "{last: 2,".to_owned()),
             ("recipientsFile: recipients.txt", format!("recipients: [\"{recipient}\"]")),
             ("RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", text(&own["signing"]["publicKey"])?),
         ];
-        if overlay.contains("control-plane") {
+        // The daemon's example has its node's loopback already.
+        if overlay.contains("control-plane") && overlay != "daemon-control-plane-loopback" {
             let host = if overlay == "control-plane-loopback" { "127.0.0.1" } else { &self.node };
             let all = "\"https://10.0.0.11:2379\", \"https://10.0.0.12:2379\", \"https://10.0.0.13:2379\"";
             known.push((all, format!("\"https://{host}:2379\"")));
@@ -198,6 +213,24 @@ impl Deployed {
         }
         let known: Vec<(&str, &str)> = known.iter().map(|(from, to)| (*from, to.as_str())).collect();
         Ok(fs::write(self.desk.join("lifeboat.yaml"), replaced(example(overlay)?, &known)?)?)
+    }
+
+    /// The bucket's address and port.
+    fn bucket_at(&self) -> Result<(String, String)> {
+        let address = self.bucket.address();
+        let (host, port) = address.rsplit_once(':').context("no port")?;
+        Ok((host.to_owned(), port.to_owned()))
+    }
+
+    /// A rule for the store that deploy/README.md shows, with what is true here.
+    pub fn here(&self, text: String) -> Result<String> {
+        let (host, port) = self.bucket_at()?;
+        replaced(text, &[("192.0.2.10/32", &format!("{host}/32")), ("port: 9000", &format!("port: {port}"))])
+    }
+
+    /// The node's address.
+    pub fn node(&self) -> &str {
+        &self.node
     }
 
     /// Runs lines of a shell where the operator's files are, with the cluster's kubeconfig; gives what they print and complain.

@@ -5,6 +5,7 @@ use crate::{
     daemon::overdue,
     deploy_case::{Deployed, block},
     deploy_kind::{kinds, newest, points},
+    deploy_network::{met, only_monitoring_reads_metrics},
     lab::eventually,
 };
 use anyhow::{Context, Result, ensure};
@@ -28,15 +29,14 @@ pub async fn daemons_take_their_place(deployed: &Deployed) -> Result<()> {
     for pod in &pods {
         assert_eq!(ask(deployed, pod, "readyz")?, "ready");
     }
+    only_monitoring_reads_metrics(deployed, &pods)?;
     let before = points(deployed).await?;
 
     // A schedule that was due two hours ago, and whose run takes its time.
-    overdue(&deployed.boat, "due")?;
     let file = deployed.desk.join("lifeboat.yaml");
     let text = fs::read_to_string(&file)?.replacen("    url: ", "    bandwidth: 6KB/s\n    url: ", 1);
-    let minute = (Timestamp::now().as_second() / 60 + 30) % 60;
-    let schedule = format!("\n  - {{name: due, cron: \"{minute} * * * *\", run: {{backup: {{}}}}}}\ndaemon:");
-    fs::write(&file, text.replacen("\ndaemon:", &schedule, 1))?;
+    fs::write(&file, text)?;
+    due(deployed, "due")?;
     deployed.shell("kubectl apply -k .")?;
     // Whatever is changed of a pod has the kubelet look at what is mounted there.
     deployed.shell("kubectl annotate pods -n lifeboat -l app.kubernetes.io/component=daemon look=now")?;
@@ -71,6 +71,46 @@ pub async fn daemons_take_their_place(deployed: &Deployed) -> Result<()> {
     })
     .await?;
     println!("memory of {other} at most: {}", deployed.on_the_host(PEAK)?);
+    one_on_its_node_s_network_has_etcd_by_its_loopback(deployed).await
+}
+
+/// Enters a schedule into the configuration that was due two hours ago.
+fn due(deployed: &Deployed, name: &str) -> Result<()> {
+    overdue(&deployed.boat, name)?;
+    let file = deployed.desk.join("lifeboat.yaml");
+    let minute = (Timestamp::now().as_second() / 60 + 30) % 60;
+    let schedule = format!("  - {{name: {name}, cron: \"{minute} * * * *\", run: {{backup: {{}}}}}}\n");
+    let text = fs::read_to_string(&file)?;
+    let (schedules, rest) = text.split_once("schedules:").context("no schedules")?;
+    let (line, rest) = rest.split_once('\n').context("no schedule")?;
+    Ok(fs::write(&file, format!("{schedules}schedules:{line}\n{schedule}{rest}"))?)
+}
+
+/// The kubelet finds it ready there, and nobody beside the node reads what it tells.
+async fn one_on_its_node_s_network_has_etcd_by_its_loopback(deployed: &Deployed) -> Result<()> {
+    let gone = "kubectl delete deployment lifeboat-daemon -n lifeboat
+        kubectl wait pod -n lifeboat -l app.kubernetes.io/component=daemon --for=delete --timeout=2m";
+    deployed.shell(gone)?;
+    let before = points(deployed).await?;
+    deployed.choose("daemon-control-plane-loopback")?;
+    due(deployed, "loopback")?;
+    deployed.shell(&block("sh daemon", "rollout")?)?;
+    assert_eq!(pods(deployed)?.len(), 1);
+    let saved = eventually("a recovery point", LIMIT, async || {
+        Ok((points(deployed).await?.difference(&before).count() == 1).then_some(()))
+    })
+    .await;
+    let logs = || deployed.shell("kubectl logs -n lifeboat deployment/lifeboat-daemon");
+    saved.or_else(|why| Err(why.context(logs()?.0)))?;
+    let manifest = newest(deployed).await?;
+    assert_eq!((&manifest["status"], &manifest["problems"]), (&json!("Completed"), &json!([])));
+    assert_eq!(kinds(&manifest), ["etcd", "resources", "resources-index"]);
+    let told = deployed.on_the_host(
+        "exec 3<>/dev/tcp/127.0.0.1/9797; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3",
+    )?;
+    ensure!(told.contains("lifeboat_"), "{told}");
+    let outside = format!("tcp/{}/9797", deployed.node());
+    assert_eq!(met(deployed, "monitoring/lookout", &[&outside])?[&outside], "refused");
     deployed.shell("kubectl delete deployment lifeboat-daemon -n lifeboat --wait=false").map(drop)
 }
 

@@ -1,7 +1,7 @@
 //! The drill of deploy/kustomize in a cluster of kind: a restricted pod brings a recovery point back, and the evidence is in the store.
 
 use crate::{
-    deploy_case::{Deployed, block, place, replaced},
+    deploy_case::{Deployed, STORE, block, place, replaced},
     drill_kind_images::Image,
     kind_cluster::said,
     lab::tools,
@@ -45,7 +45,17 @@ pub async fn a_drill_passes_within(deployed: &Deployed) -> Result<()> {
             ("registry.example.com/lifeboat-drill, newTag: 0.1.0", &format!("{name}, newTag: {tag}")),
         ],
     )?;
-    fs::write(desk.join("kustomization.yaml"), mine)?;
+    // Of its one policy the second rule is the store's.
+    let patch = replaced(
+        deployed.here(block("yaml", STORE)?)?,
+        &[
+            (STORE, "name: lifeboat-drill}"),
+            ("/spec/egress", "/spec/egress/1"),
+            ("[{to: ", "{to: "),
+            ("}]}]\n", "}]}\n"),
+        ],
+    )?;
+    fs::write(desk.join("kustomization.yaml"), mine + &patch)?;
     fs::copy(deployed.boat.path("identity.txt"), desk.join("identity.txt"))?;
     for file in ["signing.key", "s3-id", "s3-secret"] {
         fs::copy(deployed.desk.join(file), desk.join(file))?;

@@ -128,7 +128,7 @@ fn jobs_are_restricted_and_end() -> Result<()> {
             let volumes = pod["volumes"].as_array().context("no volumes")?;
             ensure!(volumes.len() == 1 && volumes[0]["projected"].is_object(), "{what}: {volumes:?}");
             let asks = ["lifeboat-backup", "lifeboat-daemon"].contains(&name(job));
-            let shared = overlay == "control-plane-loopback" && asks;
+            let shared = overlay.ends_with("-loopback") && asks;
             assert_eq!(pod["hostNetwork"], if shared { json!(true) } else { Value::Null }, "{what}");
             assert_eq!(pod["serviceAccountName"], name(job), "{what}");
             assert_eq!(pod["automountServiceAccountToken"], json!(asks), "{what}");
@@ -149,7 +149,7 @@ fn jobs_are_restricted_and_end() -> Result<()> {
             );
         }
         let labels = &of_kind(&objects, "Namespace")[0]["metadata"]["labels"];
-        let enforced = if overlay == "control-plane-loopback" { "privileged" } else { "restricted" };
+        let enforced = if overlay.ends_with("-loopback") { "privileged" } else { "restricted" };
         assert_eq!(labels["pod-security.kubernetes.io/enforce"], enforced);
         assert_eq!(labels["pod-security.kubernetes.io/warn"], "restricted");
     }
@@ -213,27 +213,32 @@ fn told_of(job: &Value) -> Option<String> {
 /// Who asks for it gets events of every job, and a token for each that can do nothing else.
 #[test]
 fn every_job_tells_events_where_that_is_asked_for() -> Result<()> {
-    for overlay in ["resources", "daemon-control-plane"] {
+    for overlay in OVERLAYS {
         let plain = rendered(&place().join("kustomize/overlays").join(overlay))?;
         let objects = with_events(overlay)?;
         assert_eq!(objects.len(), plain.len(), "{overlay}");
+        let mut told = Vec::new();
         for job in workloads(&objects) {
             let kind = job["kind"].as_str().context("no kind")?.to_ascii_lowercase();
             assert_eq!(told_of(job), Some(format!("{kind}/{}", name(job))), "{overlay}");
             assert_eq!(pod(job)["automountServiceAccountToken"], true, "{overlay}: {}", name(job));
+            told.push(name(job));
         }
-        assert_eq!(of_kind(&objects, "ClusterRole"), of_kind(&plain, "ClusterRole"), "{overlay}");
-        assert_eq!(
-            of_kind(&objects, "ClusterRoleBinding"),
-            of_kind(&plain, "ClusterRoleBinding"),
-            "{overlay}"
-        );
-        let rules = &of_kind(&objects, "Role")[0]["rules"];
-        let more = json!({
-            "apiGroups": ["batch"], "resources": ["cronjobs"], "resourceNames": ["lifeboat-verify", "lifeboat-prune"],
-            "verbs": ["get"],
-        });
-        assert_eq!((rules.as_array().map(Vec::len), &rules[2]), (Some(3), &more), "{overlay}");
+        for kind in ["ClusterRole", "ClusterRoleBinding"] {
+            assert_eq!(of_kind(&objects, kind), of_kind(&plain, kind), "{overlay}");
+        }
+        // Who tells is just who is there, each by its own account.
+        let rules = of_kind(&objects, "Role")[0]["rules"].as_array().context("no rules")?;
+        let known = rules.iter().flat_map(|rule| rule["resourceNames"].as_array().into_iter().flatten());
+        let bound = of_kind(&objects, "RoleBinding")[0]["subjects"].as_array().context("nobody")?;
+        let bound = bound.iter().map(|it| &it["name"]);
+        let accounts = of_kind(&objects, "ServiceAccount").into_iter().map(|it| &it["metadata"]["name"]);
+        told.sort();
+        for mut all in [known.collect::<Vec<_>>(), bound.collect(), accounts.collect()] {
+            all.sort_by_key(|it| it.as_str());
+            assert_eq!(all, told, "{overlay}");
+        }
+        ensure!(rules.len() == 3 && rules[1..].iter().all(|it| it["verbs"] == json!(["get"])), "{rules:?}");
         let policies = of_kind(&objects, "NetworkPolicy");
         let api = policies.into_iter().find(|it| name(it) == "lifeboat-api-server").context("none")?;
         let who = &api["spec"]["podSelector"]["matchExpressions"][0]["values"];
@@ -287,9 +292,9 @@ fn the_network_is_closed_but_for_what_is_needed() -> Result<()> {
     Ok(())
 }
 
-/// A daemon has the time that its configuration gives what runs, answers where it is asked, and is not alone.
+/// A daemon has the time that its configuration gives what runs, answers where it is asked, and is not alone where that can be.
 #[test]
-fn daemons_are_two_and_fit_their_configuration() -> Result<()> {
+fn daemons_fit_their_configuration() -> Result<()> {
     for (overlay, objects) in variants()? {
         let deployments = of_kind(&objects, "Deployment");
         if !overlay.starts_with("daemon") {
@@ -303,12 +308,23 @@ fn daemons_are_two_and_fit_their_configuration() -> Result<()> {
         let (pod, replicas) = (pod(deployment), &deployment["spec"]["replicas"]);
         let patience = pod["terminationGracePeriodSeconds"].as_u64().context("no patience")?;
         ensure!(patience >= config.daemon.grace.as_secs() + 60, "{patience}");
-        assert_eq!(replicas, 2);
-        let port = config.daemon.listen.context("it does not listen")?.address().port();
+        // On their node's network two of a node would be in each other's way.
+        let host = overlay.ends_with("-loopback").then_some("127.0.0.1");
+        assert_eq!(*replicas, if host.is_some() { 1 } else { 2 });
+        let rolling = &deployment["spec"]["strategy"]["rollingUpdate"];
+        let surge = if host.is_some() { 0 } else { 1 };
+        assert_eq!(*rolling, json!({"maxSurge": surge, "maxUnavailable": 1 - surge}), "{overlay}");
+        let listen = config.daemon.listen.context("it does not listen")?.address();
+        assert_eq!(listen.ip().is_loopback(), host.is_some(), "{overlay}");
+        let port = listen.port();
         let container = &pod["containers"][0];
         assert_eq!(container["ports"], json!([{"name": "metrics", "containerPort": port}]));
         for (probe, path) in [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
-            assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "metrics"}));
+            let mut asked = json!({"path": path, "port": "metrics"});
+            if let Some(host) = host {
+                asked["host"] = host.into();
+            }
+            assert_eq!(container[probe]["httpGet"], asked);
         }
         assert_eq!(pod["topologySpreadConstraints"][0]["topologyKey"], "kubernetes.io/hostname");
         let labels = &deployment["spec"]["template"]["metadata"]["labels"];

@@ -1,7 +1,7 @@
 //! The chart of deploy/helm: it renders what kustomize renders, refuses what it does not know, and is whole in its package.
 
 use crate::{
-    deploy_case::{OVERLAYS, block, documents, place, rendered},
+    deploy_case::{OVERLAYS, block, documents, place, rendered, with_events},
     kind_cluster::said,
     lab::tools,
 };
@@ -72,15 +72,14 @@ pub fn by_name(objects: Vec<Value>) -> Result<BTreeMap<String, Value>> {
     Ok(all)
 }
 
-/// What kustomize renders for a variant, in this namespace: but for the namespace itself, which Helm leaves to others, and for the
+/// What kustomize rendered of a variant, in this namespace: but for the namespace itself, which Helm leaves to others, and for the
 /// digest in the name of the configuration.
-fn kustomized(variant: &str, namespace: &str) -> Result<BTreeMap<String, Value>> {
-    let objects = rendered(&kustomization(variant))?;
+fn kustomized(objects: &[Value], variant: &str, namespace: &str) -> Result<BTreeMap<String, Value>> {
     let map = objects.iter().find(|it| it["kind"] == "ConfigMap").context("no configuration")?;
     let named = map["metadata"]["name"].as_str().context("no name")?;
     let plain = if variant == "drill" { "lifeboat-drill-config" } else { "lifeboat-config" };
     ensure!(named.starts_with(plain) && named.len() <= plain.len() + 11, "{named}");
-    let text = serde_json::to_string(&objects)?
+    let text = serde_json::to_string(objects)?
         .replace(&json!(named).to_string(), &json!(plain).to_string())
         .replace(&format!("\"namespace\":\"{}\"", home(variant)), &format!("\"namespace\":\"{namespace}\""));
     let objects: Vec<Value> = serde_json::from_str(&text)?;
@@ -121,7 +120,8 @@ fn what_the_chart_is_made_of_is_what_kustomize_renders() -> Result<()> {
     let (is, ought) = (all(&Path::new(&chart()).join("files"))?, all(dir.path())?);
     let names = |all: &BTreeMap<PathBuf, String>| all.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&is), names(&ought));
-    assert_eq!(is.len(), variants().count() + 1);
+    // Each overlay with events of every job as well.
+    assert_eq!(is.len(), variants().count() + OVERLAYS.len() + 1);
     for (name, text) in ought {
         ensure!(is[&name] == text, "{} is of yesterday: run deploy/helm/render", name.display());
     }
@@ -131,15 +131,30 @@ fn what_the_chart_is_made_of_is_what_kustomize_renders() -> Result<()> {
 #[test]
 fn without_values_the_chart_renders_what_kustomize_renders() -> Result<()> {
     for variant in variants() {
-        for (which, namespace) in [("helm", home(variant)), ("helm", "elsewhere"), ("helm4", "elsewhere")] {
-            let made = made_by(which, &chart(), namespace, &json!({"variant": variant}))?;
-            let wanted = kustomized(variant, namespace)?;
-            assert_eq!(made.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "{variant}");
-            for (name, object) in &wanted {
-                assert_eq!(&made[name], object, "{variant}: {name}");
-            }
-            ensure!(made.len() >= 4, "{variant}");
+        same(variant, &rendered(&kustomization(variant))?, &json!({"variant": variant}))?;
+    }
+    Ok(())
+}
+
+/// The value for events is the component.
+#[test]
+fn with_events_of_every_job_it_renders_the_component() -> Result<()> {
+    for overlay in OVERLAYS {
+        same(overlay, &with_events(overlay)?, &json!({"variant": overlay, "events": {"everyJob": true}}))?;
+    }
+    Ok(())
+}
+
+/// Both Helms make of these values what kustomize rendered, in any namespace.
+fn same(variant: &str, objects: &[Value], values: &Value) -> Result<()> {
+    for (which, namespace) in [("helm", home(variant)), ("helm", "elsewhere"), ("helm4", "elsewhere")] {
+        let made = made_by(which, &chart(), namespace, values)?;
+        let wanted = kustomized(objects, variant, namespace)?;
+        assert_eq!(made.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "{variant}");
+        for (name, object) in &wanted {
+            assert_eq!(&made[name], object, "{variant}: {name}");
         }
+        ensure!(made.len() >= 4, "{variant}");
     }
     Ok(())
 }
@@ -171,10 +186,16 @@ fn what_the_chart_does_not_know_is_refused_and_named() -> Result<()> {
         (json!({"podLabels": {"team": 7}}), "at '/podLabels/team': got number, want string"),
         (json!({"networkPolicy": {"enabled": "no"}}), "at '/networkPolicy/enabled'"),
         (json!({"monitoring": {"runbooks": "here"}}), "at '/monitoring/runbooks'"),
+        (json!({"events": {"everyJob": "yes"}}), "at '/events/everyJob': got string, want boolean"),
+        (json!({"events": {"everyjob": true}}), "at '/events': additional properties 'everyjob'"),
         (json!({"secrets": {"identity.txt": "mine"}}), "at '/secrets'"),
         // What the schema cannot say.
         (json!({"config": "a: b", "existingConfigMap": "mine"}), "give one of them, not both"),
         (json!({"drillSpec": "a: b"}), "drillSpec: it is for the variant `drill`"),
+        (
+            json!({"variant": "drill", "events": {"everyJob": true}}),
+            "events.everyJob: the variant drill tells none",
+        ),
         (json!({"daemon": {"replicas": 3}}), "daemon: the variant resources has only: backup, prune, verify"),
         (
             json!({"networkPolicy": {"etcd": [{}]}}),

@@ -1,7 +1,7 @@
 //! The chart of deploy/helm in a cluster of kind, as deploy/README.md says: a release that saves the cluster, changes, and goes.
 
 use crate::{
-    deploy_case::{Deployed, block, replaced},
+    deploy_case::{Deployed, STORE, block, replaced},
     deploy_kind::{kinds, newest, points},
     lab::{apiserver, eventually},
     live,
@@ -30,7 +30,10 @@ pub async fn a_release_saves_and_goes(deployed: &Deployed) -> Result<()> {
     )?;
     // Whatever the hour is.
     let quiet = "\nbackup: {suspend: true}\nverify: {suspend: true}\nprune: {suspend: true}\n";
-    fs::write(deployed.desk.join("values.yaml"), mine + quiet)?;
+    let patch = deployed.here(block("yaml", STORE)?)?;
+    let (_, rule) = patch.split_once("value: ").context("no rule")?;
+    let network = format!("networkPolicy: {{store: {}}}\n", rule.trim());
+    fs::write(deployed.desk.join("values.yaml"), mine + quiet + &network)?;
     let (_, complaints) = deployed.shell(&block("sh helm", "helm install")?)?;
     let secrets = block("sh setup", "kubectl")?.replacen("kubectl apply -k .\n", "", 1);
     assert_eq!(complaints + &deployed.shell(&secrets)?.1, "");

@@ -257,9 +257,36 @@ fn network() -> Vec<Case> {
     cases
 }
 
+fn events() -> Vec<Case> {
+    let tells = |case: Case, name: &str| {
+        let object = format!("CronJob/{name}");
+        let env = json!([
+            {"name": "LIFEBOAT_EVENTS", "value": format!("cronjob/{name}")},
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        ]);
+        let account = json!({"kind": "ServiceAccount", "name": name, "namespace": "lifeboat"});
+        case.sets(&object, &format!("{JOB}/spec/automountServiceAccountToken"), json!(true))
+            .sets(&object, &format!("{JOB}/spec/containers/0/env"), env)
+            .sets("RoleBinding/lifeboat-events", "/subjects/-", account)
+    };
+    let may = |names: &[&str]| json!({"apiGroups": ["batch"], "resourceNames": names, "resources": ["cronjobs"], "verbs": ["get"]});
+    let of = |variant, jobs: &[&str]| {
+        let who = "/spec/podSelector/matchExpressions/0/values/-";
+        let case = Case::of(variant, json!({"events": {"everyJob": true}}))
+            .sets("Role/lifeboat-events", "/rules/-", may(jobs))
+            .sets("NetworkPolicy/lifeboat-api-server", who, json!("verify"))
+            .sets("NetworkPolicy/lifeboat-api-server", who, json!("prune"));
+        jobs.iter().fold(case, |case, job| tells(case, job))
+    };
+    vec![
+        of("control-plane", &["lifeboat-prune", "lifeboat-verify"]),
+        of("daemon-resources", &["lifeboat-prune"]),
+    ]
+}
+
 #[test]
 fn each_value_changes_what_it_says_and_nothing_else() -> Result<()> {
-    let cases = [images(), configurations(), secrets(), workloads(), all_pods(), network()];
+    let cases = [images(), configurations(), secrets(), workloads(), all_pods(), network(), events()];
     let cases: Vec<Case> = cases.into_iter().flatten().collect();
     let schema = schema()?;
     let mut tried = BTreeSet::from(["variant".to_owned()]);

@@ -1,11 +1,12 @@
 //! What deploy/ has for the inside of a cluster, in a cluster of kind: CronJobs, by Helm and by kustomize, save that cluster into a
-//! bucket, as restricted pods with no more rights than they need.
+//! bucket, as restricted pods with no more rights than they need, and within network policies that are in force.
 
 use crate::{
     deploy_case::{Deployed, Ended, block},
     deploy_daemons::daemons_take_their_place,
     deploy_drill::a_drill_passes_within,
     deploy_helm_kind::a_release_saves_and_goes,
+    deploy_network::just_what_is_needed_comes_through,
     deploy_units::units_save_as_well,
     export::{Export, Name},
     kind_cluster::said,
@@ -35,6 +36,7 @@ const SUSPEND: &str = "-n lifeboat -p '{\"spec\": {\"suspend\": true, \"schedule
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kind_is_saved_from_within_by_its_own_cron_jobs() -> Result<()> {
     let deployed = Deployed::set_up().await?;
+    just_what_is_needed_comes_through(&deployed).await?;
     a_release_saves_and_goes(&deployed).await?;
     deployed.choose("control-plane")?;
     let (_, complaints) = deployed.shell(&block("sh setup", "kubectl apply")?)?;

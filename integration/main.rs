@@ -35,6 +35,7 @@ mod deploy_helm_kind;
 mod deploy_helm_values;
 mod deploy_image;
 mod deploy_kind;
+mod deploy_network;
 mod deploy_rights;
 mod deploy_secrets;
 mod deploy_units;
