@@ -71,7 +71,9 @@ impl Settings {
             }
         }
         if let Some((variable, _)) = of_traces("COMPRESSION").filter(|(_, value)| value != "none") {
-            return Err(format!("{variable}: lifeboat sends traces as they are; write `none`, or leave it out"));
+            return Err(format!(
+                "{variable}: lifeboat sends traces as they are; write `none`, or leave it out"
+            ));
         }
         let timeout = match of_traces("TIMEOUT") {
             None => PATIENCE,
