@@ -22,11 +22,12 @@ const MARK: &str =
     "    - {id: mark, action: resource.label, args: {target: '${params.pod}', set: {incident: INC-7}}}\n";
 const CUT: &str = "    - {id: cut, action: rbac.detach, args: {subject: {kind: ServiceAccount, namespace: ship, name: crew}}}\n";
 
+/// Nobody schedules it: what plays the kubelets deletes a pod by its name, also when another one has it by then.
 const BUOY: &str = "\
 apiVersion: v1
 kind: Pod
 metadata: {name: buoy, namespace: ship}
-spec: {containers: [{name: app, image: registry.example.com/buoy}]}
+spec: {schedulerName: nobody, containers: [{name: app, image: registry.example.com/buoy}]}
 ";
 
 async fn manned(cluster: &Cluster) -> Result<Lifeboat> {

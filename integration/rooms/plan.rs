@@ -132,6 +132,8 @@ pub(super) const CONFINED: &[(&str, &[&str])] = &[
     ("rcgen", &["drill/staging", "restore/static_pods/probe.rs", "source/certificate.rs"]),
     ("prometheus_client", &["daemon"]),
     ("prost", &["snapshot/decode", "trace/wire.rs"]),
+    // For a feature of what age uses.
+    ("rust_embed", &[]),
     (
         "rustix",
         &["store", "restore", "pipeline/hidden.rs", "drill/staging", "daemon/process.rs", "cli/handed.rs"],
