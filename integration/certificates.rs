@@ -113,20 +113,20 @@ async fn certificates_that_expire_are_told_before_backups_end_with_them() -> Res
         assert!(ended.stderr.contains(said) && ended.stderr.contains(why), "{}", ended.stderr);
 
         let checks = examine(boat, 1, "error").await;
-        finds(&checks, "ok", "certificate etcd-client (", &["it holds until 2041-01-01"]);
-        finds(&checks, "error", "certificate etcd-ca (", &[why]);
-        finds(&checks, "ok", "certificate kubernetes-client (", &["it holds until 2050-01-01"]);
-        finds(&checks, "ok", "certificate kubernetes-ca (", &["it holds until 2043-01-01"]);
-        finds(&checks, "ok", "certificate store-ca (", &["it holds until 2044-01-01"]);
+        finds(&checks, "ok", "certificate etcd-client", &["it holds until 2041-01-01"]);
+        finds(&checks, "error", "certificate etcd-ca", &[why]);
+        finds(&checks, "ok", "certificate kubernetes-client", &["it holds until 2050-01-01"]);
+        finds(&checks, "ok", "certificate kubernetes-ca", &["it holds until 2043-01-01"]);
+        finds(&checks, "ok", "certificate store-ca", &["it holds until 2044-01-01"]);
 
         kube(2020)?;
         fs::remove_file(boat.path("store-ca.pem"))?;
         let checks = examine(boat, 1, "error").await;
-        finds(&checks, "error", "kube.crt)", &["it expired at 2020-01-01", "renew it"]);
-        finds(&checks, "error", "store-ca.pem)", &["No such file"]);
+        finds(&checks, "error", "certificate kubernetes-client", &["it expired at 2020-01-01", "renew it (", "kube.crt)"]);
+        finds(&checks, "error", "certificate store-ca", &["store-ca.pem: No such file"]);
         kubeconfig(boat, &authority, json!({"client-certificate-data": "%", "client-key": "kube.key"}))?;
         let checks = examine(boat, 1, "error").await;
-        finds(&checks, "error", "(client-certificate-data of ", &["/kubeconfig: it is not base64"]);
+        finds(&checks, "error", "certificate kubernetes-client", &["client-certificate-data of ", "/kubeconfig: it is not base64"]);
         Ok(())
     })
     .await

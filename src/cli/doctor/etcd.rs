@@ -91,7 +91,10 @@ async fn check_member(member: &Member, options: &EtcdOptions, checks: &mut Check
     }
     if member.endpoint.starts_with("https://") {
         match server_certificate(&member.endpoint, options.tls.as_ref(), options.connect_timeout).await {
-            Ok(found) => expiry(&format!("certificate of {}", member.label()), found.not_after, checks),
+            Ok(found) => {
+                let (level, said) = expiry(found.not_after);
+                checks.add(level, format!("certificate of {}", member.label()), said);
+            }
             Err(e) => checks.add(Level::Warning, &about, format!("its certificate could not be read: {e}")),
         }
     }
