@@ -5,7 +5,7 @@ use crate::{
     daemon::{Daemon, ask, overdue, schedules, within},
     etcd_doctor::{examine, finds},
     lab::{
-        EtcdOptions,
+        EtcdOptions, apiserver,
         pki::{Pair, Pki},
         ports::Port,
     },
@@ -46,14 +46,8 @@ fn text(pki: &Pki, year: i32) -> Result<String> {
 /// A kubeconfig whose user has these fields, for a server that nobody is.
 fn kubeconfig(boat: &Lifeboat, authority: &str, user: Value) -> Result<()> {
     let authority = Base64::encode_to_string(authority)?;
-    let text = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "lab", "cluster": {"server": "https://127.0.0.1:1", "certificate-authority-data": authority}}],
-        "users": [{"name": "admin", "user": user}],
-        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "admin"}}],
-        "current-context": "lab",
-    });
+    let cluster = json!({"server": "https://127.0.0.1:1", "certificate-authority-data": authority});
+    let text = apiserver::config("admin", cluster, user);
     Ok(fs::write(boat.path("kubeconfig"), text.to_string())?)
 }
 

@@ -131,10 +131,14 @@ fn outcomes(runs: &[Value]) -> Vec<(&str, &str)> {
 
 /// What is answered to a request for this path.
 pub async fn ask(address: &str, path: &str) -> Result<String> {
+    request(address, &format!("GET {path}"), address, "\r\n").await
+}
+
+/// What is answered to `METHOD PATH`, asked of this host; `rest` is further header lines, an empty one and a body.
+pub async fn request(address: &str, what: &str, host: &str, rest: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    stream
-        .write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
-        .await?;
+    let text = format!("{what} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{rest}");
+    stream.write_all(text.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)

@@ -3,7 +3,7 @@
 
 use crate::{
     boat::with_boat,
-    daemon::{Daemon, ask, overdue, schedules, within},
+    daemon::{Daemon, ask, overdue, request, schedules, within},
     lab::{EtcdOptions, ports::Port, process::Server, tools},
     webhook::{Answer, Receiver},
 };
@@ -11,10 +11,6 @@ use anyhow::{Context, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
 /// An Alertmanager, and those whom it tells.
 struct Alertmanager {
@@ -70,14 +66,9 @@ impl Alertmanager {
 
     /// Has it told these.
     async fn post(&self, alerts: &Value) -> Result<()> {
-        let mut stream = TcpStream::connect(self.port.to_string()).await?;
         let body = alerts.to_string();
-        let head = "POST /api/v2/alerts HTTP/1.1\r\nHost: lab\r\nConnection: close\r\nContent-Type: application/json";
-        stream
-            .write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes())
-            .await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
+        let rest = format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let answer = request(&self.port.to_string(), "POST /api/v2/alerts", "lab", &rest).await?;
         ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     browser::{Browser, Medium, Scheme},
-    daemon::{Daemon, ask, overdue, schedules, within},
+    daemon::{Daemon, ask, overdue, request, schedules, within},
     drill_case::{drill, write},
     lab::{LabDir, ports::Port, s3},
     playbook_case::book,
@@ -19,10 +19,6 @@ use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
 };
 
 /// What somebody wrote who wants to be more than read.
@@ -189,11 +185,7 @@ async fn daemon_page_tells_of_three_clusters_and_five_hundred_points() -> Result
         ("GET", "/api/v1/status", "page.example:9797", 421),
         ("GET", "/metrics", "localhost.example", 421),
     ] {
-        let mut stream = TcpStream::connect(&address).await?;
-        let asked = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        stream.write_all(asked.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
+        let answer = request(&address, &format!("{method} {path}"), host, "\r\n").await?;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {path} of {host}: {answer}");
         assert!(status != 421 || answer.ends_with("has to send `Host: localhost`\n"), "{answer}");
     }

@@ -3,7 +3,7 @@
 
 use crate::{
     deploy_alerts::monitoring,
-    deploy_case::{documents, place, rendered, template},
+    deploy_case::{documents, on_its_node_s_network, place, rendered, template},
     deploy_helm::{HELMS, chart, helm, home, kustomization, made, variants},
     lab::{Cluster, ClusterOptions, eventually, tools, with_cluster},
     live,
@@ -18,10 +18,6 @@ const VIOLATED: &str = "PodSecurity \"restricted:latest\": host namespaces (host
 /// And of one that listens there.
 const LISTENING: &str = ", hostPort (container \"lifeboat\" uses hostPort 9797), probe or lifecycle host \
     (container \"lifeboat\" uses probe or lifecycle host \"127.0.0.1\")";
-
-fn on_its_node_s_network(variant: &str) -> bool {
-    variant.ends_with("-loopback")
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_api_server_takes_what_helm_and_kustomize_make() -> Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::{
     boat::Lifeboat,
-    deploy_case::{OVERLAYS, block, documents, example, place, rendered, template, with, with_events},
+    deploy_case::{OVERLAYS, example, on_its_node_s_network, place, rendered, template, with_events},
 };
 use anyhow::{Context, Result, ensure};
 use lifeboat::config::{Config, DrillSpec};
@@ -128,7 +128,7 @@ fn jobs_are_restricted_and_end() -> Result<()> {
             let volumes = pod["volumes"].as_array().context("no volumes")?;
             ensure!(volumes.len() == 1 && volumes[0]["projected"].is_object(), "{what}: {volumes:?}");
             let asks = ["lifeboat-backup", "lifeboat-daemon"].contains(&name(job));
-            let shared = overlay.ends_with("-loopback") && asks;
+            let shared = on_its_node_s_network(overlay) && asks;
             assert_eq!(pod["hostNetwork"], if shared { json!(true) } else { Value::Null }, "{what}");
             assert_eq!(pod["serviceAccountName"], name(job), "{what}");
             assert_eq!(pod["automountServiceAccountToken"], json!(asks), "{what}");
@@ -149,7 +149,7 @@ fn jobs_are_restricted_and_end() -> Result<()> {
             );
         }
         let labels = &of_kind(&objects, "Namespace")[0]["metadata"]["labels"];
-        let enforced = if overlay.ends_with("-loopback") { "privileged" } else { "restricted" };
+        let enforced = if on_its_node_s_network(overlay) { "privileged" } else { "restricted" };
         assert_eq!(labels["pod-security.kubernetes.io/enforce"], enforced);
         assert_eq!(labels["pod-security.kubernetes.io/warn"], "restricted");
     }
@@ -309,7 +309,7 @@ fn daemons_fit_their_configuration() -> Result<()> {
         let patience = pod["terminationGracePeriodSeconds"].as_u64().context("no patience")?;
         ensure!(patience >= config.daemon.grace.as_secs() + 60, "{patience}");
         // On their node's network two of a node would be in each other's way.
-        let host = overlay.ends_with("-loopback").then_some("127.0.0.1");
+        let host = on_its_node_s_network(overlay).then_some("127.0.0.1");
         assert_eq!(*replicas, if host.is_some() { 1 } else { 2 });
         let rolling = &deployment["spec"]["strategy"]["rollingUpdate"];
         let surge = if host.is_some() { 0 } else { 1 };
@@ -397,30 +397,6 @@ async fn an_example_is_not_taken_for_a_configuration() -> Result<()> {
         let ran = boat.run(&["backup", "-c", "example.yaml", "--resources-only"]).await;
         assert_eq!(ran.code, 2, "{ran:?}");
         ran.says("recipients.txt");
-    }
-    Ok(())
-}
-
-/// What deploy/README.md says of traces reaches every pod, takes nothing from it, and is let through.
-#[test]
-fn traces_are_set_up_as_the_readme_says() -> Result<()> {
-    let from = json!([{"secretRef": {"name": "lifeboat-traces"}}]);
-    let policy = documents(&block("yaml", "metadata: {name: lifeboat-traces}")?)?.remove(0);
-    let egress = &policy["spec"]["egress"][0];
-    assert_eq!(egress["ports"], json!([{"protocol": "TCP", "port": 4318}]));
-    for overlay in OVERLAYS {
-        let plain = with("", overlay)?;
-        let traced = with(&block("yaml", "envFrom")?, overlay)?;
-        let templates: Vec<_> = traced.iter().filter_map(template).collect();
-        assert!(!templates.is_empty());
-        for (pod, before) in templates.iter().zip(plain.iter().filter_map(template)) {
-            let mut pod = (*pod).clone();
-            let labels = policy["spec"]["podSelector"]["matchLabels"].as_object().context("labels")?;
-            assert!(labels.iter().all(|(name, value)| pod["metadata"]["labels"][name] == *value), "{pod:#}");
-            let container = pod["spec"]["containers"][0].as_object_mut().context("a container")?;
-            assert_eq!(container.remove("envFrom").as_ref(), Some(&from));
-            assert_eq!(&pod, before);
-        }
     }
     Ok(())
 }

@@ -252,11 +252,5 @@ fn the_readme_s_values_are_taken() -> Result<()> {
         [0]["image"];
     assert_eq!(image, &json!(format!("registry.example.com/lifeboat:{}", env!("CARGO_PKG_VERSION"))));
     ensure!(made.contains_key("NetworkPolicy/lifeboat-etcd"), "{:?}", made.keys());
-    let values: Value = serde_yaml::from_str(&block("yaml", "secretKeyRef")?)?;
-    let made = self::made(&chart(), "lifeboat", &values)?;
-    let job = &made["CronJob/lifeboat-verify"]["spec"]["jobTemplate"]["spec"]["template"]["spec"];
-    let given = job["containers"][0]["env"].as_array().context("no env")?;
-    let all = values["env"].as_array().context("values")?;
-    ensure!(all.iter().all(|it| given.contains(it)) && all.len() == 2, "{given:#?}");
     Ok(())
 }

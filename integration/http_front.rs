@@ -1,8 +1,10 @@
 //! A plain HTTP server in front of an API server, which answers some requests in its own way.
 
+use crate::lab::apiserver;
 use anyhow::{Context, Result};
 use http_body_util::BodyExt;
 use kube::{Client, client::Body};
+use serde_json::json;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -69,12 +71,8 @@ impl Front {
 
     /// Writes a kubeconfig that leads here, without credentials.
     pub fn kubeconfig(&self, dir: &Path) -> Result<PathBuf> {
-        let config = serde_json::json!({
-            "clusters": [{"name": "front", "cluster": {"server": format!("http://{}", self.address)}}],
-            "contexts": [{"name": "front", "context": {"cluster": "front", "user": "nobody"}}],
-            "users": [{"name": "nobody", "user": {}}],
-            "current-context": "front",
-        });
+        let cluster = json!({"server": format!("http://{}", self.address)});
+        let config = apiserver::config("nobody", cluster, json!({}));
         let path = dir.join(format!("front-{}.kubeconfig", self.address.port()));
         std::fs::write(&path, config.to_string())?;
         Ok(path)

@@ -38,6 +38,7 @@ mod deploy_kind;
 mod deploy_network;
 mod deploy_rights;
 mod deploy_secrets;
+mod deploy_traces;
 mod deploy_units;
 mod drill;
 mod drill_case;

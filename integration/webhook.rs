@@ -124,23 +124,18 @@ async fn one(
             kept.push(Came { line: first, headers, body });
             kept.len() - 1
         };
-        match answer(before) {
-            Answer::Status(code, more) => {
-                let text = format!("HTTP/1.1 {code} Told\r\n{more}Content-Length: 0\r\n\r\n");
-                write.write_all(text.as_bytes()).await?;
-                write.flush().await?;
-            }
-            Answer::Says(code, said) => {
-                let text = format!("HTTP/1.1 {code} Told\r\nContent-Length: {}\r\n\r\n{said}", said.len());
-                write.write_all(text.as_bytes()).await?;
-                write.flush().await?;
-            }
+        let (code, more, said) = match answer(before) {
+            Answer::Status(code, more) => (code, more, ""),
+            Answer::Says(code, said) => (code, "", said),
             Answer::Closed => return Ok(()),
             Answer::Silent(length) => {
                 tokio::time::sleep(length).await;
                 return Ok(());
             }
-        }
+        };
+        let text = format!("HTTP/1.1 {code} Told\r\n{more}Content-Length: {}\r\n\r\n{said}", said.len());
+        write.write_all(text.as_bytes()).await?;
+        write.flush().await?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::{Value, json};
 
 use super::etcd::Access;
 use super::eventually;
@@ -145,16 +146,8 @@ impl ApiServer {
 
     fn write_kubeconfig(&self, file: &str, url: &str, user: &str, group: Option<&str>) -> Result<PathBuf> {
         let pair = self.pki.client(file, user, group)?;
-        let text = serde_json::json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "lab", "cluster": {
-                "server": url, "certificate-authority": self.pki.ca(),
-            }}],
-            "users": [{"name": user, "user": {"client-certificate": pair.cert, "client-key": pair.key}}],
-            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
-            "current-context": "lab",
-        });
+        let cluster = json!({"server": url, "certificate-authority": self.pki.ca()});
+        let text = config(user, cluster, json!({"client-certificate": pair.cert, "client-key": pair.key}));
         let path = self.dir.join(file);
         fs::write(&path, serde_json::to_string_pretty(&text)?)?;
         Ok(path)
@@ -167,6 +160,18 @@ impl Deref for ApiServer {
     fn deref(&self) -> &Server {
         &self.server
     }
+}
+
+/// A kubeconfig of one context, with these fields of its cluster and of its user.
+pub fn config(name: &str, cluster: Value, user: Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "lab", "cluster": cluster}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": name}}],
+        "current-context": "lab",
+    })
 }
 
 /// A client for a kubeconfig file.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Those of etcd's clients.
-pub(super) fn etcd(context: &Context) -> Result<Vec<Renewable>, Failure> {
+fn etcd(context: &Context) -> Result<Vec<Renewable>, Failure> {
     Ok(context.etcd_tls()?.map(|tls| tls.certificates()).unwrap_or_default())
 }
 
@@ -26,8 +26,8 @@ pub(super) fn stores(context: &Context) -> Result<Vec<Renewable>, Failure> {
 }
 
 /// Those with which the API server is spoken to.
-pub(super) async fn kubernetes(context: &Context, api: &Api) -> Result<Vec<Renewable>, Failure> {
-    Ok(context.resources(api)?.0.certificates().await?)
+async fn kubernetes(context: &Context) -> Result<Vec<Renewable>, Failure> {
+    Ok(context.resources(&Api::default())?.0.certificates().await?)
 }
 
 /// When those of each kind cease to hold, as far as they can be read; why they cannot goes into the log.
@@ -36,7 +36,7 @@ pub(super) async fn ends(context: &Context) -> Vec<(&'static str, Timestamp)> {
         |e: &dyn std::fmt::Display| tracing::warn!("until when a certificate holds is not known: {e}");
     let mut all = Vec::new();
     let kubernetes = match asks_the_api_server(context) {
-        true => kubernetes(context, &Api::default()).await,
+        true => kubernetes(context).await,
         false => Ok(Vec::new()),
     };
     for found in [etcd(context), kubernetes, stores(context)] {
