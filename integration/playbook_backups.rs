@@ -46,13 +46,17 @@ async fn playbook_takes_holds_and_verifies_recovery_points() -> Result<()> {
         let entries = journal(&boat)?;
         let run = run_id(&boat)?;
         let saved = ended(&entries, "save")?["result"]["id"].as_str().context("id")?.to_owned();
-        ensure!(saved > first, "{saved}");
         let point = listed(&boat, &saved).await?;
         assert_eq!(point["tags"], json!(["incident=INC-7", format!("run={run}")]));
         assert_eq!((&point["job"], &point["held"]), (&json!("incident"), &Value::Null));
         assert_eq!(
             (&point["verified"]["depth"], &point["verified"]["passed"]),
             (&json!("deep"), &json!(true))
+        );
+        let latest = boat.run(&["verify", "latest", "-o", "json"]).await.expect(0).json();
+        assert_eq!(
+            latest["points"][0]["id"], saved,
+            "the run's point is the latest, also where both are of one second"
         );
         assert_eq!(
             ended(&entries, "sure")?["end"]["how"],

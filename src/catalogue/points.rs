@@ -142,7 +142,10 @@ impl Catalogue {
             tokio::task::spawn_blocking(judge).await.unwrap_or(Err(CatalogueError::Stopped))
         });
         let found: Vec<Vec<_>> = judged.buffered(CHUNKS).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        let mut found: Vec<_> = found.into_iter().flatten().collect();
+        // The store lists by name, and of points of one second the names do not tell which is older.
+        found.sort_by_key(|(point, _)| (point.id.time(), point.begun()));
+        Ok(found)
     }
 
     /// One recovery point as the store shows it; none where there is no manifest.

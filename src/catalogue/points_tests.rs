@@ -43,4 +43,7 @@ async fn the_latest_of_one_second_is_the_one_begun_last() {
     let begun = Key::signature("c", &"20261123T084501Z-aaaa".parse().unwrap()).unwrap();
     store.put(&begun, body("x")).await.unwrap();
     assert_eq!(latest().await, "20261123T084500Z-aaaa");
+    let listed = catalogue.list().await.unwrap();
+    let tails: Vec<_> = listed.iter().map(|point| &point.id.as_str()[14..]).collect();
+    assert_eq!(tails, ["9Z-zzzz", "0Z-zzzz", "0Z-yyyy", "0Z-mmmm", "0Z-aaaa"], "oldest first");
 }

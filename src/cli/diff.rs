@@ -146,8 +146,7 @@ async fn every(
 ) -> Result<Vec<Asked>, Failure> {
     let begin = begin.map(|text| since(text, Timestamp::now())).transpose()?;
     let mut found = Vec::new();
-    let mut listed = catalogue.list().await?;
-    listed.sort_by_key(Listed::begun);
+    let listed = catalogue.list().await?;
     for Listed { id, manifest, signature } in listed {
         let older = begin.is_some_and(|begin| id.time().is_some_and(|at| at < begin));
         let trouble = match (&manifest, signature) {

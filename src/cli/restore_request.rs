@@ -264,8 +264,7 @@ pub(super) async fn among(
 ) -> Result<(PointId, HashSet<Identity>), Failure> {
     let manifest = match since(text, Timestamp::now()) {
         Ok(then) => {
-            let mut listed = catalogue.list().await?;
-            listed.sort_by_key(Listed::begun);
+            let listed = catalogue.list().await?;
             let exported = |listed: &Listed| {
                 listed.manifest.as_ref().is_ok_and(|it| it.artifact(&ArtifactKind::ResourcesIndex).is_some())
             };

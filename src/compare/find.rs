@@ -91,7 +91,6 @@ pub async fn find(
     if what.since.is_some() {
         listed.retain(since);
     }
-    listed.sort_by_key(Listed::begun);
     let all = listed.len();
     let kind = kind(&what.kind, listed.iter().filter_map(|it| it.manifest.as_ref().ok()))?;
     let Some(kind) = kind else { return Err(CompareError::NoExports { points: all }) };
