@@ -94,6 +94,13 @@ async fn certificates_that_expire_are_told_before_backups_end_with_them() -> Res
         let mut all = years(rest);
         all.extend(years([("etcd-ca", 2045), ("kubernetes-client", 2042)]));
         within(60, &daemon.log, async || told(&address).await == all).await;
+        let answer = ask(&address, "/metrics").await?;
+        let begins = METRIC.replace("expiry", "not_before");
+        for of in all.keys() {
+            let told = answer.lines().find_map(|line| line.strip_prefix(&format!("{begins}{of}\"}} ")));
+            let year = told.map(|it| Timestamp::from_second(it.parse::<f64>().unwrap() as i64).unwrap().to_string());
+            assert_eq!(year.as_deref(), Some("1975-01-01T00:00:00Z"), "{of}: {answer}");
+        }
 
         // One is renewed, and of one nobody knows any more: it is looked at again after the next run.
         kube(2050)?;

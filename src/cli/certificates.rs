@@ -4,8 +4,10 @@ use super::{
     context::{Api, Context},
     failure::Failure,
 };
-use crate::source::Renewable;
-use jiff::Timestamp;
+use crate::{
+    daemon::Validity,
+    source::{Certificate, Renewable},
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Those of etcd's clients.
@@ -30,8 +32,8 @@ async fn kubernetes(context: &Context) -> Result<Vec<Renewable>, Failure> {
     Ok(context.resources(&Api::default())?.0.certificates().await?)
 }
 
-/// When those of each kind cease to hold, as far as they can be read; why they cannot goes into the log.
-pub(super) async fn ends(context: &Context) -> Vec<(&'static str, Timestamp)> {
+/// That one of each kind which ceases to hold first, as far as they can be read; why they cannot goes into the log.
+pub(super) async fn first_to_expire(context: &Context) -> Vec<Validity> {
     let unknown =
         |e: &dyn std::fmt::Display| tracing::warn!("until when a certificate holds is not known: {e}");
     let mut all = Vec::new();
@@ -45,17 +47,22 @@ pub(super) async fn ends(context: &Context) -> Vec<(&'static str, Timestamp)> {
             Err(failure) => unknown(&failure.error),
         }
     }
-    let mut first: BTreeMap<&'static str, Timestamp> = BTreeMap::new();
-    for it in all {
-        match it.read {
-            Ok(read) => {
-                let end = first.entry(it.of).or_insert(read.not_after);
-                *end = read.not_after.min(*end);
+    let mut first: BTreeMap<&'static str, Validity> = BTreeMap::new();
+    for Renewable { of, read, .. } in all {
+        match read {
+            Ok(Certificate { not_before, not_after, .. }) => {
+                let it = Validity { of, not_before, not_after };
+                let sooner = |known: &mut Validity| {
+                    if it.not_after < known.not_after {
+                        *known = it;
+                    }
+                };
+                first.entry(of).and_modify(sooner).or_insert(it);
             }
             Err(e) => unknown(&e),
         }
     }
-    first.into_iter().collect()
+    first.into_values().collect()
 }
 
 /// Is there anything that asks it? A kubeconfig that just lies there, and that nobody renews, is nobody's trouble.

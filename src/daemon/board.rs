@@ -1,6 +1,6 @@
 //! What a daemon knows of its jobs, for whoever asks it.
 
-use super::{Around, Work};
+use super::{Around, Validity, Work};
 use crate::{
     catalogue::overview::{Judgement, Objectives, Overview, judge},
     notify::Delivery,
@@ -59,8 +59,8 @@ pub struct Known {
     pub unseen: Option<Trouble>,
     /// How old things may be.
     pub objectives: Objectives,
-    /// When the certificates that the configuration names cease to hold.
-    pub certificates: Vec<(&'static str, Timestamp)>,
+    /// The certificates that the configuration names.
+    pub certificates: Vec<Validity>,
     /// How far the store's clock is ahead of this host's, where it was last seen.
     pub store_ahead: Option<SignedDuration>,
     /// Why the configuration as it is now cannot be used; the one before is in force.

@@ -35,10 +35,21 @@ pub trait Ground: Send + Sync {
     /// When that cannot be told, in words.
     async fn around(&self, now: Timestamp) -> Result<Around, String>;
 
-    /// What the certificates that the configuration names are for, and when they cease to hold; those that can be read.
-    async fn certificates(&self) -> Vec<(&'static str, Timestamp)> {
+    /// The certificates that the configuration names, as far as they can be read.
+    async fn certificates(&self) -> Vec<Validity> {
         Vec::new()
     }
+}
+
+/// When a certificate holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// What it is for, such as `etcd-client`.
+    pub of: &'static str,
+    /// When it begins to hold.
+    pub not_before: Timestamp,
+    /// When it ceases to hold.
+    pub not_after: Timestamp,
 }
 
 /// How things stand in a store.

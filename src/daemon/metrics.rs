@@ -161,7 +161,7 @@ mod tests {
             Copies, Distrust, Drills, LastDrill, NewestPoint, OpenRun, Overview, PointLock, Taken,
             Verification,
         },
-        daemon::{Around, Board, Work},
+        daemon::{Around, Board, Validity, Work},
         notify::Delivery,
         point::{BackupPhase, DrillVerdict, End, Level, Objective, Status, Took, TurnOutcome, VerifiedDepth},
     };
@@ -215,7 +215,7 @@ mod tests {
         board.note(|it| {
             it.cluster = "lab".into();
             it.store_ahead = Some(SignedDuration::from_millis(-1500));
-            it.certificates = vec![("etcd-client", at(5000))];
+            it.certificates = vec![Validity { of: "etcd-client", not_before: at(600), not_after: at(5000) }];
             let clusters = [("lab".into(), overview()), ("other".into(), Overview::default())].into();
             it.around = Some((Around { clusters, ..Around::default() }, at(1030)));
             it.objectives.rpo = Some(Duration::from_secs(7200));
@@ -248,6 +248,7 @@ mod tests {
             "doubts{cluster=\"lab\",level=\"error\"} 1.0",
             "doubts{cluster=\"lab\",level=\"warning\"} 0.0",
             "certificate_expiry_timestamp_seconds{cluster=\"lab\",certificate=\"etcd-client\"} 5000.0",
+            "certificate_not_before_timestamp_seconds{cluster=\"lab\",certificate=\"etcd-client\"} 600.0",
             "notifications_total{cluster=\"lab\",channel=\"ops\",result=\"delivered\"} 1",
             "notifications_total{cluster=\"lab\",channel=\"ops\",result=\"lost\"} 0",
             "schedule_failing_timestamp_seconds{cluster=\"lab\",schedule=\"hourly\",runs=\"backup\"} 0.0",

@@ -34,7 +34,7 @@ mod tell;
 mod simulated;
 
 pub use board::{Board, Known, Standing, Trouble};
-pub use ground::{Around, Clock, Ended, Ground, Runner, Setup, Sign, Stop, Teller, Why};
+pub use ground::{Around, Clock, Ended, Ground, Runner, Setup, Sign, Stop, Teller, Validity, Why};
 pub use job::{Job, Work};
 pub use outlook::{Past, Reason, Upcoming, upcoming};
 pub use process::{Processes, TURN};

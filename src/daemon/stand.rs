@@ -2,12 +2,14 @@
 
 use super::{
     board::Known,
+    ground::Validity,
     metrics::{labelled, seconds, single},
 };
 use crate::{
     catalogue::overview::PointLock,
     point::{BackupPhase, Level},
 };
+use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 
 /// Tells everything that is known of the recovery points.
@@ -30,12 +32,20 @@ pub(super) fn tell(registry: &mut Registry, known: &Known) {
         Some(unseen),
     );
 
-    let certificates = known.certificates.iter();
+    let certificates = |when: fn(&Validity) -> Timestamp| {
+        known.certificates.iter().map(move |it| (vec![("certificate", it.of.to_owned())], seconds(when(it))))
+    };
+    labelled(
+        registry,
+        "certificate_not_before_timestamp_seconds",
+        "When a certificate that the configuration names begins to hold",
+        certificates(|it| it.not_before),
+    );
     labelled(
         registry,
         "certificate_expiry_timestamp_seconds",
         "When a certificate that the configuration names ceases to hold",
-        certificates.map(|(what, until)| (vec![("certificate", (*what).to_owned())], seconds(*until))),
+        certificates(|it| it.not_after),
     );
 
     let own = known.around.as_ref().and_then(|(around, at)| Some((around.clusters.get(&known.cluster)?, at)));

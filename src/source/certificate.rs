@@ -1,6 +1,6 @@
 //! Until when certificates hold: those with which etcd, an API server and a store are spoken to.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::{CertificateDer, pem, pem::PemObject};
 use std::path::Path;
 use thiserror::Error;
@@ -66,6 +66,13 @@ impl Renewable {
 }
 
 impl Certificate {
+    /// From when on somebody should have renewed it: in the last tenth of its life, and at most so long before its end.
+    /// What is issued for a day is not renewed weeks ahead.
+    pub fn overdue_from(&self, at_most: SignedDuration) -> Timestamp {
+        let tenth = self.not_after.duration_since(self.not_before) / 10;
+        self.not_after.saturating_sub(tenth.min(at_most)).unwrap_or(self.not_after)
+    }
+
     /// Has it ceased to hold?
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.not_after < now

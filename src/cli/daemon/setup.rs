@@ -12,7 +12,7 @@ use crate::{
         status,
     },
     config::{Config, Daemon, Loaded, Objectives},
-    daemon::{Around, Ground, Job, Processes, Setup, Sign, Teller},
+    daemon::{Around, Ground, Job, Processes, Setup, Sign, Teller, Validity},
     notify::{Delivery, Message},
     point::{Key, News, Turn},
     store::{Memory, Remembering, Store},
@@ -107,8 +107,8 @@ impl Ground for Places {
         self.look_around(now).await.map_err(|failure| failure.error.to_string())
     }
 
-    async fn certificates(&self) -> Vec<(&'static str, Timestamp)> {
-        certificates::ends(&self.context).await
+    async fn certificates(&self) -> Vec<Validity> {
+        certificates::first_to_expire(&self.context).await
     }
 }
 

@@ -92,7 +92,7 @@ async fn check_member(member: &Member, options: &EtcdOptions, checks: &mut Check
     if member.endpoint.starts_with("https://") {
         match server_certificate(&member.endpoint, options.tls.as_ref(), options.connect_timeout).await {
             Ok(found) => {
-                let (level, said) = expiry(found.not_after);
+                let (level, said) = expiry(&found, jiff::Timestamp::now());
                 checks.add(level, format!("certificate of {}", member.label()), said);
             }
             Err(e) => checks.add(Level::Warning, &about, format!("its certificate could not be read: {e}")),
