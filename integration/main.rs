@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod aws_front;
+mod backup_one_revision;
 mod boat;
 mod browser;
 mod catalogue_damage;

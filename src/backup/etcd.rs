@@ -2,21 +2,28 @@ use super::{BackupError, Job, Part, Progress, laps::Laps, upload::Upload};
 use crate::{
     point::{ArtifactKind, BackupPhase, EtcdFacts, MemberFacts, PointId, Problem, Verification},
     snapshot::RevisionScan,
-    source::etcd::{Agreement, Alarm, EtcdError, EtcdOptions, Member, SnapshotStream, Survey},
+    source::{
+        etcd::{Agreement, Alarm, EtcdError, EtcdOptions, Member, SnapshotStream, Survey},
+        kube::Moment,
+    },
 };
+use jiff::Timestamp;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Each member is tried this often before the snapshot is given up.
 const ROUNDS: usize = 2;
 
-/// Saves etcd: from the best member, and from the next one when that fails in the middle.
+/// Saves etcd: from the best member, and from the next one when that fails in the middle. Of which moment the snapshot is gets told
+/// when it has been read, before it is stored.
 pub(super) async fn save(
     job: &Job,
     options: &EtcdOptions,
     id: &PointId,
     progress: &Progress,
+    moment: oneshot::Sender<Moment>,
 ) -> Result<Part, BackupError> {
+    let mut moment = Some(moment);
     let mut laps = Laps::new(progress);
     laps.begin(BackupPhase::EtcdSurvey, Instant::now());
     let survey = Survey::take(options).await?;
@@ -25,7 +32,7 @@ pub(super) async fn save(
     let mut attempts = Vec::new();
     for member in candidates.iter().cycle().take(ROUNDS * candidates.len()) {
         laps.begin(BackupPhase::EtcdSnapshot, Instant::now());
-        match from_member(job, (&survey, member), id, progress, &mut laps).await {
+        match from_member(job, (&survey, member), id, progress, &mut laps, &mut moment).await {
             Ok(mut part) => {
                 problems.append(&mut part.problems);
                 return Ok(Part { problems, phases: laps.took(Instant::now()), ..part });
@@ -84,9 +91,11 @@ async fn from_member(
     id: &PointId,
     progress: &Progress,
     laps: &mut Laps<'_>,
+    moment: &mut Option<oneshot::Sender<Moment>>,
 ) -> Result<Part, BackupError> {
     progress.begin_etcd(member.status.as_ref().map_or(0, |s| s.db_bytes));
     let common = survey.comparable_revision().await.unwrap_or(0);
+    let at = Timestamp::now();
     let mut stream = SnapshotStream::start(member).await?;
     let mut scan = RevisionScan::new(common);
     let mut upload = Upload::start(job, id, ArtifactKind::Etcd)?;
@@ -119,6 +128,12 @@ async fn from_member(
             return Err(EtcdError::into(e));
         }
     };
+    if let Some(revision) = scan.revision()
+        && let Some(moment) = moment.take()
+    {
+        // Nobody listens where no objects are saved.
+        let _ = moment.send(Moment { revision, at });
+    }
     laps.begin(BackupPhase::EtcdStore, Instant::now());
     let (mut artifact, sealed, stored) = upload.finish(job).await?;
     let (Some(revision), true) = (scan.revision(), sealed.ends_with_own_digest) else {

@@ -2,11 +2,12 @@ use super::{BackupError, Job, Part, Progress, laps::Laps, upload::Upload};
 use crate::{
     pipeline::{TAR_END, tar_header, tar_padding},
     point::{ArtifactKind, BackupPhase, Digest, PointId, Problem, Verification},
-    source::kube::{Cluster, Connection, Event, Export, ExportedObject, Filter, Unmatched},
+    source::kube::{Cluster, Connection, Event, Export, ExportedObject, Filter, Moment, Unmatched},
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::time::Instant;
+use tokio::sync::oneshot;
 
 /// One line of the index.
 #[derive(Serialize)]
@@ -19,18 +20,21 @@ struct IndexLine<'a> {
     sha256: Digest,
 }
 
-/// Saves the API server's objects: an archive, and the index of what is in it.
+/// Saves the API server's objects: an archive, and the index of what is in it. They are of the moment that is told, so that they are
+/// those of the snapshot; of none where nothing tells any.
 pub(super) async fn save(
     job: &Job,
     (connection, filter): &(Connection, Filter),
     id: &PointId,
     progress: &Progress,
+    moment: oneshot::Receiver<Moment>,
 ) -> Result<Part, BackupError> {
+    let moment = moment.await.ok();
     let mut laps = Laps::new(progress);
     laps.begin(BackupPhase::ResourcesDiscovery, Instant::now());
     let cluster = Cluster::connect(connection).await?;
     let facts = cluster.facts().await?;
-    let mut export = cluster.export(filter.clone()).await?;
+    let mut export = cluster.export(filter.clone(), moment).await?;
     laps.begin(BackupPhase::ResourcesExport, Instant::now());
     let (archive, index) = loop {
         progress.begin_objects();

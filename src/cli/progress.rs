@@ -112,11 +112,11 @@ impl Spinner {
         })
     }
 
-    /// The objects of the export, as soon as it is known of how many types.
-    pub(super) fn resources(global: &Global, progress: Arc<Progress>) -> Self {
+    /// The objects of the export, as soon as it is known of how many types; until then what it does.
+    pub(super) fn resources(global: &Global, progress: Arc<Progress>, until: &'static str) -> Self {
         let spinner = Spinner::new(global);
         spinner.0.set_prefix("resources");
-        spinner.0.set_message("looking for types");
+        spinner.0.set_message(until);
         spinner.follow(move |bar| {
             let (read, types) = progress.types();
             if types > 0 {

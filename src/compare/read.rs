@@ -118,7 +118,7 @@ impl Reader<'_> {
             let group = if kind.group.is_empty() { "core" } else { &kind.group };
             filter.exclude.push(format!("{}.{group}", kind.resource).parse()?);
         }
-        let mut export = cluster.export(filter).await?;
+        let mut export = cluster.export(filter, None).await?;
         let mut index = Index::default();
         self.pump(&mut export, how, (before.1, &mut index), bodies).await?;
         let facts: ResourceFacts = export.finish()?;

@@ -4,7 +4,7 @@ use super::{
     Cluster, ExportedObject, Filter, KubeError, ResourceType, Unmatched,
     page::{Progress, Reader},
     schedule::{Listing, Position, Queue},
-    start::{Start, listings},
+    start::{Moment, Start, listings},
     trouble::Failure,
 };
 use crate::point::{ResourceFacts, ResourceProblem};
@@ -48,9 +48,10 @@ impl Driver {
     pub(super) async fn prepare(
         cluster: Cluster,
         filter: Arc<Filter>,
+        moment: Option<Moment>,
         sender: mpsc::Sender<Message>,
     ) -> Result<Self, KubeError> {
-        let start = Start::find(&cluster, &filter).await?;
+        let start = Start::find(&cluster, &filter, moment).await?;
         Ok(Driver { cluster, filter, sender, start, types: watch::Sender::default() })
     }
 
@@ -83,7 +84,7 @@ impl Driver {
                     if self.sender.send(Message::Restart).await.is_err() {
                         return;
                     }
-                    match Start::find(&self.cluster, &self.filter).await {
+                    match Start::find(&self.cluster, &self.filter, None).await {
                         Ok(start) => self.start = start,
                         Err(error) => break Err(error),
                     }

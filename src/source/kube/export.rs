@@ -3,6 +3,7 @@
 use super::{
     Cluster, ExportedObject, Filter, KubeError, Unmatched,
     driver::{Driver, Message},
+    start::Moment,
 };
 use crate::point::ResourceFacts;
 use std::{fmt, sync::Arc};
@@ -41,13 +42,14 @@ pub struct Export {
 const WAITING: usize = 2;
 
 impl Cluster {
-    /// Discovers the types, takes the newest revision and begins to read everything that the filter asks for.
+    /// Discovers the types, takes the revision of that moment, or the newest where none is given or it cannot be read any more, and
+    /// begins to read everything that the filter asks for.
     ///
     /// What the filter cannot be meant for, a server that is gone, or credentials that are refused, are errors here; what
     /// goes wrong with one type only is in [`ResourceFacts::failed`] in the end.
-    pub async fn export(&self, filter: Filter) -> Result<Export, KubeError> {
+    pub async fn export(&self, filter: Filter, moment: Option<Moment>) -> Result<Export, KubeError> {
         let (sender, messages) = mpsc::channel(WAITING);
-        let driver = Driver::prepare(self.clone(), Arc::new(filter), sender).await?;
+        let driver = Driver::prepare(self.clone(), Arc::new(filter), moment, sender).await?;
         Ok(Export {
             unmatched: driver.unmatched().to_vec(),
             types: driver.types(),

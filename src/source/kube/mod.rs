@@ -42,4 +42,5 @@ pub use export::{Event, Export};
 pub use filter::Filter;
 pub use news::Subject;
 pub use object::ExportedObject;
+pub use start::Moment;
 pub use write::{LiveList, LiveObject, Refusal, Writing, Written};

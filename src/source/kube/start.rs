@@ -17,6 +17,15 @@ pub(super) struct Revision {
     pub(super) at: Timestamp,
 }
 
+/// A revision of etcd that an export is asked to be of, and when it was the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The revision.
+    pub revision: i64,
+    /// When it was the newest.
+    pub at: Timestamp,
+}
+
 /// Every list that has to be read.
 pub(super) fn listings(discovery: &Discovery, filter: &Filter, page_size: u32) -> Vec<Listing> {
     let mut all = Vec::new();
@@ -30,10 +39,15 @@ pub(super) fn listings(discovery: &Discovery, filter: &Filter, page_size: u32) -
 }
 
 impl Start {
-    pub(super) async fn find(cluster: &Cluster, filter: &Filter) -> Result<Self, KubeError> {
+    /// Of that moment where it can still be read, and else of now.
+    pub(super) async fn find(
+        cluster: &Cluster,
+        filter: &Filter,
+        moment: Option<Moment>,
+    ) -> Result<Self, KubeError> {
         check_labels(cluster, filter).await?;
         // The revision before the types: a type that is made in between is empty then, and none is missing.
-        let early = Revision::of(cluster, "/api/v1/namespaces".to_owned()).await;
+        let early = Revision::of(cluster, "/api/v1/namespaces".to_owned(), moment).await;
         let discovery = cluster.discover(filter).await?;
         if discovery.types.is_empty() {
             return Err(KubeError::NothingIncluded { patterns: filter.patterns() });
@@ -47,7 +61,7 @@ impl Start {
                 return Err(failure.into_error(&cluster.api.server, "tell its revision"));
             }
             let list = listing.kind.list_path(listing.namespace.as_deref());
-            match Revision::of(cluster, list).await {
+            match Revision::of(cluster, list, moment).await {
                 Ok(revision) => return Ok(Start { discovery, revision }),
                 Err(other) => failure = other,
             }
@@ -70,8 +84,24 @@ async fn check_labels(cluster: &Cluster, filter: &Filter) -> Result<(), KubeErro
 }
 
 impl Revision {
-    /// The newest revision, as the list of one object tells it.
-    async fn of(cluster: &Cluster, list: String) -> Result<Self, Failure> {
+    /// That of the moment, if the list can be read at it; else the newest, as the list of one object tells it.
+    async fn of(cluster: &Cluster, list: String, moment: Option<Moment>) -> Result<Self, Failure> {
+        let list = match moment {
+            None => list,
+            Some(Moment { revision, at }) => {
+                let asked = Revision { number: revision.to_string(), list, at };
+                match asked.is_alive(cluster).await {
+                    Ok(true) => return Ok(asked),
+                    Ok(false) => {}
+                    // It is not the revision that is refused, and the newest would be as well.
+                    Err(failure) if failure.is_connection() || matches!(failure.code(), Some(401 | 403)) => {
+                        return Err(failure);
+                    }
+                    Err(failure) => tracing::warn!("revision {revision} cannot be read: {}", failure.text()),
+                }
+                asked.list
+            }
+        };
         let at = Timestamp::now();
         let body = cluster.api.get(&format!("{list}?limit=1")).await?;
         let number = super::list::revision(&body)?;

@@ -124,16 +124,13 @@ async fn is_true(equipment: &Equipment, run: &Run, expr: &Expression) -> Result<
     Ok(expr.holds("object", &object).unwrap_or(false))
 }
 
-/// Since when it holds, from the newest recovery point backwards.
+/// Since when it holds, from the newest recovery point backwards; they were searched in the order in which they were begun.
 fn told(searched: &[PointId], object: Option<&FoundObject>, holds: &[bool]) -> Value {
     let runs = object.map(|it| it.runs.as_slice()).unwrap_or_default();
     let trailing = holds.iter().rev().take_while(|holds| **holds).count();
     let stretch = &runs[runs.len() - trailing.min(runs.len())..];
     let first = stretch.first().and_then(|run| run.points.first());
-    let before = match first {
-        Some(first) => searched.iter().filter(|id| *id < first).max(),
-        None => None,
-    };
+    let before = first.and_then(|first| searched.iter().take_while(|id| *id != first).last());
     // Nobody can tell what was there in a point that does not hold its type.
     let sure = before.is_none_or(|before| {
         let of_before = runs.iter().find(|run| run.points.contains(before));
@@ -187,6 +184,12 @@ mod tests {
         let unknown = object(&[(State::Unknown, None, &[1, 2]), (State::Present, Some("u"), &[3, 4, 5])]);
         let unsure = told(&searched, Some(&unknown), &[false, true]);
         assert_eq!((&unsure["since"], &unsure["sure"]), (&json!(id(3)), &json!(false)));
+        // Of one second, in which the ids are no order.
+        let one_second = ["b", "c", "a"].map(|tail| format!("20261101T000000Z-{tail:a<4}").parse().unwrap());
+        let mut there = object(&[(State::Absent, None, &[]), (State::Present, Some("u"), &[])]);
+        (there.runs[0].points, there.runs[1].points) = (one_second[..2].to_vec(), one_second[2..].to_vec());
+        let since = told(&one_second, Some(&there), &[false, true]);
+        assert_eq!((&since["since"], &since["before"]), (&json!(one_second[2]), &json!(one_second[1])));
         let always = object(&[(State::Present, Some("u"), &[1, 2, 3, 4, 5])]);
         assert_eq!(told(&searched, Some(&always), &[true])["before"], Value::Null);
     }
