@@ -78,7 +78,7 @@ async fn bars_on_a_terminal_and_silence_in_a_pipe() -> Result<()> {
         api.set(SLOW);
 
         let ran = on_terminal(&boat, &backup).await?.expect(0);
-        shows(&ran, &["looking at the members", "looking for types"]);
+        shows(&ran, &["looking at the members", "waiting for the snapshot", "looking for types"]);
         shows(&ran, &["etcd      [=", "%", "iB of ", "iB/s", " left"]);
         shows(&ran, &["resources [=", " types  ", " objects"]);
         assert!(!screen(&ran.stdout).contains('['), "bars are left on the terminal: {}", screen(&ran.stdout));

@@ -1,7 +1,7 @@
 use super::Lap;
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 /// How far a run is, for whoever wants to show it. Nothing waits for a reader that counts.
@@ -9,6 +9,7 @@ use std::sync::{
 pub struct Progress {
     etcd_bytes: AtomicU64,
     etcd_expected: AtomicU64,
+    export: AtomicBool,
     objects: AtomicU64,
     types_read: AtomicU64,
     types: AtomicU64,
@@ -30,6 +31,11 @@ impl Progress {
         (self.etcd_bytes.load(Relaxed), self.etcd_expected.load(Relaxed))
     }
 
+    /// Has the export begun? It waits for the snapshot.
+    pub fn has_begun_export(&self) -> bool {
+        self.export.load(Relaxed)
+    }
+
     /// Objects that have been exported.
     pub fn objects(&self) -> u64 {
         self.objects.load(Relaxed)
@@ -47,6 +53,10 @@ impl Progress {
 
     pub(super) fn add_etcd(&self, bytes: u64) {
         self.etcd_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(super) fn begin_export(&self) {
+        self.export.store(true, Relaxed);
     }
 
     pub(super) fn begin_objects(&self) {

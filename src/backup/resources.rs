@@ -30,6 +30,7 @@ pub(super) async fn save(
     moment: oneshot::Receiver<Moment>,
 ) -> Result<Part, BackupError> {
     let moment = moment.await.ok();
+    progress.begin_export();
     let mut laps = Laps::new(progress);
     laps.begin(BackupPhase::ResourcesDiscovery, Instant::now());
     let cluster = Cluster::connect(connection).await?;

@@ -78,10 +78,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let progress = Arc::new(Progress::default());
     let shown = [
         job.etcd.as_ref().map(|_| Spinner::etcd(&context.global, progress.clone())),
-        job.resources.as_ref().map(|_| {
-            let until = if job.etcd.is_some() { "waiting for the snapshot" } else { "looking for types" };
-            Spinner::resources(&context.global, progress.clone(), until)
-        }),
+        job.resources.as_ref().map(|_| Spinner::resources(&context.global, progress.clone())),
     ];
     let saved = backup::run(&job, &id, began, &progress, interrupted()).await;
     drop(shown);

@@ -112,17 +112,20 @@ impl Spinner {
         })
     }
 
-    /// The objects of the export, as soon as it is known of how many types; until then what it does.
-    pub(super) fn resources(global: &Global, progress: Arc<Progress>, until: &'static str) -> Self {
+    /// The objects of the export, as soon as it is known of how many types.
+    pub(super) fn resources(global: &Global, progress: Arc<Progress>) -> Self {
         let spinner = Spinner::new(global);
         spinner.0.set_prefix("resources");
-        spinner.0.set_message(until);
         spinner.follow(move |bar| {
             let (read, types) = progress.types();
             if types > 0 {
                 measure(bar, TYPES, types);
                 bar.set_position(read);
                 bar.set_message(format!("{} objects", progress.objects()));
+            } else if progress.has_begun_export() {
+                bar.set_message("looking for types");
+            } else {
+                bar.set_message("waiting for the snapshot");
             }
         })
     }
