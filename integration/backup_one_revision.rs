@@ -4,7 +4,7 @@ use crate::{
     boat::Lifeboat,
     drill_case::{check, drill, failed, write},
     export::Export,
-    lab::{Cluster, ClusterOptions, Fault, Proxy, eventually, fill, with_cluster},
+    lab::{Cluster, ClusterOptions, Etcd, EtcdOptions, Fault, LabDir, Proxy, eventually, fill, with_cluster},
 };
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -124,6 +124,35 @@ async fn a_revision_that_is_compacted_before_the_export_is_told_and_found_by_a_d
         let found = check(&evidence, "objects")["findings"].to_string();
         assert!(found.contains("1 configmaps: it is in the export and not in staging"), "{found}");
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_etcd_that_is_not_the_api_server_s_does_not_say_what_is_exported() -> Result<()> {
+    with_cluster(ClusterOptions::default(), async |cluster| {
+        fill::shop(&cluster.client().await?).await?;
+        let dir = LabDir::new()?;
+        let other = Etcd::start(dir.path(), EtcdOptions::default()).await?;
+        while other.revision().await? < cluster.etcd().revision().await? + 50 {
+            other.put("some", "thing").await?;
+        }
+        let boat = Lifeboat::init(dir.path(), Some(&other), Some(cluster)).await?;
+        let manifest = boat.backup(&[]).await;
+        let [snapshot, export] = revisions(&manifest)?;
+        assert!(snapshot > export, "{manifest:#}");
+        let told = manifest["problems"][0]["message"].to_string();
+        assert!(
+            told.contains(&format!("of revision {export}, and the etcd snapshot is of revision {snapshot}")),
+            "{told}"
+        );
+        let (all, live) = (
+            Export::read(&boat, &manifest).await?,
+            cluster.kubectl(&["get", "namespaces", "-o", "name"]).await?,
+        );
+        assert_eq!(all.named("core/namespaces/").len(), live.lines().count());
+        drop(other);
+        dir.close(Ok(()))
     })
     .await
 }
