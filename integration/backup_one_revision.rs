@@ -3,7 +3,8 @@
 use crate::{
     boat::Lifeboat,
     drill_case::{check, drill, failed, write},
-    export::Export,
+    export::{Export, facts},
+    kube_one_cut::forgetful,
     lab::{Cluster, ClusterOptions, Etcd, EtcdOptions, Fault, LabDir, Proxy, eventually, fill, with_cluster},
 };
 use anyhow::{Context, Result};
@@ -41,8 +42,8 @@ async fn busy(maps: Api<ConfigMap>, rounds: &AtomicU64, stop: &AtomicBool) -> Re
 fn revisions(manifest: &Value) -> Result<[i64; 2]> {
     let artifacts = manifest["artifacts"].as_array().context("artifacts")?;
     let snapshot = artifacts.iter().find_map(|it| it["etcd"]["revision"].as_i64()).context("a snapshot")?;
-    let export = artifacts.iter().find_map(|it| it["resources"]["resourceVersion"].as_str());
-    Ok([snapshot, export.context("an export")?.parse()?])
+    let export = facts(manifest)?["resourceVersion"].as_str().context("an export")?;
+    Ok([snapshot, export.parse()?])
 }
 
 async fn maps(cluster: &Cluster) -> Result<Api<ConfigMap>> {
@@ -88,8 +89,7 @@ async fn a_cluster_that_is_written_to_is_saved_at_one_revision_and_passes_its_dr
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revision_that_is_compacted_before_the_export_is_told_and_found_by_a_drill() -> Result<()> {
-    let forgetful = vec!["--feature-gates=ListFromCacheSnapshot=false".to_owned()];
-    with_cluster(ClusterOptions { args: forgetful, ..ClusterOptions::default() }, async |cluster| {
+    with_cluster(forgetful(), async |cluster| {
         fill::shop(&cluster.client().await?).await?;
         let boat = Lifeboat::init(cluster.etcd().dir(), Some(cluster.etcd()), Some(cluster)).await?;
         let proxy = Proxy::to(&cluster.url()).await?;

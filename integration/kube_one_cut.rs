@@ -133,7 +133,7 @@ async fn what_is_written_meanwhile_is_in_it_up_to_one_revision() -> Result<()> {
 }
 
 /// The API server answers from its own memory what etcd does not know any more; not every one can.
-fn forgetful() -> ClusterOptions {
+pub fn forgetful() -> ClusterOptions {
     let args = vec!["--feature-gates=ListFromCacheSnapshot=false".to_owned()];
     ClusterOptions { args, ..ClusterOptions::default() }
 }

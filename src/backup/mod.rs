@@ -18,8 +18,8 @@ use crate::{
     catalogue,
     pipeline::{Recipients, SealOptions, Signer},
     point::{
-        Artifact, ClusterFacts, FormatVersion, Key, Manifest, PointId, Problem, Status, Took, ToolFacts,
-        Turn, Verification,
+        Artifact, ArtifactKind, ClusterFacts, FormatVersion, Key, Manifest, PointId, Problem, Status, Took,
+        ToolFacts, Turn, Verification,
     },
     source::{etcd::EtcdOptions, kube},
     store::{self, Store, StoreError},
@@ -184,8 +184,8 @@ async fn save(
 
 /// What to know of two halves that are not of one revision.
 fn apart(manifest: &Manifest) -> Option<Problem> {
-    let snapshot = manifest.artifacts.iter().find_map(|it| it.etcd.as_ref())?.revision;
-    let export = &manifest.artifacts.iter().find_map(|it| it.resources.as_ref())?.resource_version;
+    let snapshot = manifest.artifact(&ArtifactKind::Etcd)?.etcd.as_ref()?.revision;
+    let export = &manifest.artifact(&ArtifactKind::Resources)?.resources.as_ref()?.resource_version;
     (*export != snapshot.to_string()).then(|| Problem {
         about: "resources".into(),
         message: format!(

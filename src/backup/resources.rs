@@ -20,8 +20,8 @@ struct IndexLine<'a> {
     sha256: Digest,
 }
 
-/// Saves the API server's objects: an archive, and the index of what is in it. They are of the moment that is told, so that they are
-/// those of the snapshot; of none where nothing tells any.
+/// Saves the API server's objects: an archive, and the index of what is in it. They are of the moment that is told, which is the
+/// snapshot's, and of now where none is.
 pub(super) async fn save(
     job: &Job,
     (connection, filter): &(Connection, Filter),

@@ -146,8 +146,7 @@ async fn every(
 ) -> Result<Vec<Asked>, Failure> {
     let begin = begin.map(|text| since(text, Timestamp::now())).transpose()?;
     let mut found = Vec::new();
-    let listed = catalogue.list().await?;
-    for Listed { id, manifest, signature } in listed {
+    for Listed { id, manifest, signature } in catalogue.list().await? {
         let older = begin.is_some_and(|begin| id.time().is_some_and(|at| at < begin));
         let trouble = match (&manifest, signature) {
             (_, Signature::Bad(reason)) => Some((reason, true)),

@@ -86,22 +86,11 @@ async fn check_labels(cluster: &Cluster, filter: &Filter) -> Result<(), KubeErro
 impl Revision {
     /// That of the moment, if the list can be read at it; else the newest, as the list of one object tells it.
     async fn of(cluster: &Cluster, list: String, moment: Option<Moment>) -> Result<Self, Failure> {
-        let list = match moment {
-            None => list,
-            Some(Moment { revision, at }) => {
-                let asked = Revision { number: revision.to_string(), list, at };
-                match asked.is_alive(cluster).await {
-                    Ok(true) => return Ok(asked),
-                    Ok(false) => {}
-                    // It is not the revision that is refused, and the newest would be as well.
-                    Err(failure) if failure.is_connection() || matches!(failure.code(), Some(401 | 403)) => {
-                        return Err(failure);
-                    }
-                    Err(failure) => tracing::warn!("revision {revision} cannot be read: {}", failure.text()),
-                }
-                asked.list
-            }
-        };
+        if let Some(moment) = moment
+            && let Some(revision) = Self::at(cluster, &list, moment).await?
+        {
+            return Ok(revision);
+        }
         let at = Timestamp::now();
         let body = cluster.api.get(&format!("{list}?limit=1")).await?;
         let number = super::list::revision(&body)?;
@@ -110,6 +99,23 @@ impl Revision {
             return Err(Failure::Malformed(format!("{list} has no revision")));
         }
         Ok(Revision { number, list, at })
+    }
+
+    /// That of the moment, if the list can be read at it.
+    async fn at(cluster: &Cluster, list: &str, moment: Moment) -> Result<Option<Self>, Failure> {
+        let Moment { revision, at } = moment;
+        let asked = Revision { number: revision.to_string(), list: list.to_owned(), at };
+        match asked.is_alive(cluster).await {
+            Ok(alive) => Ok(alive.then_some(asked)),
+            // It is not the revision that is refused, and the newest would be as well.
+            Err(failure) if failure.is_connection() || matches!(failure.code(), Some(401 | 403)) => {
+                Err(failure)
+            }
+            Err(failure) => {
+                tracing::warn!("revision {revision} cannot be read: {}", failure.text());
+                Ok(None)
+            }
+        }
     }
 
     /// Can this revision still be read?
